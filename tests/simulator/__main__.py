@@ -1,0 +1,116 @@
+"""Runs a simulated PBX until it is interrupted."""
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+import shutil
+import signal
+import tempfile
+from zoneinfo import ZoneInfo
+
+from .fill import fill
+from .server import Simulator
+from .spool import Spool
+
+RECORDED = Path(__file__).parents[1] / "fixtures" / "asterisk-voicemail"
+EXTENSIONS = {"101": "Reception", "102": "Workshop", "103": "Gate", "104": "104"}
+_CALLERS = ('"Ann Müller" <6000>', "7001", '"张伟" <13800138000>', "anonymous", '"Gate" <8001>')
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulator",
+        description="A simulated OpenVox UC PBX on 127.0.0.1.",
+    )
+    parser.add_argument("--port", type=int, default=9011)
+    parser.add_argument("--token", help="a token that the PBX accepts from the start")
+    parser.add_argument("--username", default="api")
+    parser.add_argument("--password", default="secret")
+    parser.add_argument("--zone", type=ZoneInfo, default=UTC, help="the PBX's time zone")
+    parser.add_argument("--names", action="store_true", help="tell callers' names, too")
+    parser.add_argument(
+        "--spool",
+        type=Path,
+        help="a folder of Asterisk mailboxes to serve and change; without it, a copy of recorded ones",
+    )
+    parser.add_argument(
+        "--fill",
+        type=int,
+        nargs=2,
+        metavar=("EXTENSIONS", "MESSAGES"),
+        help="serve made-up messages instead",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="for --fill")
+    parser.add_argument(
+        "--call-every",
+        type=float,
+        metavar="SECONDS",
+        help="have somebody leave a message for 102 every so often",
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        asyncio.run(_run(options, Path(scratch)))
+
+
+async def _run(options: argparse.Namespace, scratch: Path) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+
+    spool = _spool(options, scratch)
+    simulator = Simulator(
+        spool,
+        extensions=None if options.fill else EXTENSIONS,
+        token=options.token,
+        username=options.username,
+        password=options.password,
+        zone=options.zone,
+        names=options.names,
+    )
+    await simulator.start(options.port)
+    print(f"PBX at http://{simulator.address}", flush=True)
+    calls = asyncio.create_task(_call(spool, options.call_every)) if options.call_every else None
+    await stopped.wait()
+    if calls:
+        calls.cancel()
+    await simulator.stop()
+
+
+def _spool(options: argparse.Namespace, scratch: Path) -> Spool:
+    if options.spool:
+        return Spool(options.spool)
+    root = scratch / "spool"
+    if not options.fill:
+        shutil.copytree(RECORDED, root)
+        return Spool(root)
+    root.mkdir()
+    spool = Spool(root)
+    extensions, messages = options.fill
+    fill(
+        spool,
+        scratch,
+        extensions=extensions,
+        messages=messages,
+        seed=options.seed,
+        now=datetime.now(UTC),
+    )
+    return spool
+
+
+async def _call(spool: Spool, interval: float) -> None:
+    recordings = sorted(RECORDED.glob("*/INBOX/*.wav"))
+    for number in count():
+        await asyncio.sleep(interval)
+        spool.leave(
+            "102",
+            _CALLERS[number % len(_CALLERS)],
+            received=datetime.now(UTC),
+            recording=recordings[number % len(recordings)],
+        )
+
+
+if __name__ == "__main__":
+    main()

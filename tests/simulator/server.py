@@ -1,0 +1,371 @@
+"""The documented HTTP API of an OpenVox UC PBX, as strictly as its document has it.
+
+Sources are the pages of the OpenVox UC API; where it is silent on an errno, those of
+Yeastar's S-Series API v1.1.0.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
+from hashlib import md5
+import json
+from pathlib import Path
+import re
+import secrets
+from typing import Self
+
+from aiohttp import web
+
+from .spool import INBOX, Spool, SpooledMessage
+
+_TOKEN_LIFE = timedelta(minutes=30)
+_LOCK = timedelta(minutes=10)
+_STRIKES = 5
+_RANDOM_LIFE = timedelta(seconds=30)
+_FIRMWARE = "4.1.1"
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+_NUMBER = re.compile(r"<([^<>]*)>$")
+
+type Reply = Mapping[str, object]
+type Interceptor = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
+
+
+class _Failed(Exception):
+    """Answers `Failed` with an errno."""
+
+
+@dataclass(slots=True)
+class _Strikes:
+    count: int = 0
+    locked_until: datetime = _LONG_AGO
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """What a random string is good for."""
+
+    asker: str
+    extension: str
+    name: str
+    expires: datetime
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Simulator:
+    """A PBX on a free port of the loopback interface, or on the one given.
+
+    `extensions` are those of the extension list, number and name; every mailbox of the
+    spool is one as well. `token` is one that the PBX has given out already. `folders`
+    are those whose messages are told. With `names`, callers are told with theirs, as
+    Asterisk writes them, else by number alone, as documented.
+
+    A test may set `intercept` to answer in the PBX's place, and finds in `requests` the
+    paths that were asked for.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        extensions: Mapping[str, str] | None = None,
+        token: str | None = None,
+        username: str = "api",
+        password: str = "secret",
+        zone: tzinfo = UTC,
+        model: str = "UC501",
+        serial_number: str = "a09805021987",
+        folders: Iterable[str] = (INBOX,),
+        names: bool = False,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """Set the PBX up as its administrator would."""
+        self.spool = spool
+        self.extensions = dict(extensions or {})
+        self.username = username
+        self.password = password
+        self.zone = zone
+        self.model = model
+        self.serial_number = serial_number
+        self.names = names
+        self.clock = clock
+        self.intercept: Interceptor | None = None
+        self.requests: list[str] = []
+        self._folders = tuple(folders)
+        self._tokens = {token: clock()} if token else {}
+        self._strikes: dict[str, _Strikes] = {}
+        self._tickets: dict[str, _Ticket] = {}
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    @property
+    def address(self) -> str:
+        """Where the PBX is reached, as `host:port`."""
+        return f"127.0.0.1:{self._port}"
+
+    async def start(self, port: int = 0) -> None:
+        """Begin to answer; after a stop, on the same port as before."""
+        app = web.Application(middlewares=[self._note])
+        api = "/api/v0.0.1"
+        app.router.add_routes(
+            [
+                web.route("*", f"{api}/login", _answer(self._login)),
+                web.route("*", f"{api}/logout", _answer(self._logout)),
+                web.route("*", f"{api}/heartbeat", _answer(self._heartbeat)),
+                web.route("*", f"{api}/deviceinfo/query", _answer(self._device_info)),
+                web.route("*", f"{api}/extensionlist/query", _answer(self._extension_list)),
+                web.route("*", f"{api}/voicemail/query", _answer(self._query)),
+                web.route("*", f"{api}/voicemail/get_random", _answer(self._get_random)),
+                web.route("*", f"{api}/voicemail/delete", _answer(self._delete)),
+                web.get(f"{api}/voicemail/download", _answer(self._download)),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port or self._port, reuse_address=True)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop to answer, as if switched off."""
+        if self._runner:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        """Start on a free port."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    def revoke_tokens(self) -> None:
+        """Forget all tokens, as a reboot does."""
+        self._tokens.clear()
+
+    def issue_token(self, token: str) -> None:
+        """Give a token out, as if somebody had logged in."""
+        self._tokens[token] = self.clock()
+
+    @web.middleware
+    async def _note(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        self.requests.append(request.path)
+        if self.intercept and (response := await self.intercept(request)):
+            return response
+        return await handler(request)
+
+    async def _login(self, request: web.Request) -> Reply:
+        asked = await _body(request)
+        strikes = self._strikes.setdefault(request.remote or "", _Strikes())
+        if self.clock() < strikes.locked_until:
+            raise _Failed("20002")
+        _require(asked, "username", "password", "port")
+        expected = md5(self.password.encode(), usedforsecurity=False).hexdigest()
+        if (asked["username"], asked["password"]) != (self.username, expected):
+            strikes.count += 1
+            if strikes.count >= _STRIKES:
+                strikes.count = 0
+                strikes.locked_until = self.clock() + _LOCK
+            raise _Failed("30003")
+        strikes.count = 0
+        token = secrets.token_hex(16)
+        self.issue_token(token)
+        return {"token": token}
+
+    async def _logout(self, request: web.Request) -> Reply:
+        await self._signed_in(request)
+        del self._tokens[request.query["token"]]
+        return {}
+
+    async def _heartbeat(self, request: web.Request) -> Reply:
+        _require(await self._signed_in(request), "ipaddr", "port")
+        return {}
+
+    async def _device_info(self, request: web.Request) -> Reply:
+        await self._signed_in(request)
+        return {
+            "deviceinfo": {
+                "devicename": self.model,
+                "sn": self.serial_number,
+                "hardwarever": "3.1",
+                "firmwarever": _FIRMWARE,
+                "systemtime": f"{self.clock().astimezone(self.zone):%Y-%m-%d %H:%M:%S}",
+                "uptime": "2020-Mar-23-08:33:22",
+                "extensionstatus": f"{len(await self._numbers())}/300",
+            }
+        }
+
+    async def _extension_list(self, request: web.Request) -> Reply:
+        await self._signed_in(request)
+        return {
+            "extlist": [
+                {
+                    "extnumber": number,
+                    "status": "Registered",
+                    "type": "pjsip",
+                    "username": self.extensions.get(number, number),
+                    "agentid": "",
+                }
+                for number in await self._numbers()
+            ]
+        }
+
+    async def _query(self, request: web.Request) -> Reply:
+        asked = await self._signed_in(request)
+        numbers = await self._numbers()
+        if "extid" in asked:
+            chosen = asked["extid"].split(",")
+            if not set(chosen) <= set(numbers):
+                raise _Failed("10006")
+            numbers = chosen
+        voicemails = await asyncio.to_thread(self._tell, numbers)
+        return {"voicemails": voicemails} if voicemails else {}
+
+    async def _get_random(self, request: web.Request) -> Reply:
+        asked = await self._signed_in(request)
+        extension, name = await self._recording_of(asked)
+        random = secrets.token_hex(16)
+        self._tickets[random] = _Ticket(
+            asker=asked.get("allowedip") or request.remote or "",
+            extension=extension,
+            name=name,
+            expires=self.clock() + _RANDOM_LIFE,
+        )
+        return {"extid": extension, "voicemailfile": f"{name}.wav", "random": random}
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        self._check_token(request)
+        ticket = self._tickets.pop(request.query.get("random", ""), None)
+        extension = request.query.get("extid")
+        name = request.query.get("voicemailfile", "").removesuffix(".wav")
+        if (
+            ticket is None
+            or self.clock() > ticket.expires
+            or (request.remote, extension, name) != (ticket.asker, ticket.extension, ticket.name)
+        ):
+            raise _Failed("20017")
+        path = await asyncio.to_thread(self._find, ticket.extension, ticket.name)
+        if path is None:
+            raise _Failed("20018")
+        return web.FileResponse(path, headers={"Content-Type": "audio/x-wav"})
+
+    async def _delete(self, request: web.Request) -> Reply:
+        asked = await self._signed_in(request)
+        if asked.get("voicemailfile") == "all":
+            for message in await asyncio.to_thread(self._messages, asked.get("extid", "")):
+                await asyncio.to_thread(
+                    self.spool.delete, asked["extid"], "msg0000", message.folder
+                )
+            return {}
+        extension, name = await self._recording_of(asked)
+        path = await asyncio.to_thread(self._find, extension, name)
+        assert path is not None
+        await asyncio.to_thread(self.spool.delete, extension, name, path.parent.name)
+        return {}
+
+    async def _signed_in(self, request: web.Request) -> dict[str, str]:
+        asked = await _body(request)
+        self._check_token(request)
+        return asked
+
+    def _check_token(self, request: web.Request) -> None:
+        token = request.query.get("token")
+        if not token:
+            raise _Failed("20005")
+        if token not in self._tokens:
+            raise _Failed("20004")
+        if self.clock() - self._tokens[token] > _TOKEN_LIFE:
+            raise _Failed("20006")
+        self._tokens[token] = self.clock()
+
+    async def _numbers(self) -> list[str]:
+        return sorted({*self.extensions, *await asyncio.to_thread(self.spool.mailboxes)})
+
+    async def _recording_of(self, asked: Mapping[str, str]) -> tuple[str, str]:
+        _require(asked, "extid", "voicemailfile")
+        extension, name = asked["extid"], asked["voicemailfile"].removesuffix(".wav")
+        if extension not in await self._numbers():
+            raise _Failed("10006")
+        if await asyncio.to_thread(self._find, extension, name) is None:
+            raise _Failed("20018")
+        return extension, name
+
+    def _find(self, extension: str, name: str) -> Path | None:
+        found = (self.spool.recording(extension, name, folder) for folder in self._folders)
+        return next(filter(None, found), None)
+
+    def _messages(self, extension: str) -> list[SpooledMessage]:
+        return [
+            message
+            for folder in self._folders
+            for message in self.spool.messages(extension, folder)
+        ]
+
+    def _tell(self, extensions: Iterable[str]) -> list[Reply]:
+        return [
+            {"extid": extension, "voicemail": [self._tell_message(m) for m in messages]}
+            for extension in extensions
+            if (messages := self._messages(extension))
+        ]
+
+    def _tell_message(self, message: SpooledMessage) -> Reply:
+        number = _NUMBER.search(message.caller)
+        return {
+            "voicemailfile": f"{message.name}.wav",
+            "messagefrom": message.caller if self.names or not number else number[1],
+            "voicemaildate": f"{message.received.astimezone(self.zone):%Y-%m-%d %H:%M:%S}",
+            "voicemaillength": str(message.duration),
+        }
+
+
+def _answer(
+    handler: Callable[[web.Request], Awaitable[Reply | web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Put what a handler tells into the API's only form of answer: 200 and a status."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            reply = await handler(request)
+        except _Failed as failed:
+            reply = {"status": "Failed", "errno": str(failed)}
+        else:
+            if isinstance(reply, web.StreamResponse):
+                return reply
+            reply = {"status": "Success", **reply}
+        return web.json_response(
+            reply,
+            dumps=partial(json.dumps, ensure_ascii=False),
+            headers={"Server": "Boa/0.94", "Access-control-allow-origin": "*"},
+        )
+
+    return answer
+
+
+async def _body(request: web.Request) -> dict[str, str]:
+    """Return the parameters, which are JSON or nothing, and come by POST."""
+    if request.method != "POST":
+        raise _Failed("20001")
+    text = await request.text()
+    if not text:
+        return {}
+    try:
+        asked = json.loads(text)
+    except ValueError:
+        raise _Failed("20000") from None
+    if not isinstance(asked, dict):
+        raise _Failed("20000")
+    return {key: str(value) for key, value in asked.items()}
+
+
+def _require(asked: Mapping[str, str], *names: str) -> None:
+    if not all(asked.get(name) for name in names):
+        raise _Failed("10004")

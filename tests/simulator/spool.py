@@ -1,0 +1,166 @@
+"""Mailboxes on disk, as Asterisk's app_voicemail keeps them.
+
+A spool is the folder of one voicemail context: `<mailbox>/<folder>/msgNNNN.txt` describes
+a message, `msgNNNN.wav` is its recording. New messages lie in INBOX, heard ones in Old.
+Seen on Asterisk 22.10.1: taking a message out of a folder renames all behind it at once.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+import shutil
+import wave
+
+INBOX = "INBOX"
+OLD = "Old"
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledMessage:
+    """One message as its text file tells it. `duration` is in seconds."""
+
+    name: str
+    folder: str
+    caller: str
+    received: datetime
+    duration: int
+
+
+class Spool:
+    """The mailboxes below one folder. Every method touches the disk."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the folder of the voicemail context."""
+        self._root = root
+        self._read: dict[Path, tuple[int, list[SpooledMessage]]] = {}
+        self._left = count()
+
+    def mailboxes(self) -> list[str]:
+        """Return the numbers of all mailboxes, empty ones too."""
+        return sorted(path.name for path in self._root.iterdir() if path.is_dir())
+
+    def messages(self, mailbox: str, folder: str = INBOX) -> list[SpooledMessage]:
+        """Return a folder's messages in the order of their numbers."""
+        path = self._root / mailbox / folder
+        try:
+            # A message that comes, goes or moves changes the folder's own time.
+            changed = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        known = self._read.get(path)
+        if known is None or known[0] != changed:
+            known = changed, [_read(file) for file in sorted(path.glob("msg*.txt"))]
+            self._read[path] = known
+        return known[1]
+
+    def recording(self, mailbox: str, name: str, folder: str = INBOX) -> Path | None:
+        """Return the path of a message's audio, None if there is no such message."""
+        if not any(message.name == name for message in self.messages(mailbox, folder)):
+            return None
+        return self._root / mailbox / folder / f"{name}.wav"
+
+    def leave(
+        self,
+        mailbox: str,
+        caller: str,
+        *,
+        received: datetime,
+        recording: Path,
+        duration: int | None = None,
+        folder: str = INBOX,
+    ) -> SpooledMessage:
+        """Leave a message behind those that are there.
+
+        The audio is linked, not copied: 50,000 messages then take the room of one.
+        """
+        path = self._root / mailbox / folder
+        path.mkdir(parents=True, exist_ok=True)
+        name = f"msg{len(self.messages(mailbox, folder)):04}"
+        if duration is None:
+            duration = _seconds(recording)
+        _link(recording, path / f"{name}.wav")
+        when = received.astimezone(UTC)
+        epoch = int(when.timestamp())
+        # Asterisk, too, writes elsewhere first, so that nobody reads half a message.
+        unfinished = path / f".{name}.txt"
+        unfinished.write_text(
+            "\n".join(
+                (
+                    ";",
+                    "; Message Information file",
+                    ";",
+                    "[message]",
+                    f"origmailbox={mailbox}",
+                    "context=leave",
+                    f"exten={mailbox}",
+                    "rdnis=unknown",
+                    "priority=2",
+                    f"callerchan=Local/{mailbox}@leave;2",
+                    f"callerid={caller}",
+                    f"origdate={when:%a %b %d %I:%M:%S %p UTC %Y}",
+                    f"origtime={epoch}",
+                    "category=",
+                    f"msg_id={epoch}-{next(self._left):08x}",
+                    "flag=",
+                    f"duration={duration}",
+                    "",
+                )
+            ),
+            encoding="utf-8",
+        )
+        unfinished.rename(path / f"{name}.txt")
+        return self.messages(mailbox, folder)[-1]
+
+    def delete(self, mailbox: str, name: str, folder: str = INBOX) -> None:
+        """Delete a message; all behind it get the next lower number."""
+        for file in self._files(mailbox, name, folder):
+            file.unlink()
+        self._renumber(mailbox, folder)
+
+    def move(self, mailbox: str, name: str, *, to: str = OLD, folder: str = INBOX) -> None:
+        """Move a message behind those of another folder, as hearing it does."""
+        target = self._root / mailbox / to
+        target.mkdir(exist_ok=True)
+        new_name = f"msg{len(self.messages(mailbox, to)):04}"
+        for file in self._files(mailbox, name, folder):
+            file.rename(target / f"{new_name}{file.suffix}")
+        self._renumber(mailbox, folder)
+
+    def _files(self, mailbox: str, name: str, folder: str) -> list[Path]:
+        path = self._root / mailbox / folder
+        # Audio first: a message without its text file is not listed any more.
+        return [path / f"{name}.wav", path / f"{name}.txt"]
+
+    def _renumber(self, mailbox: str, folder: str) -> None:
+        path = self._root / mailbox / folder
+        for number, text in enumerate(sorted(path.glob("msg*.txt"))):
+            for file in (text.with_suffix(".wav"), text):
+                file.rename(path / f"msg{number:04}{file.suffix}")
+
+
+def _read(file: Path) -> SpooledMessage:
+    fields = dict(
+        line.split("=", 1) for line in file.read_text(encoding="utf-8").splitlines() if "=" in line
+    )
+    return SpooledMessage(
+        name=file.stem,
+        folder=file.parent.name,
+        caller=fields["callerid"],
+        received=datetime.fromtimestamp(int(fields["origtime"]), UTC),
+        duration=int(fields["duration"]),
+    )
+
+
+def _seconds(recording: Path) -> int:
+    with wave.open(str(recording)) as audio:
+        frames: int = audio.getnframes()
+        rate: int = audio.getframerate()
+    return round(frames / rate)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
