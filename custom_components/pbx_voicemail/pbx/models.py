@@ -1,0 +1,207 @@
+"""Messages, mailboxes, extensions and the PBX itself, and how each is read from a reply.
+
+The field names of replies are those of the OpenVox UC API ("Query voicemail", "Query
+device information", "Query extension list"); Yeastar's S-Series API v1.1.0 shares them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from hashlib import blake2b
+import re
+from typing import Self
+
+import orjson
+
+from .reply import Json, JsonObject, objects, text
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LONGEST_TEXT = 255
+_LONGEST_DURATION = 7 * 24 * 60 * 60
+
+# "Ann Müller" <6000>, as Asterisk writes a caller; the quotes escape themselves with \.
+_NAMED_CALLER = re.compile(
+    r"""(?: "(?P<quoted> (?: \\. | [^"\\] )* )" | (?P<bare> [^<>"]*? ) ) \s* <(?P<number> [^<>]* )>""",
+    re.VERBOSE,
+)
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message that a caller left.
+
+    `id` stays the same for as long as the message exists; the file name by which the
+    PBX addresses it does not, so it is no part of this. `caller` is the number, or
+    whatever text the PBX knows the caller by; None if it told nothing. All text in it
+    is chosen by the caller. `received` is in UTC; None if the PBX's date cannot be
+    read. `duration` is in seconds. `read` is None where the API does not tell.
+    """
+
+    id: str
+    extension: str
+    caller: str | None = None
+    caller_name: str | None = None
+    received: datetime | None = None
+    duration: int | None = None
+    read: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """The messages of one extension, newest first.
+
+    Of messages without a date, or with the same, the last in the reply counts as newest.
+    """
+
+    extension: str
+    messages: tuple[Message, ...] = ()
+    digest: bytes = field(default=b"", repr=False)
+    """Stands for what the PBX said: equal digests, equal messages."""
+
+    @property
+    def latest(self) -> Message | None:
+        """The newest message."""
+        return self.messages[0] if self.messages else None
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A number on the PBX, kept as text: `0101` is not `101`.
+
+    `name` is None where the PBX has none but the number.
+    """
+
+    number: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What a PBX tells about itself, each None if it leaves it out."""
+
+    model: str | None = None
+    serial_number: str | None = None
+    hardware_version: str | None = None
+    firmware_version: str | None = None
+
+    @classmethod
+    def read(cls, reply: JsonObject) -> Self:
+        """Read a reply to `deviceinfo/query`."""
+        info = next(iter(objects(reply.get("deviceinfo"))), reply)
+        return cls(
+            model=_display(info.get("devicename")),
+            serial_number=_display(info.get("sn")),
+            hardware_version=_display(info.get("hardwarever")),
+            firmware_version=_display(info.get("firmwarever")),
+        )
+
+
+def read_extensions(reply: JsonObject) -> tuple[Extension, ...]:
+    """Read a reply to `extensionlist/query`."""
+    return tuple(
+        Extension(number, None if (name := _display(item.get("username"))) == number else name)
+        for item in objects(reply.get("extlist"))
+        if (number := text(item.get("extnumber")))
+    )
+
+
+def read_mailboxes(
+    reply: JsonObject, zone: tzinfo, known: Mapping[str, Mailbox]
+) -> dict[str, Mailbox]:
+    """Read a reply to `voicemail/query`: the mailboxes that have messages, by extension.
+
+    Dates are the PBX's local time, in `zone`. A mailbox that is told as in `known` is
+    the very object from there.
+    """
+    told: defaultdict[str, list[JsonObject]] = defaultdict(list)
+    for item in objects(reply.get("voicemails")):
+        if extension := text(item.get("extid")):
+            told[extension].extend(objects(item.get("voicemail")))
+
+    mailboxes = {}
+    for extension, entries in told.items():
+        if not entries:
+            continue
+        digest = blake2b(orjson.dumps(entries), digest_size=16).digest()
+        mailbox = known.get(extension)
+        if mailbox is None or mailbox.digest != digest:
+            mailbox = Mailbox(extension, _read_messages(extension, entries, zone), digest)
+        mailboxes[extension] = mailbox
+    return mailboxes
+
+
+def _read_messages(
+    extension: str, entries: Sequence[JsonObject], zone: tzinfo
+) -> tuple[Message, ...]:
+    ordinals: Counter[tuple[str, ...]] = Counter()
+    messages = []
+    for entry in entries:
+        identity = tuple(
+            text(entry.get(key)) for key in ("voicemaildate", "messagefrom", "voicemaillength")
+        )
+        received, caller, duration = identity
+        number, name = _split_caller(caller)
+        messages.append(
+            Message(
+                id=_message_id(extension, *identity, str(ordinals[identity])),
+                extension=extension,
+                caller=number,
+                caller_name=name,
+                received=_read_date(received, zone),
+                duration=_read_duration(duration),
+                read=_READ.get(text(entry.get("voicemailstatus")).casefold()),
+            )
+        )
+        ordinals[identity] += 1
+    # The sort keeps the order of equals, so that after turning it round the last comes first.
+    messages.sort(key=lambda message: message.received or _EARLIEST)
+    return tuple(reversed(messages))
+
+
+_READ = {"read": True, "unread": False}
+
+
+def _message_id(*identity: str) -> str:
+    """Name a message by what makes it itself.
+
+    Asterisk renames files to close gaps as soon as a message is deleted, so a file name
+    says nothing about identity. 64 bits keep 50,000 messages apart.
+    """
+    return blake2b("\0".join(identity).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _split_caller(caller: str) -> tuple[str | None, str | None]:
+    """Return number and name of a caller such as `7001`, `anonymous` or `"Ann" <6000>`."""
+    if not (match := _NAMED_CALLER.fullmatch(caller)):
+        return _printable(caller), None
+    name = match["bare"] if match["quoted"] is None else _ESCAPED.sub(r"\1", match["quoted"])
+    return _printable(match["number"]), _printable(name)
+
+
+def _read_date(value: str, zone: tzinfo) -> datetime | None:
+    try:
+        received = datetime.fromisoformat(value)
+        return (received if received.tzinfo else received.replace(tzinfo=zone)).astimezone(UTC)
+    except ValueError, OverflowError:
+        return None
+
+
+def _read_duration(value: str) -> int | None:
+    try:
+        seconds = round(float(value))
+    except ValueError, OverflowError:
+        return None
+    return seconds if 0 <= seconds <= _LONGEST_DURATION else None
+
+
+def _display(value: Json) -> str | None:
+    return _printable(text(value))
+
+
+def _printable(value: str) -> str | None:
+    """Drop what can't be shown: controls, and marks that turn the text around them."""
+    if not value.isprintable():
+        value = "".join(filter(str.isprintable, value))
+    return value.strip()[:_LONGEST_TEXT] or None

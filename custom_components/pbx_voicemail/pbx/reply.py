@@ -1,0 +1,88 @@
+"""What a PBX answers: from bytes to the JSON object in them, or to the error it means."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import orjson
+
+from .errors import PbxAuthError, PbxLockedError, PbxRejectedError, PbxReplyError
+
+type Json = str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None
+type JsonObject = Mapping[str, Json]
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A reply over this is not read. 500 mailboxes of 100 messages make 6 to 12 MB."""
+
+_LOCKED = frozenset({"20002"})
+_TOKEN_GONE = frozenset({"20004", "20005", "20006"})
+
+_BOM = b"\xef\xbb\xbf"
+_CONTROLS_TO_SPACE = bytes(max(byte, 0x20) for byte in range(256))
+_ERRNO_LENGTH = 16
+
+
+def decode(body: bytes) -> JsonObject:
+    """Return the object in a successful reply.
+
+    Raises PbxReplyError if it is not one of this API's, and PbxRejectedError, or the
+    kind of it that the errno stands for, if the PBX says so.
+    """
+    reply = _parse(body)
+    if not isinstance(reply, dict):
+        raise PbxReplyError("the reply is not a JSON object")
+    status = text(reply.get("status"))
+    if not status:
+        raise PbxReplyError("the reply has no status")
+    if status.casefold() != "success":
+        raise _rejection(text(reply.get("errno"))[:_ERRNO_LENGTH] or None)
+    return cast("JsonObject", reply)
+
+
+def text(value: Json) -> str:
+    """Return a scalar as text, since PBXs send numbers for strings and back."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return ""
+
+
+def objects(value: Json) -> Sequence[JsonObject]:
+    """Return the objects of a documented list.
+
+    A PBX may leave an empty list out, and put a list's only object in its place.
+    Anything else raises PbxReplyError: to skip it would turn rubbish into "no messages".
+    """
+    if value is None or value == "":
+        return ()
+    if isinstance(value, dict):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    raise PbxReplyError("the reply has something else where a list of objects belongs")
+
+
+def _parse(body: bytes) -> Json:
+    """Parse JSON, forgiving what a caller's name can do to it.
+
+    Names reach the PBX from anywhere, in any encoding, and it may pass them on as they
+    came. One of them must not make every message unreadable.
+    """
+    body = body.removeprefix(_BOM)
+    try:
+        return cast("Json", orjson.loads(body))
+    except orjson.JSONDecodeError:
+        mended = body.translate(_CONTROLS_TO_SPACE).decode(errors="replace")
+    try:
+        return cast("Json", orjson.loads(mended))
+    except orjson.JSONDecodeError as err:
+        # The parser's own error keeps the whole document, callers and all.
+        raise PbxReplyError("the reply is not JSON") from ValueError(err.msg)
+
+
+def _rejection(errno: str | None) -> PbxRejectedError:
+    if errno in _TOKEN_GONE:
+        return PbxAuthError(errno)
+    if errno in _LOCKED:
+        return PbxLockedError(errno)
+    return PbxRejectedError(errno)

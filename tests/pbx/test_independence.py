@@ -1,0 +1,25 @@
+"""The client could be published as it stands."""
+
+from pathlib import Path
+import subprocess
+import sys
+
+INTEGRATION = Path(__file__).parents[2] / "custom_components" / "pbx_voicemail"
+
+IMPORT_WITHOUT_HOME_ASSISTANT = """
+import sys
+sys.modules["homeassistant"] = None  # importing it raises from here on
+sys.path.insert(0, sys.argv[1])
+import pbx
+print(pbx.PbxClient.__name__)
+"""
+
+
+def test_needs_no_home_assistant() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_WITHOUT_HOME_ASSISTANT, str(INTEGRATION)],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout == "PbxClient\n"

@@ -1,0 +1,277 @@
+"""From replies to messages: what is documented, and what has to be put up with."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+
+from custom_components.pbx_voicemail.pbx import (
+    DeviceInfo,
+    Extension,
+    Mailbox,
+    Message,
+    PbxReplyError,
+)
+from custom_components.pbx_voicemail.pbx.models import read_extensions, read_mailboxes
+from custom_components.pbx_voicemail.pbx.reply import decode
+from tests.conftest import FIXTURES
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+type Reply = dict[str, Any]
+
+
+def _mailboxes(*voicemails: Reply) -> dict[str, Mailbox]:
+    return read_mailboxes({"status": "Success", "voicemails": [*voicemails]}, UTC, {})
+
+
+def _messages(*entries: Reply, extension: Any = "102") -> tuple[Message, ...]:
+    (mailbox,) = _mailboxes({"extid": extension, "voicemail": list(entries)}).values()
+    return mailbox.messages
+
+
+def _entry(**changes: Any) -> Reply:
+    return {
+        "voicemailfile": "msg0000.wav",
+        "messagefrom": "6000",
+        "voicemaildate": "2020-04-07 10:56:40",
+        "voicemaillength": "4",
+        **changes,
+    }
+
+
+def test_documented_reply() -> None:
+    body = (FIXTURES / "voicemail_query.json").read_bytes()
+
+    mailboxes = read_mailboxes(decode(body), BERLIN, {})
+
+    assert list(mailboxes) == ["102"]
+    mailbox = mailboxes["102"]
+    assert [(m.caller, m.received, m.duration) for m in mailbox.messages] == [
+        ("7001", datetime(2020, 4, 7, 9, 0, 8, tzinfo=UTC), 2),
+        ("7001", datetime(2020, 4, 7, 8, 57, 31, tzinfo=UTC), 3),
+        ("6000", datetime(2020, 4, 7, 8, 56, 40, tzinfo=UTC), 4),
+    ]
+    assert mailbox.latest is mailbox.messages[0]
+    assert {m.extension for m in mailbox.messages} == {"102"}
+    assert {m.read for m in mailbox.messages} == {None}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {},
+        {"voicemails": None},
+        {"voicemails": ""},
+        {"voicemails": []},
+        {"voicemails": {}},
+        {"voicemails": [{"extid": "101", "voicemail": []}]},
+        {"voicemails": [{"extid": "101", "voicemail": None}]},
+        {"voicemails": [{"extid": "101", "voicemail": ""}]},
+        {"voicemails": [{"extid": "101"}]},
+    ],
+)
+def test_no_messages(reply: Reply) -> None:
+    assert read_mailboxes(reply, UTC, {}) == {}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"voicemails": "none"},
+        {"voicemails": 3},
+        {"voicemails": ["101"]},
+        {"voicemails": [{"extid": "101", "voicemail": "none"}]},
+        {"voicemails": [{"extid": "101", "voicemail": [3]}]},
+    ],
+)
+def test_rubbish_is_not_taken_for_no_messages(reply: Reply) -> None:
+    with pytest.raises(PbxReplyError):
+        read_mailboxes(reply, UTC, {})
+
+
+def test_an_object_in_a_lists_place() -> None:
+    reply: Reply = {"voicemails": {"extid": "102", "voicemail": _entry()}}
+    assert len(read_mailboxes(reply, UTC, {})["102"].messages) == 1
+
+
+def test_numbers_for_strings_are_the_same_message() -> None:
+    (as_text,) = _messages(_entry())
+    (as_number,) = _messages(_entry(messagefrom=6000, voicemaillength=4), extension=102)
+    assert as_number == as_text
+
+
+def test_extensions_keep_their_zeros() -> None:
+    assert _mailboxes({"extid": "0101", "voicemail": [_entry()]}).keys() == {"0101"}
+
+
+def test_missing_and_unknown_fields() -> None:
+    (message,) = _messages({"colour": "blue"})
+    assert message == Message(id=message.id, extension="102")
+
+
+def test_mailbox_told_in_two_parts() -> None:
+    mailboxes = _mailboxes(
+        {"extid": "102", "voicemail": [_entry()]},
+        {"extid": "102", "voicemail": [_entry(messagefrom="7001")]},
+    )
+    assert {m.caller for m in mailboxes["102"].messages} == {"6000", "7001"}
+
+
+@pytest.mark.parametrize(
+    ("caller", "number", "name"),
+    [
+        ("7001", "7001", None),
+        ("", None, None),
+        ("anonymous", "anonymous", None),
+        ('"Ann Müller" <6000>', "6000", "Ann Müller"),
+        ("Ann Müller <6000>", "6000", "Ann Müller"),
+        ('"张伟" <13800138000>', "13800138000", "张伟"),
+        (
+            r'"Bob \"X\" <script>alert(1)</script>" <+4930123456>',
+            "+4930123456",
+            'Bob "X" <script>alert(1)</script>',
+        ),
+        (r'"back\\slash" <1>', "1", r"back\slash"),
+        ('"" <6000>', "6000", None),
+        ('"Ann" <>', None, "Ann"),
+        ("<6000>", "6000", None),
+        ('"Ann <6000>', '"Ann <6000>', None),
+        ("a < b > c", "a < b > c", None),
+        ("\u202e6000\x00\n", "6000", None),
+        ("x" * 300, "x" * 255, None),
+    ],
+)
+def test_callers(caller: str, number: str | None, name: str | None) -> None:
+    (message,) = _messages(_entry(messagefrom=caller))
+    assert (message.caller, message.caller_name) == (number, name)
+
+
+@pytest.mark.parametrize(
+    ("date", "received"),
+    [
+        ("2020-04-07 10:56:40", datetime(2020, 4, 7, 8, 56, 40, tzinfo=UTC)),
+        ("2020-12-07 10:56:40", datetime(2020, 12, 7, 9, 56, 40, tzinfo=UTC)),
+        ("2020-04-07T10:56:40+05:00", datetime(2020, 4, 7, 5, 56, 40, tzinfo=UTC)),
+        ("2021-02-30 10:00:00", None),
+        ("yesterday", None),
+        ("", None),
+        (1586249800, None),
+        ("0001-01-01 00:00:00", None),
+    ],
+)
+def test_dates(date: object, received: datetime | None) -> None:
+    reply: Reply = {"voicemails": [{"extid": "102", "voicemail": [_entry(voicemaildate=date)]}]}
+    (message,) = read_mailboxes(reply, BERLIN, {})["102"].messages
+    assert message.received == received
+
+
+@pytest.mark.parametrize(
+    ("length", "duration"),
+    [
+        ("4", 4),
+        (4, 4),
+        ("0", 0),
+        ("4.6", 5),
+        ("", None),
+        ("00:04", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("9" * 30, None),
+        (True, None),
+    ],
+)
+def test_durations(length: object, duration: int | None) -> None:
+    (message,) = _messages(_entry(voicemaillength=length))
+    assert message.duration == duration
+
+
+@pytest.mark.parametrize(("status", "read"), [("read", True), ("Unread", False), ("?", None)])
+def test_read_marks(status: str, read: bool | None) -> None:
+    (message,) = _messages(_entry(voicemailstatus=status))
+    assert message.read is read
+
+
+def test_newest_first_and_undated_last() -> None:
+    messages = _messages(
+        _entry(messagefrom="2", voicemaildate="2020-01-02 00:00:00"),
+        _entry(messagefrom="0", voicemaildate="soon"),
+        _entry(messagefrom="3", voicemaildate="2020-01-03 00:00:00"),
+        _entry(messagefrom="3, too", voicemaildate="2020-01-03 00:00:00"),
+        _entry(messagefrom="1", voicemaildate="2020-01-01 00:00:00"),
+    )
+    assert [m.caller for m in messages] == ["3, too", "3", "2", "1", "0"]
+
+
+def test_renumbering_changes_no_message() -> None:
+    before = _messages(_entry(), _entry(messagefrom="7001", voicemailfile="msg0001.wav"))
+    after = _messages(_entry(messagefrom="7001", voicemailfile="msg0000.wav"))
+    assert after[0] in before
+
+
+def test_each_of_exact_twins_has_its_own_id() -> None:
+    twins = _messages(_entry(), _entry(voicemailfile="msg0001.wav"))
+    assert len({m.id for m in twins}) == 2
+    # Deleting one of them leaves an id that was there before.
+    assert _messages(_entry())[0] in twins
+
+
+@pytest.mark.parametrize("field", ["messagefrom", "voicemaildate", "voicemaillength"])
+def test_messages_that_differ_have_ids_that_differ(field: str) -> None:
+    (one,) = _messages(_entry())
+    (other,) = _messages(_entry(**{field: "1"}))
+    (elsewhere,) = _messages(_entry(), extension="103")
+    assert len({one.id, other.id, elsewhere.id}) == 3
+
+
+def test_unchanged_mailboxes_are_the_same_objects() -> None:
+    def reply(*callers: str) -> Any:
+        boxes = [
+            {"extid": "101", "voicemail": [_entry(), _entry(messagefrom="7001")]},
+            {"extid": "102", "voicemail": [_entry(messagefrom=caller) for caller in callers]},
+        ]
+        return orjson.loads(orjson.dumps({"voicemails": boxes}))
+
+    before = read_mailboxes(reply("1"), UTC, {})
+    after = read_mailboxes(reply("1", "2"), UTC, before)
+
+    assert after["101"] is before["101"]
+    assert after["102"] is not before["102"]
+
+
+def test_five_thousand_messages_in_one_mailbox() -> None:
+    messages = _messages(*(_entry(voicemailfile=f"msg{n:04}.wav") for n in range(5000)))
+    assert len({m.id for m in messages}) == 5000
+
+
+def test_extension_list() -> None:
+    reply: Reply = {
+        "extlist": [
+            {"extnumber": "100", "username": "100", "type": "pjsip"},
+            {"extnumber": 101, "username": "Reception"},
+            {"extnumber": "0102", "username": ""},
+            {"extnumber": "", "username": "nobody"},
+        ]
+    }
+    assert read_extensions(reply) == (
+        Extension("100"),
+        Extension("101", "Reception"),
+        Extension("0102"),
+    )
+
+
+def test_device_info() -> None:
+    told: Reply = {
+        "devicename": "UC501",
+        "sn": "a09805021987",
+        "hardwarever": 3.1,
+        "firmwarever": "",
+    }
+    expected = DeviceInfo("UC501", "a09805021987", "3.1", None)
+    assert DeviceInfo.read({"status": "Success", "deviceinfo": told}) == expected
+    assert DeviceInfo.read({"status": "Success", **told}) == expected
+    assert DeviceInfo.read({"status": "Success"}) == DeviceInfo()

@@ -1,0 +1,76 @@
+"""From bytes to an object, or to the error it means."""
+
+import pytest
+
+from custom_components.pbx_voicemail.pbx import (
+    PbxAuthError,
+    PbxError,
+    PbxLockedError,
+    PbxRejectedError,
+    PbxReplyError,
+)
+from custom_components.pbx_voicemail.pbx.reply import decode
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"status":"Success"}', b'{"status":"success "}', b'\xef\xbb\xbf {"status":"Success"}\n'],
+)
+def test_success(body: bytes) -> None:
+    assert decode(body)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (b'"20004"', PbxAuthError),
+        (b"20005", PbxAuthError),
+        (b'"20006"', PbxAuthError),
+        (b'"20002"', PbxLockedError),
+        (b'"30003"', PbxRejectedError),
+        (b'"never seen"', PbxRejectedError),
+        (b"null", PbxRejectedError),
+    ],
+)
+def test_failure(status: bytes, expected: type[PbxError]) -> None:
+    with pytest.raises(PbxRejectedError) as raised:
+        decode(b'{"status":"Failed","errno":%b}' % status)
+    assert type(raised.value) is expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html/>",
+        b"[]",
+        b"null",
+        b'"Success"',
+        b"{}",
+        b'{"status":""}',
+        b'{"status":"Success"',
+        b'{"status":"Success"} trailing',
+    ],
+)
+def test_not_this_api(body: bytes) -> None:
+    with pytest.raises(PbxReplyError):
+        decode(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (b"M\xfcller", "M�ller"),  # Latin-1
+        (b"line\nfeed", "line feed"),
+        (b"nul\x00byte", "nul byte"),
+    ],
+)
+def test_one_callers_name_does_not_spoil_the_reply(name: bytes, read: str) -> None:
+    assert decode(b'{"status":"Success","name":"%b"}' % name)["name"] == read
+
+
+def test_error_keeps_nothing_of_the_reply() -> None:
+    with pytest.raises(PbxReplyError) as raised:
+        decode(b'{"messagefrom":"6000"')
+    assert "6000" not in repr([raised.value, raised.value.__cause__])
+    assert not hasattr(raised.value.__cause__, "doc")
