@@ -1,10 +1,9 @@
 """The client could be published as it stands."""
 
-from pathlib import Path
 import subprocess
 import sys
 
-INTEGRATION = Path(__file__).parents[2] / "custom_components" / "pbx_voicemail"
+from tests.conftest import INTEGRATION
 
 IMPORT_WITHOUT_HOME_ASSISTANT = """
 import sys

@@ -127,6 +127,10 @@ class Spool:
             file.rename(target / f"{new_name}{file.suffix}")
         self._renumber(mailbox, folder)
 
+    def forget(self, mailbox: str) -> None:
+        """Delete a mailbox and all in it."""
+        shutil.rmtree(self._root / mailbox)
+
     def _files(self, mailbox: str, name: str, folder: str) -> list[Path]:
         path = self._root / mailbox / folder
         # Audio first: a message without its text file is not listed any more.

@@ -1,0 +1,135 @@
+"""What all entities share: their devices, their names, and how extensions get theirs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import override
+
+from homeassistant.core import callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import DOMAIN
+from .coordinator import PbxCoordinator
+from .pbx import Extension, Mailbox
+
+
+class HubEntity(CoordinatorEntity[PbxCoordinator]):
+    """Something of the PBX as a whole."""
+
+    _attr_has_entity_name = True
+
+    def __init__(self, coordinator: PbxCoordinator, description: EntityDescription) -> None:
+        """Name the entity after what it describes."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        self._attr_unique_id = coordinator.unique_id(description.key)
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, coordinator.unique_id())})
+
+
+class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
+    """Something of one extension.
+
+    It is unavailable while the PBX cannot be asked, and when the PBX has lost the
+    extension. It wakes only when either changes, or its mailbox does: most polls that
+    bring something new bring it for one extension out of hundreds.
+    """
+
+    _attr_has_entity_name = True
+    _shown: tuple[bool, Mailbox] | None = None
+
+    def __init__(
+        self, coordinator: PbxCoordinator, extension: str, description: EntityDescription
+    ) -> None:
+        """Name the entity after the extension and what it describes of it."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        self.extension = extension
+        self._attr_unique_id = coordinator.unique_id(extension, description.key)
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, coordinator.unique_id(extension))}
+        )
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The extension's messages."""
+        return self.coordinator.data.mailbox(self.extension)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Tell whether the PBX answers and has the extension."""
+        return super().available and self.extension in self.coordinator.data.roster
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        shown = self.available, self.mailbox
+        if shown != self._shown:
+            self._shown = shown
+            super()._handle_coordinator_update()
+
+
+@callback
+def add_extension_entities(
+    coordinator: PbxCoordinator,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    create: Callable[[str], Iterable[Entity]],
+) -> None:
+    """Add the entities of every extension in the roster, and of each that joins it later.
+
+    One that leaves the roster and comes back has its entities still, unless a person
+    removed them meanwhile: then it gets new ones.
+    """
+    known: set[str] = set()
+
+    @callback
+    def follow_roster() -> None:
+        roster = coordinator.data.roster
+        added = [extension for extension in roster if extension not in known]
+        known.intersection_update(roster)
+        known.update(added)
+        async_add_entities(entity for extension in added for entity in create(extension))
+
+    follow_roster()
+    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(follow_roster))
+
+
+@callback
+def register_devices(coordinator: PbxCoordinator) -> None:
+    """Register the PBX and its extensions, and keep up with the roster's names."""
+    registry = dr.async_get(coordinator.hass)
+    entry = coordinator.config_entry
+    info = coordinator.device_info
+    hub = registry.async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={(DOMAIN, coordinator.unique_id())},
+        manufacturer=coordinator.client.dialect.manufacturer,
+        model=info.model,
+        name=info.model or entry.title,
+        serial_number=info.serial_number,
+        hw_version=info.hardware_version,
+        sw_version=info.firmware_version,
+        configuration_url=str(coordinator.client.address.url),
+    )
+    named: Mapping[str, Extension] = {}
+
+    @callback
+    def follow_roster() -> None:
+        nonlocal named
+        roster = coordinator.data.roster
+        for number, extension in roster.items():
+            if named.get(number) != extension:
+                key = "named_extension" if extension.name else "extension"
+                registry.async_get_or_create(
+                    config_entry_id=entry.entry_id,
+                    identifiers={(DOMAIN, coordinator.unique_id(number))},
+                    translation_key=key,
+                    translation_placeholders={"number": number, "name": extension.name or ""},
+                    via_device_id=hub.id,
+                )
+        named = roster
+
+    follow_roster()
+    entry.async_on_unload(coordinator.async_add_listener(follow_roster))

@@ -1,0 +1,151 @@
+"""Counts of messages, and the latest of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import MATCH_ALL, UnitOfTime
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import PbxConfigEntry, PbxData
+from .entity import ExtensionEntity, HubEntity, add_extension_entities
+from .pbx import Message
+
+# The coordinator does the asking.
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubSensorDescription(SensorEntityDescription):
+    """What a sensor tells of the PBX as a whole."""
+
+    value_fn: Callable[[PbxData], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatestSensorDescription(SensorEntityDescription):
+    """What a sensor tells of an extension's latest message."""
+
+    value_fn: Callable[[Message], str | int | datetime | None]
+
+
+HUB_SENSORS = (
+    HubSensorDescription(
+        key="messages",
+        translation_key="messages",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda data: sum(len(mailbox.messages) for mailbox in data.mailboxes.values()),
+    ),
+    HubSensorDescription(
+        key="mailboxes_with_messages",
+        translation_key="mailboxes_with_messages",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda data: len(data.mailboxes),
+    ),
+)
+
+MESSAGES_SENSOR = SensorEntityDescription(
+    key="messages",
+    translation_key="messages",
+    state_class=SensorStateClass.MEASUREMENT,
+)
+
+LATEST_SENSORS = (
+    LatestSensorDescription(
+        key="latest_caller",
+        translation_key="latest_caller",
+        value_fn=lambda message: message.caller or message.caller_name,
+    ),
+    LatestSensorDescription(
+        key="latest_message",
+        translation_key="latest_message",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda message: message.received,
+    ),
+    LatestSensorDescription(
+        key="latest_duration",
+        translation_key="latest_duration",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        entity_registry_enabled_default=False,
+        value_fn=lambda message: message.duration,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: PbxConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the sensors of the PBX and of its extensions."""
+    coordinator = entry.runtime_data
+    async_add_entities(HubSensor(coordinator, description) for description in HUB_SENSORS)
+    add_extension_entities(
+        coordinator,
+        async_add_entities,
+        lambda extension: [
+            MessagesSensor(coordinator, extension, MESSAGES_SENSOR),
+            *(LatestSensor(coordinator, extension, latest) for latest in LATEST_SENSORS),
+        ],
+    )
+
+
+class HubSensor(HubEntity, SensorEntity):
+    """Counts over all mailboxes."""
+
+    entity_description: HubSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> int:
+        """Count."""
+        return self.entity_description.value_fn(self.coordinator.data)
+
+
+class MessagesSensor(ExtensionEntity, SensorEntity):
+    """Counts the messages in a mailbox, and tells of the latest in its attributes."""
+
+    # Who called whom, and when, belongs into no history.
+    _unrecorded_attributes = frozenset({MATCH_ALL})
+
+    @property
+    @override
+    def native_value(self) -> int:
+        """Count."""
+        return len(self.mailbox.messages)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Tell of the latest message; with none, each of these is null."""
+        latest = self.mailbox.latest
+        return {
+            "extension": self.extension,
+            "latest_caller": latest and latest.caller,
+            "latest_caller_name": latest and latest.caller_name,
+            "latest_received": latest and latest.received,
+            "latest_duration": latest and latest.duration,
+            "latest_message_id": latest and latest.id,
+        }
+
+
+class LatestSensor(ExtensionEntity, SensorEntity):
+    """Tells one thing of the latest message, unknown while there is none."""
+
+    entity_description: LatestSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> str | int | datetime | None:
+        """Read it from the message."""
+        latest = self.mailbox.latest
+        return self.entity_description.value_fn(latest) if latest else None

@@ -1,0 +1,83 @@
+"""A simulated PBX over real HTTP, and Home Assistant with the integration connected to it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+import shutil
+from unittest.mock import PropertyMock, patch
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .simulator import Simulator, Spool
+
+FIXTURES = Path(__file__).parent / "fixtures"
+INTEGRATION = Path(__file__).parents[1] / "custom_components" / DOMAIN
+TOKEN = "813b621cfe8eecf445a2ce1f4a079ffe"
+EXTENSIONS = {"101": "Reception", "102": "Workshop", "103": "103", "104": "104"}
+
+
+@pytest.fixture(autouse=True)
+def integration_of_this_repository(enable_custom_integrations: None) -> None:
+    """Let Home Assistant find the integration."""
+
+
+@pytest.fixture
+def entity_registry_enabled_by_default() -> Iterator[None]:
+    """Enable the entities that a person would have to enable."""
+    with patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
+        PropertyMock(return_value=True),
+    ):
+        yield
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Spool:
+    """Copy the mailboxes that a real Asterisk recorded: 101 has three, 102 and 103 two."""
+    shutil.copytree(FIXTURES / "asterisk-voicemail", tmp_path / "spool")
+    return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+async def pbx(socket_enabled: None, recorded: Spool) -> AsyncIterator[Simulator]:
+    """Run a PBX with the recorded mailboxes, and an extension 104 without messages."""
+    async with Simulator(
+        recorded,
+        extensions=EXTENSIONS,
+        token=TOKEN,
+        zone=dt_util.get_default_time_zone(),
+        names=True,
+    ) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
+    """Configure the PBX, without setting it up."""
+    host, port = pbx.address.split(":")
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=f"{pbx.model} ({host})",
+        unique_id=pbx.serial_number,
+        data={
+            "host": host,
+            "port": int(port),
+            "ssl": False,
+            "verify_ssl": True,
+            "token": TOKEN,
+        },
+    )
+    entry.add_to_hass(hass)
+    return entry
+
+
+@pytest.fixture
+async def connected(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
+    """Set the PBX up."""
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry

@@ -1,0 +1,311 @@
+"""Polling: what changes, what an outage does, and who is on the roster."""
+
+import asyncio
+from datetime import UTC, datetime
+import logging
+
+from aiohttp import web
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .bad_answers import BAD_ANSWERS, BadAnswer
+from .conftest import TOKEN
+from .living import an_hour_passes, leave, poll, state_of
+from .simulator import Simulator
+
+QUERY = "/api/v0.0.1/voicemail/query"
+
+
+async def test_new_message(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
+    await leave(pbx, "104")
+    await poll(hass)
+
+    messages = state_of(hass, "sensor.extension_104_messages")
+    assert messages.state == "1"
+    assert messages.attributes["latest_caller"] == "6000"
+    assert messages.attributes["latest_caller_name"] == "Ann"
+    assert messages.attributes["latest_received"] == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+    assert state_of(hass, "sensor.extension_104_latest_caller").state == "6000"
+    assert state_of(hass, "sensor.uc501_messages").state == "8"
+    assert state_of(hass, "sensor.uc501_mailboxes_with_messages").state == "4"
+
+
+async def test_emptied_mailbox(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    for _ in range(3):
+        await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
+    await poll(hass)
+
+    messages = state_of(hass, "sensor.reception_101_messages")
+    assert messages.state == "0"
+    assert messages.attributes["latest_caller"] is None
+    assert messages.attributes["latest_message_id"] is None
+    assert state_of(hass, "sensor.reception_101_latest_caller").state == "unknown"
+    assert state_of(hass, "sensor.reception_101_latest_message").state == "unknown"
+
+
+async def test_all_mailboxes_empty(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def nothing(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Success"})
+
+    pbx.intercept = nothing
+    await poll(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == "0"
+    assert state_of(hass, "sensor.uc501_messages").state == "0"
+
+
+async def test_one_request_a_poll_and_no_state_for_no_news(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    written = _captured_states(hass)
+    reported = {state.entity_id: state.last_reported for state in hass.states.async_all()}
+    pbx.requests.clear()
+    for _ in range(3):
+        await poll(hass)
+
+    assert pbx.requests == [QUERY] * 3
+    assert not written
+    assert reported == {state.entity_id: state.last_reported for state in hass.states.async_all()}
+
+
+async def test_news_of_one_extension_wakes_no_other(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await leave(pbx, "104")
+    await poll(hass)
+    before = {state.entity_id: state.last_reported for state in hass.states.async_all()}
+    await leave(pbx, "104")
+    await poll(hass)
+
+    assert {
+        state.entity_id
+        for state in hass.states.async_all()
+        if state.last_reported != before[state.entity_id]
+    } == {
+        "sensor.extension_104_messages",
+        "sensor.extension_104_latest_caller",
+        "sensor.extension_104_latest_message",
+        "sensor.uc501_messages",
+        "sensor.uc501_mailboxes_with_messages",
+    }
+
+
+async def test_asked_to_update_now(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    assert await async_setup_component(hass, "homeassistant", {})
+    await leave(pbx, "104")
+    entity = {"entity_id": "sensor.extension_104_messages"}
+    await hass.services.async_call("homeassistant", "update_entity", entity, blocking=True)
+    await hass.async_block_till_done()
+    assert state_of(hass, "sensor.extension_104_messages").state == "1"
+
+
+async def test_switched_off_and_on(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    before = {state.entity_id: state.state for state in hass.states.async_all()}
+    await pbx.stop()
+    for _ in range(3):
+        await poll(hass)
+    assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
+
+    await pbx.start()
+    for _ in range(3):
+        await poll(hass)
+    assert {state.entity_id: state.state for state in hass.states.async_all()} == before
+    assert _log(caplog) == [
+        "Error fetching pbx_voicemail data: The PBX cannot be reached",
+        "Fetching pbx_voicemail data recovered",
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    # A token that is gone does not come back by itself.
+    [bad for bad in BAD_ANSWERS if bad.kind != "invalid_auth"],
+    ids=str,
+)
+async def test_bad_answer_is_an_outage_and_never_zero(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    bad: BadAnswer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    before = {state.entity_id: state.state for state in hass.states.async_all()}
+    pbx.intercept = bad.answer
+    for _ in range(2):
+        await poll(hass)
+    assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
+
+    pbx.intercept = None
+    await poll(hass)
+    assert {state.entity_id: state.state for state in hass.states.async_all()} == before
+    assert TOKEN not in caplog.text
+
+
+async def test_new_extension_without_reload(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await leave(pbx, "0105")
+    await poll(hass)
+    assert state_of(hass, "sensor.extension_0105_messages").state == "1"
+
+    await asyncio.to_thread(pbx.spool.delete, "0105", "msg0000")
+    await poll(hass)
+    assert state_of(hass, "sensor.extension_0105_messages").state == "0"
+
+
+async def test_roster_is_asked_for_every_hour(
+    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    device_registry: dr.DeviceRegistry,
+) -> None:
+    pbx.extensions = {"101": "Front desk", "102": "102", "103": "Gate", "105": "Attic"}
+    await poll(hass)
+    assert not hass.states.get("sensor.attic_105_messages")
+
+    await an_hour_passes(hass, freezer)
+
+    def name_of(extension: str) -> str | None:
+        device = device_registry.async_get_device_by_identifier(
+            (DOMAIN, f"a09805021987_{extension}"), connected.entry_id
+        )
+        assert device is not None
+        return device.name
+
+    assert name_of("101") == "Front desk (101)"
+    assert name_of("102") == "Extension 102"
+    assert name_of("103") == "Gate (103)"
+    assert state_of(hass, "sensor.attic_105_messages").state == "0"
+    # Gone from the PBX, though its device stays until a person removes it.
+    assert state_of(hass, "sensor.extension_104_messages").state == STATE_UNAVAILABLE
+    # A mailbox outlives its place on the list for as long as there are messages in it.
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+    pbx.extensions["104"] = "104"
+    await an_hour_passes(hass, freezer)
+    assert state_of(hass, "sensor.extension_104_messages").state == "0"
+
+
+async def test_extensions_of_earlier_runs_where_the_pbx_has_no_list(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def without_list(request: web.Request) -> web.Response | None:
+        if request.path.endswith("extensionlist/query"):
+            return web.json_response({"status": "Failed", "errno": "10003"})
+        return None
+
+    pbx.intercept = without_list
+    await hass.config_entries.async_reload(connected.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(hass, "sensor.extension_104_messages").state == "0"
+
+
+async def test_list_that_fails_once_changes_nothing(
+    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+) -> None:
+    async def without_list(request: web.Request) -> web.Response | None:
+        return web.Response(status=500) if "extensionlist" in request.path else None
+
+    before = {state.entity_id: state.state for state in hass.states.async_all()}
+    pbx.intercept = without_list
+    await an_hour_passes(hass, freezer)
+    assert {state.entity_id: state.state for state in hass.states.async_all()} == before
+
+
+async def test_dead_token_asks_for_a_new_one(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    pbx.revoke_tokens()
+    await poll(hass)
+    assert _reauths(hass) == 1
+    assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+
+    pbx.requests.clear()
+    await poll(hass)
+    assert pbx.requests == []
+
+
+async def test_unknown_errno_three_times_asks_for_a_new_token(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Failed", "errno": "30003"})
+
+    pbx.intercept = refuse
+    for _ in range(2):
+        await poll(hass)
+        assert _reauths(hass) == 0
+    await poll(hass)
+    assert _reauths(hass) == 1
+
+
+@pytest.mark.parametrize("other", ["Success", "Failed"])
+async def test_unknown_errno_while_the_token_is_good_asks_for_nothing(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, other: str
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        if request.path == QUERY:
+            return web.json_response({"status": "Failed", "errno": "30003"})
+        return web.json_response({"status": other, "errno": "30001"})
+
+    pbx.intercept = refuse
+    for _ in range(5):
+        await poll(hass)
+    assert _reauths(hass) == 0
+    assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+
+
+async def test_refusals_with_a_good_poll_between_them_do_not_add_up(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Failed", "errno": "30003"})
+
+    for _ in range(3):
+        pbx.intercept = refuse
+        await poll(hass)
+        await poll(hass)
+        pbx.intercept = None
+        await poll(hass)
+    assert _reauths(hass) == 0
+
+
+def _captured_states(hass: HomeAssistant) -> list[Event[EventStateChangedData]]:
+    return async_capture_events(hass, EVENT_STATE_CHANGED)
+
+
+def _log(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("custom_components") and record.levelno >= logging.INFO
+    ]
+
+
+def _reauths(hass: HomeAssistant) -> int:
+    flows = hass.config_entries.flow.async_progress()
+    return sum(flow["context"]["source"] == "reauth" for flow in flows)

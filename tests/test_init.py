@@ -1,0 +1,169 @@
+"""A PBX's life in Home Assistant: set up, unloaded, reloaded, removed."""
+
+import asyncio
+import json
+
+from aiohttp import web
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .bad_answers import BAD_ANSWERS, BadAnswer
+from .conftest import INTEGRATION, TOKEN
+from .living import leave, poll, state_of
+from .simulator import Simulator
+
+
+async def test_devices(connected: MockConfigEntry, device_registry: dr.DeviceRegistry) -> None:
+    devices = {
+        device.name: device
+        for device in dr.async_entries_for_config_entry(device_registry, connected.entry_id)
+    }
+    assert devices.keys() == {
+        "UC501",
+        "Reception (101)",
+        "Workshop (102)",
+        "Extension 103",
+        "Extension 104",
+    }
+    hub = devices.pop("UC501")
+    assert hub.manufacturer == "OpenVox"
+    assert hub.model == "UC501"
+    assert hub.serial_number == "a09805021987"
+    assert hub.hw_version == "3.1"
+    assert hub.sw_version == "4.1.1"
+    assert hub.configuration_url == f"http://127.0.0.1:{connected.data['port']}"
+    assert {device.via_device_id for device in devices.values()} == {hub.id}
+
+
+async def test_unload_and_reload_leave_nothing_behind(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    assert await hass.config_entries.async_unload(connected.entry_id)
+    assert connected.state is ConfigEntryState.NOT_LOADED
+
+    pbx.requests.clear()
+    await poll(hass)
+    assert pbx.requests == []
+
+    assert await hass.config_entries.async_setup(connected.entry_id)
+    for _ in range(3):
+        assert await hass.config_entries.async_reload(connected.entry_id)
+    await hass.async_block_till_done()
+    pbx.requests.clear()
+    await poll(hass)
+    assert pbx.requests == ["/api/v0.0.1/voicemail/query"]
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS, ids=str)
+async def test_bad_answers_at_start(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    bad: BadAnswer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pbx.intercept = bad.answer
+    await hass.config_entries.async_setup(entry.entry_id)
+
+    if bad.kind == "invalid_auth":
+        assert entry.state is ConfigEntryState.SETUP_ERROR
+        assert [
+            flow["context"]["source"] for flow in hass.config_entries.flow.async_progress()
+        ] == ["reauth"]
+    else:
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+    text = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"][
+        bad.kind
+    ]["message"]
+    assert str(entry.reason).startswith(text.split("{")[0].rstrip("."))
+    assert TOKEN not in caplog.text
+    assert "Traceback" not in "".join(
+        r.getMessage() for r in caplog.records if r.levelname != "DEBUG"
+    )
+
+
+async def test_recovers_from_a_failed_start(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    await pbx.stop()
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert not hass.states.async_all()
+
+    await pbx.start()
+    await poll(hass)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_pbx_without_device_info_and_extension_list(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async def only_voicemail(request: web.Request) -> web.Response | None:
+        if "voicemail" in request.path:
+            return None
+        return web.Response(status=404)
+
+    pbx.intercept = only_voicemail
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    states = {state.name: state.state for state in hass.states.async_all("sensor")}
+    assert states["Extension 101 Messages"] == "3"
+    assert states["UC501 (127.0.0.1) Messages"] == "7"
+    assert "Extension 104 Messages" not in states
+
+
+async def test_remove_device_by_hand(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    device_registry: dr.DeviceRegistry,
+    entity_registry: er.EntityRegistry,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    assert await async_setup_component(hass, "config", {})
+
+    async def remove(name: str) -> bool:
+        client = await hass_ws_client(hass)
+        device = device_registry.async_get_device_by_identifier((DOMAIN, name), connected.entry_id)
+        assert device is not None
+        await client.send_json_auto_id(
+            {
+                "type": "config/device_registry/remove_config_entry",
+                "config_entry_id": connected.entry_id,
+                "device_id": device.id,
+            }
+        )
+        answer = await client.receive_json()
+        await hass.async_block_till_done()
+        return bool(answer["success"])
+
+    assert not await remove("a09805021987")
+    assert not await remove("a09805021987_101")
+    assert not await remove("a09805021987_104")
+
+    # A mailbox that is on no list, and empty by now.
+    await leave(pbx, "105")
+    await poll(hass)
+    assert not await remove("a09805021987_105")
+    await asyncio.to_thread(pbx.spool.forget, "105")
+    await poll(hass)
+    assert await remove("a09805021987_105")
+    assert hass.states.get("sensor.extension_105_messages") is None
+    assert not entity_registry.async_get("sensor.extension_105_messages")
+
+    await leave(pbx, "105")
+    await poll(hass)
+    assert state_of(hass, "sensor.extension_105_messages").state == "1"
+
+    # An extension that the PBX lost while Home Assistant was not looking.
+    del pbx.extensions["104"]
+    await hass.config_entries.async_reload(connected.entry_id)
+    assert state_of(hass, "sensor.extension_104_messages").state == "unavailable"
+    assert await remove("a09805021987_104")
+    assert hass.states.get("sensor.extension_104_messages") is None
