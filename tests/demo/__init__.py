@@ -1,0 +1,1 @@
+"""A real Home Assistant beside a simulated PBX: to look at, and for end-to-end tests."""

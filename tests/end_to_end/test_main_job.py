@@ -1,0 +1,150 @@
+"""The demo, as a person starts it: a real Home Assistant, a real PBX process, both ended by Ctrl-C."""
+
+import asyncio
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+import os
+from pathlib import Path
+import re
+import signal
+import socket
+import sys
+
+import pytest
+from yarl import URL
+
+from tests.demo.home import REPOSITORY
+from tests.demo.person import Person
+
+MESSAGES = "/api/states/sensor.reception_101_messages"
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def _demo(port: int, pbx_port: int, config: Path) -> AsyncIterator[str]:
+    """Run the demo until Ctrl-C, and yield what it printed once it was ready."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.demo"),
+        *("--port", str(port), "--pbx-port", str(pbx_port), "--config", config),
+        cwd=REPOSITORY,
+        stdout=PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(120):
+            yield await _read_until(process, "Ctrl-C")
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    for ended in (port, pbx_port):
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", ended)
+
+
+async def _read_until(process: Process, mark: str) -> str:
+    assert process.stdout is not None
+    printed = ""
+    while mark not in printed:
+        line = await process.stdout.readline()
+        assert line, printed
+        printed += line.decode()
+    return printed
+
+
+async def test_main_job(tmp_path: Path) -> None:
+    port, pbx_port = _free_port(), _free_port()
+    async with _demo(port, pbx_port, tmp_path) as printed:
+        assert f"http://127.0.0.1:{port}   sign in as demo, password demo" in printed
+        async with _signed_in(port) as person:
+            state = await person.get(MESSAGES)
+            assert state["state"] == "3"
+            assert state["attributes"]["latest_caller_name"] == "张伟"
+
+            pid = re.search(r"process (\d+)", printed)
+            assert pid is not None
+            await _kill(int(pid[1]), pbx_port)
+            await _expect(person, "unavailable")
+
+            pbx = await _start_pbx(pbx_port)
+            await _expect(person, "3")
+            pbx.terminate()
+            await pbx.wait()
+    assert _complaints(tmp_path) == ["The PBX cannot be reached"]
+
+    # The folder was kept, and serves again.
+    async with (
+        _demo(port, pbx_port, tmp_path),
+        _signed_in(port) as person,
+    ):
+        assert (await person.get(MESSAGES))["state"] == "3"
+        panel = await person.command("frontend/get_system_data", key="core")
+        dashboard = await person.command(
+            "lovelace/config", url_path=panel["value"]["default_panel"]
+        )
+    assert set(re.findall(r"sensor\.\w+", str(dashboard))) <= {
+        f"sensor.{thing}_{what}"
+        for thing in ("uc501", "reception_101", "workshop_102", "gate_103")
+        for what in ("messages", "latest_caller", "latest_message", "mailboxes_with_messages")
+    }
+    assert _complaints(tmp_path) == []
+
+
+@asynccontextmanager
+async def _signed_in(port: int) -> AsyncIterator[Person]:
+    async with Person(URL.build(scheme="http", host="127.0.0.1", port=port)) as person:
+        await person.sign_in()
+        yield person
+
+
+async def _kill(pid: int, port: int) -> None:
+    """End the PBX that the demo started."""
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(100):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return
+        writer.close()
+        await asyncio.sleep(0.05)
+    pytest.fail("the PBX goes on")
+
+
+async def _start_pbx(port: int) -> Process:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.simulator", "--names", "--port", str(port), "--token", "demo"),
+        cwd=REPOSITORY,
+        stdout=PIPE,
+    )
+    await _read_until(process, "PBX at")
+    return process
+
+
+async def _expect(person: Person, state: str) -> None:
+    """Ask for an update, and see the state come within an interval."""
+    await person.post(
+        "/api/services/homeassistant/update_entity", entity_id="sensor.reception_101_messages"
+    )
+    async with asyncio.timeout(31):
+        while (await person.get(MESSAGES))["state"] != state:
+            await asyncio.sleep(0.1)
+
+
+def _complaints(config: Path) -> list[str]:
+    """Return warnings and errors in the log, but for the notice about custom integrations."""
+    log = (config / "home-assistant.log").read_text()
+    return [
+        line.rsplit(": ", 1)[-1]
+        for line in log.splitlines()
+        if re.search(r" (WARNING|ERROR|CRITICAL) ", line)
+        and "has not been tested by Home Assistant" not in line
+    ]
