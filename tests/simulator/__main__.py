@@ -11,7 +11,7 @@ import tempfile
 from zoneinfo import ZoneInfo
 
 from .fill import fill
-from .server import Simulator
+from .server import OPENVOX, PASSWORD, USERNAME, YEASTAR, Simulator
 from .spool import Spool
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "asterisk-voicemail"
@@ -27,10 +27,11 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=9011)
     parser.add_argument("--token", help="a token that the PBX accepts from the start")
-    parser.add_argument("--username", default="api")
-    parser.add_argument("--password", default="secret")
+    parser.add_argument("--username", default=USERNAME)
+    parser.add_argument("--password", default=PASSWORD)
     parser.add_argument("--zone", type=ZoneInfo, default=UTC, help="the PBX's time zone")
     parser.add_argument("--names", action="store_true", help="tell callers' names, too")
+    parser.add_argument("--api", choices=(OPENVOX, YEASTAR), default=OPENVOX)
     parser.add_argument(
         "--spool",
         type=Path,
@@ -69,6 +70,7 @@ async def _run(options: argparse.Namespace, scratch: Path) -> None:
         password=options.password,
         zone=options.zone,
         names=options.names,
+        version=options.api,
     )
     await simulator.start(options.port)
     print(f"PBX at http://{simulator.address}", flush=True)

@@ -1,7 +1,7 @@
-"""The documented HTTP API of an OpenVox UC PBX, as strictly as its document has it.
+"""The documented HTTP API of an OpenVox UC or Yeastar S-Series PBX, as strictly as documented.
 
-Sources are the pages of the OpenVox UC API; where it is silent on an errno, those of
-Yeastar's S-Series API v1.1.0.
+Sources are the pages of the OpenVox UC API (v0.0.1), and of Yeastar's S-Series API v1.1.0,
+which also lends its errnos where OpenVox's pages are silent.
 """
 
 import asyncio
@@ -24,6 +24,12 @@ _TOKEN_LIFE = timedelta(minutes=30)
 _LOCK = timedelta(minutes=10)
 _STRIKES = 5
 _RANDOM_LIFE = timedelta(seconds=30)
+OPENVOX = "v0.0.1"
+YEASTAR = "v1.1.0"
+
+USERNAME = "api"
+PASSWORD = "secret"
+
 _FIRMWARE = "4.1.1"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -63,7 +69,8 @@ class Simulator:
     `extensions` are those of the extension list, number and name; every mailbox of the
     spool is one as well. `token` is one that the PBX has given out already. `folders`
     are those whose messages are told. With `names`, callers are told with theirs, as
-    Asterisk writes them, else by number alone, as documented.
+    Asterisk writes them, else by number alone, as documented. `version` is the API's, and
+    `stranger` what paths of another version get: an HTML page, or an errno.
 
     A test may set `intercept` to answer in the PBX's place, and finds in `requests` the
     paths that were asked for.
@@ -75,13 +82,15 @@ class Simulator:
         *,
         extensions: Mapping[str, str] | None = None,
         token: str | None = None,
-        username: str = "api",
-        password: str = "secret",
+        username: str = USERNAME,
+        password: str = PASSWORD,
         zone: tzinfo = UTC,
         model: str = "UC501",
         serial_number: str = "a09805021987",
         folders: Iterable[str] = (INBOX,),
         names: bool = False,
+        version: str = OPENVOX,
+        stranger: str = "html",
         clock: Callable[[], datetime] = _now,
     ) -> None:
         """Set the PBX up as its administrator would."""
@@ -93,9 +102,13 @@ class Simulator:
         self.model = model
         self.serial_number = serial_number
         self.names = names
+        self.version = version
+        self.stranger = stranger
         self.clock = clock
         self.intercept: Interceptor | None = None
+        self.clock_error = timedelta()
         self.requests: list[str] = []
+        self.logins = 0
         self._folders = tuple(folders)
         self._tokens = {token: clock()} if token else {}
         self._strikes: dict[str, _Strikes] = {}
@@ -111,7 +124,7 @@ class Simulator:
     async def start(self, port: int = 0) -> None:
         """Begin to answer; after a stop, on the same port as before."""
         app = web.Application(middlewares=[self._note])
-        api = "/api/v0.0.1"
+        api = "/api/{version}"
         app.router.add_routes(
             [
                 web.route("*", f"{api}/login", _answer(self._login)),
@@ -159,8 +172,13 @@ class Simulator:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         self.requests.append(request.path)
+        self.logins += request.path.endswith("/login")
         if self.intercept and (response := await self.intercept(request)):
             return response
+        if request.match_info.get("version") != self.version:
+            if self.stranger == "html":
+                return web.Response(text="<html>Not found</html>", content_type="text/html")
+            return web.json_response({"status": "Failed", "errno": self.stranger})
         return await handler(request)
 
     async def _login(self, request: web.Request) -> Reply:
@@ -175,7 +193,7 @@ class Simulator:
             if strikes.count >= _STRIKES:
                 strikes.count = 0
                 strikes.locked_until = self.clock() + _LOCK
-            raise _Failed("30003")
+            raise _Failed("20003" if self.version == YEASTAR else "30003")
         strikes.count = 0
         token = secrets.token_hex(16)
         self.issue_token(token)
@@ -198,11 +216,20 @@ class Simulator:
                 "sn": self.serial_number,
                 "hardwarever": "3.1",
                 "firmwarever": _FIRMWARE,
-                "systemtime": f"{self.clock().astimezone(self.zone):%Y-%m-%d %H:%M:%S}",
+                "systemtime": self._system_time(),
                 "uptime": "2020-Mar-23-08:33:22",
                 "extensionstatus": f"{len(await self._numbers())}/300",
             }
         }
+
+    def _system_time(self) -> str:
+        now = (self.clock() + self.clock_error).astimezone(self.zone)
+        shown = f"{now:%Y-%m-%d %H:%M:%S}"
+        if self.version == OPENVOX:
+            return shown
+        minutes = round((now.utcoffset() or timedelta()) / timedelta(minutes=1))
+        hours, rest = divmod(abs(minutes), 60)
+        return f"{shown} UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest}" if rest else "")
 
     async def _extension_list(self, request: web.Request) -> Reply:
         await self._signed_in(request)
@@ -292,6 +319,8 @@ class Simulator:
 
     async def _recording_of(self, asked: Mapping[str, str]) -> tuple[str, str]:
         _require(asked, "extid", "voicemailfile")
+        if self.version == YEASTAR and asked.get("voicemailstatus") not in ("read", "unread"):
+            raise _Failed("20016")
         extension, name = asked["extid"], asked["voicemailfile"].removesuffix(".wav")
         if extension not in await self._numbers():
             raise _Failed("10006")
@@ -319,7 +348,8 @@ class Simulator:
 
     def _tell_message(self, message: SpooledMessage) -> Reply:
         number = _NUMBER.search(message.caller)
-        return {
+        read = "unread" if message.folder == INBOX else "read"
+        return ({"voicemailstatus": read} if self.version == YEASTAR else {}) | {
             "voicemailfile": f"{message.name}.wav",
             "messagefrom": message.caller if self.names or not number else number[1],
             "voicemaildate": f"{message.received.astimezone(self.zone):%Y-%m-%d %H:%M:%S}",
