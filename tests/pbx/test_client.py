@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 import traceback
 
@@ -11,7 +12,9 @@ from aiohttp import web
 import pytest
 
 from custom_components.pbx_voicemail.pbx import (
+    OPENVOX,
     Address,
+    Credentials,
     DeviceInfo,
     Extension,
     PbxAuthError,
@@ -23,6 +26,7 @@ from custom_components.pbx_voicemail.pbx import (
     PbxTlsError,
     client as client_module,
     reply as reply_module,
+    transport as transport_module,
 )
 from tests.bad_answers import BAD_ANSWERS, BadAnswer
 from tests.conftest import TOKEN
@@ -35,9 +39,13 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+def _client(session: aiohttp.ClientSession, address: Address, zone: tzinfo) -> PbxClient:
+    return PbxClient(session, address, Credentials(token=TOKEN), zone, dialect=OPENVOX)
+
+
 @pytest.fixture
 def client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
-    return PbxClient(session, Address.parse(pbx.address), TOKEN, pbx.zone)
+    return _client(session, Address.parse(pbx.address), pbx.zone)
 
 
 async def test_all_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -> None:
@@ -96,7 +104,10 @@ async def test_large_answer_is_parsed_off_the_loop(
 
 
 async def test_device_info(client: PbxClient) -> None:
-    assert await client.query_device_info() == DeviceInfo("UC501", "a09805021987", "3.1", "4.1.1")
+    info = await client.query_device_info()
+    assert replace(info, system_time=None) == DeviceInfo("UC501", "a09805021987", "3.1", "4.1.1")
+    assert info.system_time is not None
+    assert info.system_time.tzinfo is None
 
 
 async def test_extensions(client: PbxClient) -> None:
@@ -168,7 +179,7 @@ async def test_bad_answer_leaves_the_last_one_standing(client: PbxClient, pbx: S
 
 
 async def test_closed_port(session: aiohttp.ClientSession, pbx: Simulator) -> None:
-    client = PbxClient(session, Address.parse(pbx.address), TOKEN, UTC)
+    client = _client(session, Address.parse(pbx.address), UTC)
     await pbx.stop()
     with pytest.raises(PbxConnectionError) as raised:
         await client.query_mailboxes()
@@ -184,13 +195,13 @@ async def test_unknown_host(
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
     monkeypatch.setattr(aiohttp.AsyncResolver, "resolve", resolve)
     with pytest.raises(PbxConnectionError):
-        await PbxClient(session, Address("pbx.invalid"), TOKEN, UTC).query_mailboxes()
+        await _client(session, Address("pbx.invalid"), UTC).query_mailboxes()
 
 
 async def test_tls_on_a_plain_port(session: aiohttp.ClientSession, pbx: Simulator) -> None:
     address = Address.parse(f"https://{pbx.address}")
     with pytest.raises(PbxTlsError):
-        await PbxClient(session, address, TOKEN, UTC).query_mailboxes()
+        await _client(session, address, UTC).query_mailboxes()
 
 
 async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +210,7 @@ async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.M
     async def think(request: web.Request) -> None:
         await hung_up.wait()
 
-    monkeypatch.setattr(client_module, "TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    monkeypatch.setattr(transport_module, "TIMEOUT", aiohttp.ClientTimeout(total=0.05))
     pbx.intercept = think
     with pytest.raises(PbxTimeoutError):
         await client.query_mailboxes()
@@ -209,7 +220,7 @@ async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.M
 async def test_too_large(
     client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_BYTES", 100)
+    monkeypatch.setattr(transport_module, "MAX_BYTES", 100)
     with pytest.raises(PbxReplyError):
         await client.query_mailboxes()
 

@@ -271,7 +271,46 @@ def test_device_info() -> None:
         "hardwarever": 3.1,
         "firmwarever": "",
     }
-    expected = DeviceInfo("UC501", "a09805021987", "3.1", None)
+    expected = DeviceInfo("UC501", "a09805021987", "3.1")
     assert DeviceInfo.read({"status": "Success", "deviceinfo": told}) == expected
     assert DeviceInfo.read({"status": "Success", **told}) == expected
     assert DeviceInfo.read({"status": "Success"}) == DeviceInfo()
+    assert DeviceInfo("UC501").manufacturer is None
+    assert DeviceInfo("Yeastar S100").manufacturer == "Yeastar"
+
+
+@pytest.mark.parametrize(
+    ("told", "clock"),
+    [
+        ("2020-05-19 04:06:07", datetime(2020, 5, 19, 4, 6, 7)),
+        ("2017-05-24 23:25:20 UTC-8", datetime(2017, 5, 25, 7, 25, 20, tzinfo=UTC)),
+        ("2018-03-22 20:26:02 UTC+8", datetime(2018, 3, 22, 12, 26, 2, tzinfo=UTC)),
+        ("2018-03-22 20:26:02 UTC+5:30", datetime(2018, 3, 22, 14, 56, 2, tzinfo=UTC)),
+        ("2018-03-22 20:26:02 UTC+99", None),
+        ("2018-03-22 20:26:02 UTC", datetime(2018, 3, 22, 20, 26, 2)),
+        ("2018-02-30 20:26:02", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_system_time(told: str, clock: datetime | None) -> None:
+    shown = DeviceInfo.read({"deviceinfo": {"systemtime": told}}).system_time
+    assert shown == clock
+    assert shown is None or clock is None or (shown.tzinfo is None) == (clock.tzinfo is None)
+
+
+def test_hour_that_daylight_saving_repeats_or_skips() -> None:
+    def read(date: str) -> datetime | None:
+        (message,) = read_mailboxes(
+            {"voicemails": [{"extid": "102", "voicemail": [_entry(voicemaildate=date)]}]},
+            BERLIN,
+            {},
+        )["102"].messages
+        return message.received
+
+    # The first of the two readings, since nothing tells which is meant.
+    assert read("2026-10-25 02:30:00") == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert read("2026-10-25 03:00:00") == datetime(2026, 10, 25, 2, 0, tzinfo=UTC)
+    # A clock that has not been put forward yet.
+    assert read("2026-03-29 02:30:00") == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    assert read("2026-03-29 01:59:59") < read("2026-03-29 02:30:00") < read("2026-03-29 03:31:00")  # type: ignore[operator]

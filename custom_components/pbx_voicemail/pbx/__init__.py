@@ -1,25 +1,32 @@
 """The HTTP API of OpenVox UC PBXs, as a client library that knows nothing of Home Assistant."""
 
+from .access import Credentials
 from .address import DEFAULT_PORT, Address
 from .client import PbxClient
-from .dialect import OPENVOX, Dialect
+from .dialect import DIALECTS, OPENVOX, YEASTAR, Dialect
 from .errors import (
     PbxAuthError,
     PbxConnectionError,
     PbxError,
     PbxLockedError,
+    PbxLoginError,
+    PbxLoginRejectedError,
     PbxRedirectError,
     PbxRejectedError,
     PbxReplyError,
     PbxTimeoutError,
     PbxTlsError,
+    PbxUnsupportedError,
 )
 from .models import DeviceInfo, Extension, Mailbox, Message
 
 __all__ = [
     "DEFAULT_PORT",
+    "DIALECTS",
     "OPENVOX",
+    "YEASTAR",
     "Address",
+    "Credentials",
     "DeviceInfo",
     "Dialect",
     "Extension",
@@ -30,9 +37,12 @@ __all__ = [
     "PbxConnectionError",
     "PbxError",
     "PbxLockedError",
+    "PbxLoginError",
+    "PbxLoginRejectedError",
     "PbxRedirectError",
     "PbxRejectedError",
     "PbxReplyError",
     "PbxTimeoutError",
     "PbxTlsError",
+    "PbxUnsupportedError",
 ]

@@ -8,12 +8,19 @@ class Dialect:
     """One version of the API.
 
     `version` is the segment of every path that names it, `manufacturer` who builds
-    the PBXs that speak it.
+    the PBXs that speak it. `tells_read` is whether messages say if they were heard.
     """
 
     version: str
     manufacturer: str
+    tells_read: bool
 
 
-OPENVOX = Dialect(version="v0.0.1", manufacturer="OpenVox")
+OPENVOX = Dialect(version="v0.0.1", manufacturer="OpenVox", tells_read=False)
 """OpenVox UC series IPPBX (OpenVox UC API)."""
+
+YEASTAR = Dialect(version="v1.1.0", manufacturer="Yeastar", tells_read=True)
+"""Yeastar S-Series, K2 and Cloud PBX (Yeastar S-Series API v1.1.0)."""
+
+DIALECTS = (OPENVOX, YEASTAR)
+"""All that are spoken here, in the order in which they are tried."""

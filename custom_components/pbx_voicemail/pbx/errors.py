@@ -58,10 +58,24 @@ class PbxRejectedError(PbxError):
         self.errno = errno
 
 
+class PbxUnsupportedError(PbxRejectedError):
+    """The PBX does not know what it was asked for."""
+
+
 class PbxAuthError(PbxRejectedError):
     """The token is not, or no longer, accepted."""
 
     kind = "invalid_auth"
+
+
+class PbxLoginError(PbxAuthError):
+    """The PBX does not accept user and password."""
+
+
+class PbxLoginRejectedError(PbxLoginError):
+    """The PBX refused a login for a reason that may or may not be the password."""
+
+    kind = "rejected"
 
 
 class PbxLockedError(PbxRejectedError):

@@ -7,7 +7,7 @@ device information", "Query extension list"); Yeastar's S-Series API v1.1.0 shar
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from hashlib import blake2b
 import re
 from typing import Self
@@ -24,6 +24,9 @@ _LONGEST_DURATION = 7 * 24 * 60 * 60
 _NAMED_CALLER = re.compile(
     r"""(?: "(?P<quoted> (?: \\. | [^"\\] )* )" | (?P<bare> [^<>"]*? ) ) \s* <(?P<number> [^<>]* )>""",
     re.VERBOSE,
+)
+_CLOCK = re.compile(
+    r"(?P<clock>[^U]+?)(?: (?:UTC|GMT)(?:(?P<sign>[+-])(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?)?)?"
 )
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -61,6 +64,11 @@ class Mailbox:
     """Stands for what the PBX said: equal digests, equal messages."""
 
     @property
+    def unread(self) -> int:
+        """How many messages are told as not heard yet."""
+        return sum(message.read is False for message in self.messages)
+
+    @property
     def latest(self) -> Message | None:
         """The newest message."""
         return self.messages[0] if self.messages else None
@@ -85,6 +93,13 @@ class DeviceInfo:
     serial_number: str | None = None
     hardware_version: str | None = None
     firmware_version: str | None = None
+    system_time: datetime | None = None
+    """What the PBX's clock shows, in its own zone; naive, unless it tells the zone."""
+
+    @property
+    def manufacturer(self) -> str | None:
+        """Who built the PBX, if its name for itself says so: OpenVox's does not."""
+        return "Yeastar" if self.model and self.model.startswith("Yeastar") else None
 
     @classmethod
     def read(cls, reply: JsonObject) -> Self:
@@ -95,6 +110,7 @@ class DeviceInfo:
             serial_number=_display(info.get("sn")),
             hardware_version=_display(info.get("hardwarever")),
             firmware_version=_display(info.get("firmwarever")),
+            system_time=_read_clock(text(info.get("systemtime"))),
         )
 
 
@@ -185,6 +201,20 @@ def _read_date(value: str, zone: tzinfo) -> datetime | None:
         received = datetime.fromisoformat(value)
         return (received if received.tzinfo else received.replace(tzinfo=zone)).astimezone(UTC)
     except ValueError, OverflowError:
+        return None
+
+
+def _read_clock(value: str) -> datetime | None:
+    """Read `2020-05-19 04:06:07`, or `2017-05-24 23:25:20 UTC-8` as Yeastar writes it."""
+    if not (match := _CLOCK.fullmatch(value)):
+        return None
+    try:
+        clock = datetime.fromisoformat(match["clock"])
+        if match["sign"] is None:
+            return clock
+        offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
+        return clock.replace(tzinfo=timezone(-offset if match["sign"] == "-" else offset))
+    except ValueError:
         return None
 
 

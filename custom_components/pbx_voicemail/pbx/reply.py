@@ -5,7 +5,13 @@ from typing import cast
 
 import orjson
 
-from .errors import PbxAuthError, PbxLockedError, PbxRejectedError, PbxReplyError
+from .errors import (
+    PbxAuthError,
+    PbxLockedError,
+    PbxRejectedError,
+    PbxReplyError,
+    PbxUnsupportedError,
+)
 
 type Json = str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None
 type JsonObject = Mapping[str, Json]
@@ -15,6 +21,8 @@ MAX_BYTES = 64 * 1024 * 1024
 
 _LOCKED = frozenset({"20002"})
 _TOKEN_GONE = frozenset({"20004", "20005", "20006"})
+
+_UNSUPPORTED = frozenset({"10002", "10003"})
 
 _BOM = b"\xef\xbb\xbf"
 _CONTROLS_TO_SPACE = bytes(max(byte, 0x20) for byte in range(256))
@@ -85,4 +93,6 @@ def _rejection(errno: str | None) -> PbxRejectedError:
         return PbxAuthError(errno)
     if errno in _LOCKED:
         return PbxLockedError(errno)
+    if errno in _UNSUPPORTED:
+        return PbxUnsupportedError(errno)
     return PbxRejectedError(errno)
