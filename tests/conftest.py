@@ -16,6 +16,8 @@ from .simulator import Simulator, Spool
 
 FIXTURES = Path(__file__).parent / "fixtures"
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / DOMAIN
+PASSWORD = "secret"
+PASSWORD_MD5 = "5ebe2294ecd0e0f08eab7690d2a6ee69"
 TOKEN = "813b621cfe8eecf445a2ce1f4a079ffe"
 EXTENSIONS = {"101": "Reception", "102": "Workshop", "103": "103", "104": "104"}
 
@@ -68,10 +70,21 @@ def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
             "port": int(port),
             "ssl": False,
             "verify_ssl": True,
+            "api": "auto",
+            "dialect": "v0.0.1",
             "token": TOKEN,
         },
     )
     entry.add_to_hass(hass)
+    return entry
+
+
+@pytest.fixture
+def entry_with_user(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
+    """Configure the PBX by the user of its API instead of a token."""
+    data = {name: value for name, value in entry.data.items() if name != "token"}
+    login = {"username": "api", "password_md5": PASSWORD_MD5}
+    hass.config_entries.async_update_entry(entry, data=data | login)
     return entry
 
 

@@ -1,21 +1,24 @@
 """Connecting a PBX, and giving it a new token: every answer, every error, every recovery."""
 
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 from aiohttp import web
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pbx_voicemail.const import DOMAIN
-from custom_components.pbx_voicemail.pbx import client as client_module
+from custom_components.pbx_voicemail.pbx import transport
 
 from .bad_answers import BAD_ANSWERS, BadAnswer
-from .conftest import TOKEN
-from .simulator import Simulator
+from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
+from .living import poll, state_of
+from .simulator import Simulator, Spool
 
 
 async def _begin(hass: HomeAssistant) -> str:
@@ -51,6 +54,8 @@ async def test_host_and_token_are_a_complete_answer(hass: HomeAssistant, pbx: Si
         "port": int(port),
         "ssl": False,
         "verify_ssl": True,
+        "api": "auto",
+        "dialect": "v0.0.1",
         "token": TOKEN,
     }
     assert created["result"].unique_id == "a09805021987"
@@ -145,9 +150,8 @@ async def test_errno_is_in_the_text(hass: HomeAssistant, pbx: Simulator) -> None
 
 async def test_wrong_token(hass: HomeAssistant, pbx: Simulator) -> None:
     flow_id = await _begin(hass)
-    for token in ("wrong", ""):
-        form = await _answer(hass, flow_id, host=pbx.address, token=token)
-        assert form["errors"] == {"base": "invalid_auth"}
+    form = await _answer(hass, flow_id, host=pbx.address, token="wrong")
+    assert form["errors"] == {"base": "invalid_auth"}
     await _recover(hass, flow_id, pbx)
 
 
@@ -173,7 +177,7 @@ async def test_time_out(
 ) -> None:
     flow_id = await _begin(hass)
     with monkeypatch.context() as patch:
-        patch.setattr(client_module, "TIMEOUT", aiohttp.ClientTimeout(total=1e-9))
+        patch.setattr(transport, "TIMEOUT", aiohttp.ClientTimeout(total=1e-9))
         form = await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
     assert form["errors"] == {"base": "timeout"}
     await _recover(hass, flow_id, pbx)
@@ -188,34 +192,199 @@ async def _recover(hass: HomeAssistant, flow_id: str, pbx: Simulator) -> None:
 NEW_TOKEN = "70f477822e6a379d7359b2d926ea95a5"
 
 
-async def _begin_reauth(hass: HomeAssistant, entry: MockConfigEntry) -> str:
+async def _begin_login(hass: HomeAssistant, pbx: Simulator, **advanced: Any) -> str:
+    flow_id = await _begin(hass)
+    form = await _answer(hass, flow_id, host=pbx.address, token="", advanced=advanced)
+    assert form["step_id"] == "login"
+    return flow_id
+
+
+async def test_signing_in_with_user_and_password(
+    hass: HomeAssistant, pbx: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow_id = await _begin_login(hass, pbx)
+    created = await _answer(hass, flow_id, username=" api ", password=PASSWORD)
+
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    host, port = pbx.address.split(":")
+    assert created["data"] == {
+        "host": host,
+        "port": int(port),
+        "ssl": False,
+        "verify_ssl": True,
+        "api": "auto",
+        "dialect": "v0.0.1",
+        "username": "api",
+        "password_md5": PASSWORD_MD5,
+    }
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    # One for the dialog, given back, and one for good.
+    assert pbx.logins == 2
+    assert pbx.requests.count("/api/v0.0.1/logout") == 1
+    assert PASSWORD_MD5 not in caplog.text
+
+
+async def test_host_alone_leads_to_the_login(hass: HomeAssistant, pbx: Simulator) -> None:
+    form = await _answer(hass, await _begin(hass), host=pbx.address)
+    assert form["step_id"] == "login"
+    assert pbx.logins == 0
+
+
+async def test_no_pbx_there_is_told_before_the_login(hass: HomeAssistant, pbx: Simulator) -> None:
+    flow_id = await _begin(hass)
+    await pbx.stop()
+    form = await _answer(hass, flow_id, host=pbx.address)
+    assert form["step_id"] == "user"
+    assert form["errors"] == {"base": "cannot_connect"}
+
+
+async def test_wrong_password(hass: HomeAssistant, pbx: Simulator) -> None:
+    flow_id = await _begin_login(hass, pbx)
+    form = await _answer(hass, flow_id, username="api", password="wrong")
+    assert form["errors"] == {"base": "invalid_auth"}
+    assert _suggested(form) == {"username": "api"}
+    assert pbx.logins == 1
+
+    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_locked_out(hass: HomeAssistant, pbx: Simulator) -> None:
+    now = pbx.clock()
+    pbx.clock = lambda: now
+    flow_id = await _begin_login(hass, pbx)
+    for error in [*["invalid_auth"] * 5, "locked"]:
+        form = await _answer(hass, flow_id, username="api", password="wrong")
+        assert form["errors"] == {"base": error}
+    now += timedelta(minutes=11)
+    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_same_pbx_twice_by_login(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    flow_id = await _begin_login(hass, pbx)
+    aborted = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    assert aborted["reason"] == "already_configured"
+
+
+@pytest.mark.parametrize("api", ["auto", "v1.1.0"])
+async def test_the_other_dialect(hass: HomeAssistant, pbx: Simulator, api: str) -> None:
+    pbx.version, pbx.model = "v1.1.0", "Yeastar S100"
+    flow_id = await _begin_login(hass, pbx, api=api)
+    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    assert created["data"]["api"] == api
+    assert created["data"]["dialect"] == "v1.1.0"
+    assert state_of(hass, "sensor.reception_101_unread_messages").state == "3"
+
+
+async def test_the_wrong_dialect(hass: HomeAssistant, pbx: Simulator) -> None:
+    form = await _answer(
+        hass, await _begin(hass), host=pbx.address, token=TOKEN, advanced={"api": "v1.1.0"}
+    )
+    assert form["errors"] == {"base": "not_a_pbx"}
+
+
+async def test_impossible_dialect(hass: HomeAssistant, pbx: Simulator) -> None:
+    with pytest.raises(InvalidData):
+        await _answer(hass, await _begin(hass), host="pbx", advanced={"api": "v2"})
+
+
+async def test_few_extensions_are_all_followed(hass: HomeAssistant, pbx: Simulator) -> None:
+    pbx.extensions |= {str(number): "" for number in range(200, 221)}
+    created = await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert created["options"] == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "devices"),
+    [
+        ({}, {}, 27),
+        ({"extensions": []}, {}, 27),
+        ({"extensions": ["101", "200"]}, {"extensions": ["101", "200"]}, 3),
+    ],
+)
+async def test_choice_of_many_extensions(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    device_registry: dr.DeviceRegistry,
+    answer: dict[str, Any],
+    options: dict[str, Any],
+    devices: int,
+) -> None:
+    pbx.extensions |= {str(number): "" for number in range(200, 222)}
+    flow_id = await _begin(hass)
+    form = await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
+    assert form["step_id"] == "extensions"
+    assert form["description_placeholders"] == {"count": "26"}
+
+    created = await _answer(hass, flow_id, **answer)
+    assert created["options"] == options
+    entry_id = created["result"].entry_id
+    assert len(dr.async_entries_for_config_entry(device_registry, entry_id)) == devices
+
+
+async def _begin_reauth(hass: HomeAssistant, entry: MockConfigEntry, step_id: str) -> str:
     form = await entry.start_reauth_flow(hass)
-    assert form["step_id"] == "reauth_confirm"
+    assert form["step_id"] == step_id
     assert form["description_placeholders"] == {"name": entry.title}
     return str(form["flow_id"])
 
 
 async def test_new_token(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    flow_id = await _begin_reauth(hass, connected)
+    flow_id = await _begin_reauth(hass, connected, "reauth_confirm")
     pbx.revoke_tokens()
     form = await _answer(hass, flow_id, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     assert connected.data["token"] == TOKEN
+    assert connected.state is ConfigEntryState.LOADED
 
     pbx.issue_token(NEW_TOKEN)
     done = await _answer(hass, flow_id, token=f"{NEW_TOKEN} ")
 
     assert done["reason"] == "reauth_successful"
     assert connected.data["token"] == NEW_TOKEN
-    state = hass.states.get("sensor.reception_101_messages")
-    assert state is not None
-    assert state.state == "3"
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_from_a_token_to_the_login(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    flow_id = await _begin_reauth(hass, connected, "reauth_confirm")
+    form = await _answer(hass, flow_id, token="")
+    assert form["step_id"] == "reauth_login"
+    done = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    assert done["reason"] == "reauth_successful"
+    assert connected.data["password_md5"] == PASSWORD_MD5
+    assert "token" not in connected.data
+
+
+async def test_new_password(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    pbx.password = "changed"
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    assert pbx.logins == 1
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["step_id"] == "reauth_login"
+
+    form = await _answer(hass, flow["flow_id"], username="api", password="wrong")
+    assert form["errors"] == {"base": "invalid_auth"}
+    assert _suggested(form) == {"username": "api"}
+    assert pbx.logins == 2
+
+    done = await _answer(hass, flow["flow_id"], username="api", password="changed")
+    assert done["reason"] == "reauth_successful"
+    assert "refused" not in entry_with_user.data
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_new_token_of_another_pbx(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    flow_id = await _begin_reauth(hass, connected)
+    flow_id = await _begin_reauth(hass, connected, "reauth_confirm")
     pbx.serial_number = "another"
     pbx.issue_token(NEW_TOKEN)
     done = await _answer(hass, flow_id, token=NEW_TOKEN)
@@ -228,8 +397,154 @@ async def test_new_token_of_a_pbx_known_by_its_address(
     hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, serial_number: str
 ) -> None:
     hass.config_entries.async_update_entry(entry, unique_id=pbx.address)
-    flow_id = await _begin_reauth(hass, entry)
+    flow_id = await _begin_reauth(hass, entry, "reauth_confirm")
     pbx.serial_number = serial_number
     pbx.issue_token(NEW_TOKEN)
     done = await _answer(hass, flow_id, token=NEW_TOKEN)
     assert done["reason"] == "reauth_successful"
+
+
+async def _begin_reconfigure(hass: HomeAssistant, entry: MockConfigEntry) -> str:
+    form = await entry.start_reconfigure_flow(hass)
+    assert form["step_id"] == "reconfigure"
+    assert _suggested(form)["host"] == f"127.0.0.1:{entry.data['port']}"
+    return str(form["flow_id"])
+
+
+async def test_new_address(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, recorded: Spool
+) -> None:
+    flow_id = await _begin_reconfigure(hass, connected)
+    await pbx.stop()
+    form = await _answer(hass, flow_id, host=pbx.address)
+    assert form["errors"] == {"base": "cannot_connect"}
+    form = await _answer(hass, flow_id, host="two words")
+    assert form["errors"] == {"host": "invalid_host"}
+
+    async with Simulator(
+        recorded,
+        extensions=pbx.extensions,
+        token=TOKEN,
+        version="v1.1.0",
+        stranger="10003",
+    ) as moved:
+        done = await _answer(hass, flow_id, host=moved.address, advanced={"verify_ssl": False})
+        assert done["reason"] == "reconfigure_successful"
+        assert connected.data["port"] == int(moved.address.split(":")[1])
+        assert connected.data["dialect"] == "v1.1.0"
+        assert connected.data["verify_ssl"] is False
+        assert connected.data["token"] == TOKEN
+        assert state_of(hass, "sensor.reception_101_unread_messages").state == "3"
+        await hass.config_entries.async_unload(connected.entry_id)
+
+
+async def test_address_of_another_pbx(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, recorded: Spool
+) -> None:
+    before = dict(connected.data)
+    flow_id = await _begin_reconfigure(hass, connected)
+    async with Simulator(recorded, token=TOKEN, serial_number="another") as another:
+        done = await _answer(hass, flow_id, host=another.address)
+    assert done["reason"] == "wrong_pbx"
+    assert connected.data == before
+    await poll(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def _begin_options(hass: HomeAssistant, entry: MockConfigEntry) -> str:
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    assert form["step_id"] == "init"
+    return form["flow_id"]
+
+
+async def _choose(hass: HomeAssistant, flow_id: str, **answers: Any) -> ConfigFlowResult:
+    result = await hass.config_entries.options.async_configure(flow_id, answers)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return result
+
+
+async def test_options(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
+    flow_id = await _begin_options(hass, connected)
+    done = await _choose(hass, flow_id, scan_interval=300, time_zone="Asia/Shanghai")
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert connected.options == {"scan_interval": 300, "time_zone": "Asia/Shanghai"}
+    # 06:51:02 on the PBX, eight hours ahead of UTC.
+    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    assert latest == "2026-11-22T22:51:02+00:00"
+
+    pbx.requests.clear()
+    await poll(hass)
+    assert pbx.requests == []
+
+
+async def test_time_zone_that_is_not_known_any_more(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={"time_zone": "Atlantis/Capital"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    assert latest == "2026-11-23T14:51:02+00:00"
+
+
+@pytest.mark.parametrize(
+    ("interval", "error"), [(4, "interval_too_short"), (1501, "interval_too_long")]
+)
+async def test_interval_out_of_bounds(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    interval: int,
+    error: str,
+) -> None:
+    flow_id = await _begin_options(hass, connected)
+    form = await _choose(hass, flow_id, scan_interval=interval)
+    assert form["errors"] == {"scan_interval": error}
+    assert form["description_placeholders"] == {
+        "shortest": "5",
+        "longest": "1500",
+        "home": "US/Pacific",
+    }
+    done = await _choose(hass, flow_id, scan_interval=1500)
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_choice_of_extensions_leaves_no_orphans(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    device_registry: dr.DeviceRegistry,
+    entity_registry: er.EntityRegistry,
+) -> None:
+    def known() -> tuple[set[str | None], set[str]]:
+        devices = dr.async_entries_for_config_entry(device_registry, connected.entry_id)
+        entities = er.async_entries_for_config_entry(entity_registry, connected.entry_id)
+        return (
+            {device.name for device in devices},
+            {entity.unique_id.split("_")[1] for entity in entities} - {"messages", "mailboxes"},
+        )
+
+    everything = known()
+    assert everything[1] == {"101", "102", "103", "104"}
+
+    flow_id = await _begin_options(hass, connected)
+    await _choose(hass, flow_id, scan_interval=30, extensions=["101", "0105"])
+    assert known() == (
+        {"UC501", "Reception (101)", "Extension 0105"},
+        {"101", "0105"},
+    )
+    # The PBX has no 0105, which must not cost the messages of 101.
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert state_of(hass, "sensor.extension_0105_messages").state == "0"
+    assert state_of(hass, "sensor.uc501_messages").state == "3"
+
+    flow_id = await _begin_options(hass, connected)
+    await _choose(hass, flow_id, scan_interval=30, extensions=[])
+    assert known() == everything
+
+
+async def test_options_of_a_pbx_that_is_not_there(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    flow_id = await _begin_options(hass, entry)
+    done = await _choose(hass, flow_id, scan_interval=60, extensions=["101"])
+    assert done["type"] is FlowResultType.CREATE_ENTRY

@@ -92,6 +92,7 @@ async def test_news_of_one_extension_wakes_no_other(
         for state in hass.states.async_all()
         if state.last_reported != before[state.entity_id]
     } == {
+        "binary_sensor.extension_104_message_waiting",
         "sensor.extension_104_messages",
         "sensor.extension_104_latest_caller",
         "sensor.extension_104_latest_message",
@@ -137,8 +138,8 @@ async def test_switched_off_and_on(
 
 @pytest.mark.parametrize(
     "bad",
-    # A token that is gone does not come back by itself.
-    [bad for bad in BAD_ANSWERS if bad.kind != "invalid_auth"],
+    # A token that is gone does not come back by itself, and a lock lasts ten minutes.
+    [bad for bad in BAD_ANSWERS if bad.kind not in ("invalid_auth", "locked")],
     ids=str,
 )
 async def test_bad_answer_is_an_outage_and_never_zero(
@@ -247,6 +248,18 @@ async def test_dead_token_asks_for_a_new_one(
     pbx.requests.clear()
     await poll(hass)
     assert pbx.requests == []
+
+
+async def test_token_that_dies_between_two_questions(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async def die(request: web.Request) -> None:
+        if request.path.endswith("deviceinfo/query"):
+            pbx.revoke_tokens()
+
+    pbx.intercept = die
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert _reauths(hass) == 1
 
 
 async def test_unknown_errno_three_times_asks_for_a_new_token(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from custom_components.pbx_voicemail import pbx
+from custom_components.pbx_voicemail.issues import Issue
 from custom_components.pbx_voicemail.pbx import PbxError
 
 from .bad_answers import BAD_ANSWERS
@@ -49,10 +50,41 @@ def test_every_error_of_the_client_has_words() -> None:
     }
     assert ENGLISH["exceptions"].keys() == kinds
     assert ENGLISH["config"]["error"].keys() == kinds | {"invalid_host"}
+    assert ENGLISH["issues"].keys() == set(Issue)
     assert {bad.kind for bad in BAD_ANSWERS} <= kinds
 
 
 def test_every_field_is_described() -> None:
-    for step in ENGLISH["config"]["step"].values():
-        for form in (step, *step.get("sections", {}).values()):
-            assert form["data"].keys() == form["data_description"].keys()
+    zone = ENGLISH["issues"]["wrong_time_zone"]["fix_flow"]
+    for flow in (ENGLISH["config"], ENGLISH["options"], zone):
+        for step in flow["step"].values():
+            for form in (step, *step.get("sections", {}).values()):
+                assert form["data"].keys() == form["data_description"].keys()
+
+
+def test_every_key_in_the_code_has_words_and_no_words_are_left_over() -> None:
+    code = "".join(file.read_text() for file in INTEGRATION.glob("*.py"))
+    steps = set(re.findall(r"def async_step_(\w+)", code)) - {"reauth", "init"}
+    assert steps | {"init"} == (
+        ENGLISH["config"]["step"].keys()
+        | ENGLISH["options"]["step"].keys()
+        | ENGLISH["issues"]["wrong_time_zone"]["fix_flow"]["step"].keys()
+    )
+    aborts = {*re.findall(r'async_abort\(reason="(\w+)"', code), "already_configured"}
+    assert ENGLISH["config"]["abort"].keys() == aborts | {
+        "reauth_successful",
+        "reconfigure_successful",
+    }
+    errors = set(re.findall(r'errors\[\w+\] = "(\w+)"', code))
+    assert errors == {"invalid_host", *ENGLISH["options"]["error"]}
+    entities = {key for platform in ENGLISH["entity"].values() for key in platform}
+    devices = set(ENGLISH["device"])
+    assert set(re.findall(r'translation_key="(\w+)"', code)) - {"invalid_auth"} == entities
+    assert all(f'"{key}"' in code for key in devices)
+    assert ENGLISH["selector"]["api"]["options"].keys() == {"auto", "v0.0.1", "v1.1.0"}
+
+
+@pytest.mark.parametrize("file", sorted(TRANSLATIONS.glob("*.json")), ids=lambda file: file.stem)
+def test_title_of_no_step_is_the_integrations_name(file: Path) -> None:
+    for step in json.loads(file.read_text())["config"]["step"].values():
+        assert step["title"] != "PBX Voicemail"

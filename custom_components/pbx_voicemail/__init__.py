@@ -4,15 +4,17 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
+from .connection import time_zone_of
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .entity import register_devices
+from .issues import Issue, settle
 
-_PLATFORMS = [Platform.SENSOR]
+_PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Connect to one PBX."""
-    coordinator = PbxCoordinator(hass, entry)
+    coordinator = PbxCoordinator(hass, entry, await time_zone_of(entry.options))
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
     register_devices(coordinator)
@@ -22,7 +24,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
 
 async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Disconnect from it."""
-    return await hass.config_entries.async_unload_platforms(entry, _PLATFORMS)
+    unloaded = await hass.config_entries.async_unload_platforms(entry, _PLATFORMS)
+    await entry.runtime_data.client.sign_out()
+    return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> None:
+    """Forget what there was to mend."""
+    settle(hass, entry, *Issue)
 
 
 async def async_remove_config_entry_device(

@@ -4,15 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
-from homeassistant.const import CONF_HOST, CONF_PORT, CONF_SSL, CONF_TOKEN, CONF_VERIFY_SSL
-from homeassistant.core import HomeAssistant
+from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_PORT,
+    CONF_SSL,
+    CONF_TOKEN,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
@@ -20,40 +31,76 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from .connection import error_placeholders, if_offered, temporary_client
-from .const import CONF_ADVANCED, DOMAIN
-from .pbx import DEFAULT_PORT, Address, DeviceInfo, PbxError
+from .const import (
+    API_AUTO,
+    CONF_ADVANCED,
+    CONF_API,
+    CONF_DIALECT,
+    CONF_EXTENSIONS,
+    CONF_PASSWORD_MD5,
+    CONF_REFUSED,
+    DOMAIN,
+)
+from .options_flow import PbxOptionsFlow, extension_choice
+from .pbx import DEFAULT_PORT, DIALECTS, Address, Credentials, DeviceInfo, Extension, PbxError
 
-_TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
+_ASK_WHICH_FROM = 26
+
+_SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 _PORT = vol.All(
     NumberSelector(NumberSelectorConfig(min=1, max=65535, mode=NumberSelectorMode.BOX)),
     vol.Coerce(int),
 )
+_ADVANCED = section(
+    vol.Schema(
+        {
+            vol.Optional(CONF_PORT, default=DEFAULT_PORT): _PORT,
+            vol.Optional(CONF_SSL, default=False): BooleanSelector(),
+            vol.Optional(CONF_VERIFY_SSL, default=True): BooleanSelector(),
+            vol.Optional(CONF_API, default=API_AUTO): SelectSelector(
+                SelectSelectorConfig(
+                    options=[API_AUTO, *(dialect.version for dialect in DIALECTS)],
+                    mode=SelectSelectorMode.DROPDOWN,
+                    translation_key=CONF_API,
+                )
+            ),
+        }
+    ),
+    {"collapsed": True},
+)
 
+_ADDRESS_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_HOST): TextSelector(),
+        vol.Optional(CONF_ADVANCED, default=dict): _ADVANCED,
+    }
+)
 _USER_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_HOST): TextSelector(),
-        vol.Required(CONF_TOKEN): _TOKEN,
-        vol.Optional(CONF_ADVANCED, default=dict): section(
-            vol.Schema(
-                {
-                    vol.Optional(CONF_PORT, default=DEFAULT_PORT): _PORT,
-                    vol.Optional(CONF_SSL, default=False): BooleanSelector(),
-                    vol.Optional(CONF_VERIFY_SSL, default=True): BooleanSelector(),
-                }
-            ),
-            {"collapsed": True},
-        ),
+        vol.Optional(CONF_TOKEN, default=""): _SECRET,
+        vol.Optional(CONF_ADVANCED, default=dict): _ADVANCED,
     }
 )
-_REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN})
+_TOKEN_SCHEMA = vol.Schema({vol.Optional(CONF_TOKEN, default=""): _SECRET})
+_LOGIN_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="username")),
+        vol.Required(CONF_PASSWORD): _SECRET,
+    }
+)
+
+type _Answers = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which PBX answered. One that tells no serial number is known by its address."""
+    """Which PBX answered, and in what. One that tells no serial number is known by its address."""
 
     address: Address
     info: DeviceInfo
+    extensions: tuple[Extension, ...]
+    dialect: str
 
     @property
     def unique_id(self) -> str:
@@ -65,84 +112,222 @@ class Identity:
         """A name that people can tell it by."""
         return f"{self.info.model or 'PBX'} ({self.address.host})"
 
-    def may_be(self, unique_id: str | None) -> bool:
+    def may_be(self, entry: ConfigEntry) -> bool:
         """Tell whether it may be a PBX known before; only serial numbers prove it is not."""
-        return self.info.serial_number is None or unique_id in (
+        known = Address(entry.data[CONF_HOST], entry.data[CONF_PORT])
+        return self.info.serial_number is None or entry.unique_id in (
             self.info.serial_number,
-            str(self.address),
+            str(known),
         )
 
 
 class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Adds a PBX, or gives a known one a new token."""
+    """Adds a PBX, lets a known one in again, or finds it at another address."""
+
+    def __init__(self) -> None:
+        """Start without answers."""
+        self._data: _Answers = {}
+        self._identity: Identity | None = None
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> PbxOptionsFlow:
+        """Return the dialog behind the cogwheel."""
+        return PbxOptionsFlow()
 
     @override
-    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask where the PBX is, and for the token."""
+    async def async_step_user(self, user_input: _Answers | None = None) -> ConfigFlowResult:
+        """Ask where the PBX is, and for a token, if there is one."""
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
             try:
-                data = _entry_data(user_input)
-                identity = await _identify(self.hass, data)
+                self._data = _read_address(user_input)
+                if not (token := user_input[CONF_TOKEN].strip()):
+                    async with temporary_client(self.hass, self._data) as client:
+                        await client.find_dialect()
+                    return await self.async_step_login()
+                self._data[CONF_TOKEN] = token
+                self._identity = await _identify(self.hass, self._data)
             except ValueError:
                 errors[CONF_HOST] = "invalid_host"
             except PbxError as err:
                 errors["base"] = err.kind
                 placeholders = error_placeholders(err)
             else:
-                await self.async_set_unique_id(identity.unique_id)
-                self._abort_if_unique_id_configured()
-                return self.async_create_entry(title=identity.title, data=data)
+                return await self._finish()
         return self.async_show_form(
             step_id="user",
-            data_schema=self.add_suggested_values_to_schema(
-                _USER_SCHEMA, _without_token(user_input)
-            ),
+            data_schema=self._prefilled(_USER_SCHEMA, user_input),
             errors=errors,
             description_placeholders=placeholders,
         )
 
+    async def async_step_login(self, user_input: _Answers | None = None) -> ConfigFlowResult:
+        """Ask for the API user, to get tokens with."""
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
+        if user_input is not None:
+            login = _read_login(user_input)
+            try:
+                self._identity = await _identify(self.hass, self._data | login)
+            except PbxError as err:
+                errors["base"] = err.kind
+                placeholders = error_placeholders(err)
+            else:
+                self._data |= login
+                return await self._finish()
+        return self.async_show_form(
+            step_id="login",
+            data_schema=self._prefilled(_LOGIN_SCHEMA, user_input),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def async_step_extensions(self, user_input: _Answers | None = None) -> ConfigFlowResult:
+        """Ask which of many extensions to follow."""
+        identity = self._known_identity
+        if user_input is not None:
+            return self._create(user_input.get(CONF_EXTENSIONS, []))
+        schema = vol.Schema({vol.Optional(CONF_EXTENSIONS): extension_choice(identity.extensions)})
+        return self.async_show_form(
+            step_id="extensions",
+            data_schema=schema,
+            description_placeholders={"count": str(len(identity.extensions))},
+        )
+
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
-        """Start over with a token that the PBX does not accept any more."""
+        """Start over with what the PBX does not accept any more."""
+        if CONF_USERNAME in entry_data:
+            return await self.async_step_reauth_login()
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
-        self, user_input: dict[str, Any] | None = None
+        self, user_input: _Answers | None = None
     ) -> ConfigFlowResult:
-        """Ask for a new token."""
-        errors: dict[str, str] = {}
+        """Ask for a new token; without one, for the API user."""
+        if user_input is not None and not user_input[CONF_TOKEN].strip():
+            return await self.async_step_reauth_login()
+        credentials = user_input and {CONF_TOKEN: user_input[CONF_TOKEN].strip()}
+        return await self._let_in_again("reauth_confirm", _TOKEN_SCHEMA, credentials)
+
+    async def async_step_reauth_login(self, user_input: _Answers | None = None) -> ConfigFlowResult:
+        """Ask for the API user."""
         entry = self._get_reauth_entry()
-        placeholders = {"name": entry.title}
+        credentials = user_input and _read_login(user_input)
+        return await self._let_in_again(
+            "reauth_login",
+            self._prefilled(_LOGIN_SCHEMA, user_input or entry.data),
+            credentials,
+        )
+
+    async def async_step_reconfigure(self, user_input: _Answers | None = None) -> ConfigFlowResult:
+        """Ask where the PBX is now."""
+        entry = self._get_reconfigure_entry()
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
         if user_input is not None:
-            token = {CONF_TOKEN: user_input[CONF_TOKEN].strip()}
             try:
-                identity = await _identify(self.hass, {**entry.data, **token})
+                address = _read_address(user_input)
+                identity = await _identify(self.hass, _without(entry.data, CONF_DIALECT) | address)
+            except ValueError:
+                errors[CONF_HOST] = "invalid_host"
+            except PbxError as err:
+                errors["base"] = err.kind
+                placeholders = error_placeholders(err)
+            else:
+                if not identity.may_be(entry):
+                    return self.async_abort(reason="wrong_pbx")
+                return self.async_update_reload_and_abort(
+                    entry,
+                    title=identity.title,
+                    data=_without(entry.data, CONF_REFUSED)
+                    | address
+                    | {CONF_DIALECT: identity.dialect},
+                )
+        known = Address(entry.data[CONF_HOST], entry.data[CONF_PORT])
+        current = {CONF_HOST: str(known), CONF_ADVANCED: entry.data}
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self._prefilled(_ADDRESS_SCHEMA, user_input or current),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def _let_in_again(
+        self, step_id: str, schema: vol.Schema, credentials: Mapping[str, str] | None
+    ) -> ConfigFlowResult:
+        """Try new credentials on the PBX of the entry that asks for them, and keep good ones."""
+        entry = self._get_reauth_entry()
+        errors: dict[str, str] = {}
+        placeholders = {"name": entry.title}
+        if credentials:
+            data = _without(
+                entry.data, CONF_TOKEN, CONF_USERNAME, CONF_PASSWORD_MD5, CONF_REFUSED
+            ) | dict(credentials)
+            try:
+                identity = await _identify(self.hass, data)
             except PbxError as err:
                 errors["base"] = err.kind
                 placeholders |= error_placeholders(err)
             else:
-                if not identity.may_be(entry.unique_id):
+                if not identity.may_be(entry):
                     return self.async_abort(reason="wrong_pbx")
-                return self.async_update_reload_and_abort(entry, data_updates=token)
+                return self.async_update_reload_and_abort(entry, data=data)
         return self.async_show_form(
-            step_id="reauth_confirm",
-            data_schema=_REAUTH_SCHEMA,
+            step_id=step_id,
+            data_schema=schema,
             errors=errors,
             description_placeholders=placeholders,
         )
 
+    async def _finish(self) -> ConfigFlowResult:
+        """Go on once the PBX has answered."""
+        await self.async_set_unique_id(self._known_identity.unique_id)
+        self._abort_if_unique_id_configured()
+        if len(self._known_identity.extensions) >= _ASK_WHICH_FROM:
+            return await self.async_step_extensions()
+        return self._create([])
 
-def _entry_data(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the config entry keeps. Raises ValueError if there is no host in it."""
-    advanced = user_input[CONF_ADVANCED]
-    address = Address.parse(user_input[CONF_HOST], port=advanced[CONF_PORT], tls=advanced[CONF_SSL])
+    def _create(self, extensions: list[str]) -> ConfigFlowResult:
+        return self.async_create_entry(
+            title=self._known_identity.title,
+            data=self._data | {CONF_DIALECT: self._known_identity.dialect},
+            options={CONF_EXTENSIONS: extensions} if extensions else {},
+        )
+
+    @property
+    def _known_identity(self) -> Identity:
+        assert self._identity is not None  # noqa: S101
+        return self._identity
+
+    def _prefilled(self, schema: vol.Schema, answers: Mapping[str, Any] | None) -> vol.Schema:
+        """Fill in what was answered before, but for the secrets."""
+        return self.add_suggested_values_to_schema(
+            schema, _without(answers or {}, CONF_TOKEN, CONF_PASSWORD)
+        )
+
+
+def _read_address(answers: _Answers) -> _Answers:
+    """Return what the entry keeps of an address. Raises ValueError if there is no host in it."""
+    advanced = answers[CONF_ADVANCED]
+    address = Address.parse(answers[CONF_HOST], port=advanced[CONF_PORT], tls=advanced[CONF_SSL])
     return {
         CONF_HOST: address.host,
         CONF_PORT: address.port,
         CONF_SSL: address.tls,
         CONF_VERIFY_SSL: advanced[CONF_VERIFY_SSL],
-        CONF_TOKEN: user_input[CONF_TOKEN].strip(),
+        CONF_API: advanced[CONF_API],
+    }
+
+
+def _read_login(answers: _Answers) -> dict[str, str]:
+    """Return what the entry keeps of user and password."""
+    credentials = Credentials.of_user(answers[CONF_USERNAME].strip(), answers[CONF_PASSWORD])
+    return {
+        CONF_USERNAME: answers[CONF_USERNAME].strip(),
+        CONF_PASSWORD_MD5: credentials.password_md5,
     }
 
 
@@ -151,12 +336,14 @@ async def _identify(hass: HomeAssistant, data: Mapping[str, Any]) -> Identity:
 
     Raises the PbxError that stands in the way.
     """
-    with temporary_client(hass, data) as client:
+    async with temporary_client(hass, data) as client:
         await client.query_mailboxes()
         info = await if_offered(client.query_device_info)
-    return Identity(client.address, info or DeviceInfo())
+        extensions = await if_offered(client.query_extensions)
+        return Identity(
+            client.address, info or DeviceInfo(), extensions or (), client.dialect.version
+        )
 
 
-def _without_token(user_input: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what may be shown to the person again."""
-    return {key: value for key, value in (user_input or {}).items() if key != CONF_TOKEN}
+def _without(answers: Mapping[str, Any], *keys: str) -> _Answers:
+    return {key: value for key, value in answers.items() if key not in keys}

@@ -5,3 +5,12 @@ from typing import Final
 DOMAIN: Final = "pbx_voicemail"
 
 CONF_ADVANCED: Final = "advanced"
+CONF_API: Final = "api"
+CONF_DIALECT: Final = "dialect"
+CONF_EXTENSIONS: Final = "extensions"
+CONF_PASSWORD_MD5: Final = "password_md5"  # noqa: S105
+CONF_REFUSED: Final = "refused"
+
+API_AUTO: Final = "auto"
+
+DEFAULT_SCAN_INTERVAL: Final = 30

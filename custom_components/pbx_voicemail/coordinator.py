@@ -1,21 +1,27 @@
 """One poll for the whole PBX, and the roster: the extensions we know."""
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Final, override
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.const import CONF_SCAN_INTERVAL, CONF_SSL, CONF_USERNAME, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
 
+from .clock import find_fault, hours_and_minutes
 from .connection import create_client, error_placeholders, if_offered
-from .const import DOMAIN
+from .const import CONF_DIALECT, CONF_EXTENSIONS, CONF_REFUSED, DEFAULT_SCAN_INTERVAL, DOMAIN
+from .issues import Issue, locked_until, report, settle
 from .pbx import (
     DeviceInfo,
     Extension,
@@ -23,14 +29,15 @@ from .pbx import (
     PbxAuthError,
     PbxError,
     PbxLockedError,
+    PbxLoginError,
     PbxRejectedError,
 )
 
 _LOGGER = logging.getLogger(__name__)
 
-_SCAN_INTERVAL: Final = timedelta(seconds=30)
 _ROSTER_SECONDS: Final = 60 * 60
-_REFUSALS_BEFORE_REAUTH: Final = 3
+_LOCKED_FOR: Final = timedelta(minutes=10)
+_REFUSALS_THAT_COUNT: Final = 3
 
 type PbxConfigEntry = ConfigEntry[PbxCoordinator]
 
@@ -47,6 +54,16 @@ class PbxData:
         return self.mailboxes.get(extension) or Mailbox(extension)
 
 
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How one poll went: how long it took, how large the reply was, and what was wrong."""
+
+    seconds: float
+    reply_bytes: int
+    error: str | None
+    errno: str | None
+
+
 class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     """Polls one PBX.
 
@@ -56,28 +73,45 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     config_entry: PbxConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: PbxConfigEntry) -> None:
-        """Prepare to poll the entry's PBX, which is being set up."""
+    def __init__(self, hass: HomeAssistant, entry: PbxConfigEntry, zone: tzinfo) -> None:
+        """Prepare to poll the entry's PBX, which is being set up and tells dates in `zone`."""
         super().__init__(
             hass,
             _LOGGER,
             config_entry=entry,
             name=DOMAIN,
-            update_interval=_SCAN_INTERVAL,
+            update_interval=timedelta(
+                seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL)
+            ),
             always_update=False,
         )
         self.data = PbxData({}, {})
-        self.client = create_client(hass, entry.data)
+        self.client = create_client(hass, entry.data, zone)
         self.device_info = DeviceInfo()
+        self.polls: deque[Poll] = deque(maxlen=20)
+        self.chosen: tuple[str, ...] = tuple(entry.options.get(CONF_EXTENSIONS, ()))
+        self._zone = zone
         self._listed: Mapping[str, Extension] = {}
         self._list_due = 0.0
         self._refusals = 0
+        self._token_refusals = 0
+
+    @property
+    def model(self) -> str:
+        """What to call the PBX in a text that does not give away where it is."""
+        return self.device_info.model or "PBX"
 
     def unique_id(self, *parts: str) -> str:
         """Name the PBX or, with parts such as an extension, something of it."""
         if TYPE_CHECKING:
             assert self.config_entry.unique_id is not None
         return "_".join((self.config_entry.unique_id, *parts))
+
+    @property
+    def known_extensions(self) -> list[Extension]:
+        """All extensions that there are to choose from, chosen or not."""
+        known = {**self.data.roster, **self._listed}
+        return [known[number] for number in sorted(known)]
 
     def extension_of(self, device: dr.DeviceEntry) -> str | None:
         """Return the extension that a device stands for, None for the PBX itself."""
@@ -99,43 +133,92 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.async_update_listeners()
         return True
 
+    @callback
+    def drop(self, extensions: Iterable[str]) -> None:
+        """Remove the devices of extensions that only a choice brought in, not the PBX."""
+        registry = dr.async_get(self.hass)
+        for extension in extensions:
+            device = registry.async_get_device_by_identifier(
+                (DOMAIN, self.unique_id(extension)), self.config_entry.entry_id
+            )
+            if self.forget(extension) and device:
+                registry.async_remove_device(device.id)
+
     @override
     async def _async_setup(self) -> None:
-        with _translated_errors():
-            self.device_info = await if_offered(self.client.query_device_info) or DeviceInfo()
+        entry = self.config_entry
+        if entry.data.get(CONF_REFUSED):
+            raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
+        if entry.data[CONF_SSL] and not entry.data[CONF_VERIFY_SSL]:
+            report(self.hass, entry, Issue.UNVERIFIED_TLS)
+        else:
+            settle(self.hass, entry, Issue.UNVERIFIED_TLS)
 
     @override
     async def _async_update_data(self) -> PbxData:
-        with _translated_errors():
+        self._respect_lock()
+        with self._translated_errors(), self._recorded():
             try:
-                mailboxes = await self.client.query_mailboxes()
+                mailboxes = await self.client.query_mailboxes(self.chosen)
             except PbxRejectedError as err:
                 await self._count_refusal(err)
                 raise
-            self._refusals = 0
+            self._refusals = self._token_refusals = 0
+            settle(self.hass, self.config_entry, Issue.UNKNOWN_REFUSAL)
             roster = await self._update_roster(mailboxes)
+        self._remember_dialect()
         return PbxData(mailboxes, roster)
 
-    async def _count_refusal(self, refusal: PbxRejectedError) -> None:
-        """Take a refusal for a dead token once it has been certain three times.
+    def _respect_lock(self) -> None:
+        """Send nothing while the PBX has locked us out: every login would make it longer."""
+        if (until := locked_until(self.hass, self.config_entry)) is None:
+            return
+        if (left := until - dt_util.utcnow()) <= timedelta():
+            settle(self.hass, self.config_entry, Issue.LOCKED_OUT)
+            return
+        raise UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=PbxLockedError.kind,
+            retry_after=left.total_seconds(),
+        )
 
-        OpenVox does not document its errnos, so that a dead token may go by any of them.
+    async def _count_refusal(self, refusal: PbxRejectedError) -> None:
+        """Act on the third refusal in a row that nobody can explain.
+
+        OpenVox does not document its errnos, so that a dead token may go by any of them:
+        it does if the PBX refuses everything else with it, too. A token that came from a
+        login has been renewed by then.
         """
         if isinstance(refusal, PbxAuthError | PbxLockedError):
             return
+        self._refusals += 1
+        of_token = CONF_USERNAME not in self.config_entry.data and await self._refuses_all(refusal)
+        self._token_refusals = self._token_refusals + 1 if of_token else 0
+        if self._token_refusals >= _REFUSALS_THAT_COUNT:
+            raise PbxAuthError(refusal.errno) from refusal
+        if self._refusals >= _REFUSALS_THAT_COUNT and not of_token:
+            report(
+                self.hass,
+                self.config_entry,
+                Issue.UNKNOWN_REFUSAL,
+                placeholders={"model": self.model} | error_placeholders(refusal),
+            )
+
+    async def _refuses_all(self, refusal: PbxRejectedError) -> bool:
         try:
             await self.client.query_device_info()
         except PbxRejectedError as err:
-            self._refusals = self._refusals + 1 if err.errno == refusal.errno else 0
-        else:
-            self._refusals = 0
-        if self._refusals >= _REFUSALS_BEFORE_REAUTH:
-            raise PbxAuthError(refusal.errno) from refusal
+            return err.errno == refusal.errno
+        return False
 
     async def _update_roster(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, Extension]:
-        """Return the extensions listed by the PBX, seen with messages, or known before."""
+        """Return the extensions that are chosen or, without a choice, all that we know of.
+
+        Those are the ones listed by the PBX, seen with messages, or known before.
+        """
         known = self.data.roster
         if monotonic() >= self._list_due:
+            await self._update_device_info()
             listed = await if_offered(self.client.query_extensions)
             self._list_due = monotonic() + _ROSTER_SECONDS
             if listed is not None:
@@ -144,6 +227,8 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 known = {number: known[number] for number in known.keys() - gone}
             elif not known:
                 known = self._registered()
+        if self.chosen:
+            return {number: self._listed.get(number) or Extension(number) for number in self.chosen}
         if mailboxes.keys() <= known.keys() and self._listed.items() <= known.items():
             return known
         return {**known, **{number: Extension(number) for number in mailboxes}, **self._listed}
@@ -156,17 +241,101 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         numbers = filter(None, map(self.extension_of, devices))
         return {number: Extension(number) for number in numbers}
 
+    async def _update_device_info(self) -> None:
+        """Ask the PBX about itself, and see whether its clock is to be trusted."""
+        self.device_info = await if_offered(self.client.query_device_info) or self.device_info
+        fault = None
+        if shown := self.device_info.system_time:
+            fault = find_fault(shown, self._zone, dt_util.utcnow())
+        if fault is None:
+            settle(self.hass, self.config_entry, Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE)
+            return
+        is_zone = fault.offset is not None
+        told, untold = Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE
+        if is_zone:
+            told, untold = untold, told
+        settle(self.hass, self.config_entry, untold)
+        report(
+            self.hass,
+            self.config_entry,
+            told,
+            data={"offset": fault.offset.total_seconds()} if fault.offset is not None else None,
+            is_fixable=is_zone,
+            placeholders={
+                "model": self.model,
+                "difference": hours_and_minutes(fault.ahead),
+                "time_zone": str(self._zone),
+            },
+        )
 
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Turn the client's errors into Home Assistant's."""
-    try:
-        yield
-    except PbxAuthError as err:
-        raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key=err.kind) from err
-    except PbxError as err:
-        raise UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=err.kind,
-            translation_placeholders=error_placeholders(err),
-        ) from err
+    def _remember_dialect(self) -> None:
+        """Keep the dialect for the next start, and start anew if the PBX has changed it."""
+        entry = self.config_entry
+        version = self.client.dialect.version
+        known = entry.data.get(CONF_DIALECT)
+        if known == version:
+            return
+        self.hass.config_entries.async_update_entry(
+            entry, data={**entry.data, CONF_DIALECT: version}
+        )
+        if entry.state is ConfigEntryState.LOADED:
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """Note how a poll goes."""
+        started = monotonic()
+        error: PbxError | None = None
+        try:
+            yield
+        except PbxError as err:
+            error = err
+            raise
+        finally:
+            self.polls.append(
+                Poll(
+                    seconds=monotonic() - started,
+                    reply_bytes=self.client.reply_bytes,
+                    error=error.kind if error else None,
+                    errno=error.errno if isinstance(error, PbxRejectedError) else None,
+                )
+            )
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        """Turn the client's errors into Home Assistant's, and do what they ask for."""
+        try:
+            yield
+        except PbxAuthError as err:
+            if isinstance(err, PbxLoginError):
+                self._stop_logging_in()
+            raise ConfigEntryAuthFailed(
+                translation_domain=DOMAIN, translation_key="invalid_auth"
+            ) from err
+        except PbxLockedError as err:
+            until = dt_util.utcnow() + _LOCKED_FOR
+            report(
+                self.hass,
+                self.config_entry,
+                Issue.LOCKED_OUT,
+                data={"until": until.isoformat()},
+                is_persistent=True,
+                severity=IssueSeverity.ERROR,
+                placeholders={"model": self.model},
+            )
+            raise UpdateFailed(
+                translation_domain=DOMAIN,
+                translation_key=err.kind,
+                retry_after=_LOCKED_FOR.total_seconds(),
+            ) from err
+        except PbxError as err:
+            raise UpdateFailed(
+                translation_domain=DOMAIN,
+                translation_key=err.kind,
+                translation_placeholders=error_placeholders(err),
+            ) from err
+
+    def _stop_logging_in(self) -> None:
+        """Keep a password that was refused from being tried again, at restarts too."""
+        entry = self.config_entry
+        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_REFUSED: True})

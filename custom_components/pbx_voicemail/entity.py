@@ -105,7 +105,7 @@ def register_devices(coordinator: PbxCoordinator) -> None:
     hub = registry.async_get_or_create(
         config_entry_id=entry.entry_id,
         identifiers={(DOMAIN, coordinator.unique_id())},
-        manufacturer=coordinator.client.dialect.manufacturer,
+        manufacturer=info.manufacturer or coordinator.client.dialect.manufacturer,
         model=info.model,
         name=info.model or entry.title,
         serial_number=info.serial_number,
@@ -113,6 +113,11 @@ def register_devices(coordinator: PbxCoordinator) -> None:
         sw_version=info.firmware_version,
         configuration_url=str(coordinator.client.address.url),
     )
+    if coordinator.chosen:
+        for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
+            extension = coordinator.extension_of(device)
+            if extension is not None and extension not in coordinator.chosen:
+                registry.async_remove_device(device.id)
     named: Mapping[str, Extension] = {}
 
     @callback

@@ -1,6 +1,6 @@
 """Counts of messages, and the latest of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, override
@@ -52,6 +52,12 @@ HUB_SENSORS = (
     ),
 )
 
+UNREAD_SENSOR = SensorEntityDescription(
+    key="unread_messages",
+    translation_key="unread_messages",
+    state_class=SensorStateClass.MEASUREMENT,
+)
+
 MESSAGES_SENSOR = SensorEntityDescription(
     key="messages",
     translation_key="messages",
@@ -89,14 +95,15 @@ async def async_setup_entry(
     """Add the sensors of the PBX and of its extensions."""
     coordinator = entry.runtime_data
     async_add_entities(HubSensor(coordinator, description) for description in HUB_SENSORS)
-    add_extension_entities(
-        coordinator,
-        async_add_entities,
-        lambda extension: [
-            MessagesSensor(coordinator, extension, MESSAGES_SENSOR),
-            *(LatestSensor(coordinator, extension, latest) for latest in LATEST_SENSORS),
-        ],
-    )
+
+    def create(extension: str) -> Iterator[SensorEntity]:
+        yield MessagesSensor(coordinator, extension, MESSAGES_SENSOR)
+        if coordinator.client.dialect.tells_read:
+            yield UnreadSensor(coordinator, extension, UNREAD_SENSOR)
+        for latest in LATEST_SENSORS:
+            yield LatestSensor(coordinator, extension, latest)
+
+    add_extension_entities(coordinator, async_add_entities, create)
 
 
 class HubSensor(HubEntity, SensorEntity):
@@ -136,6 +143,16 @@ class MessagesSensor(ExtensionEntity, SensorEntity):
             "latest_duration": latest and latest.duration,
             "latest_message_id": latest and latest.id,
         }
+
+
+class UnreadSensor(ExtensionEntity, SensorEntity):
+    """Counts the messages that nobody has heard."""
+
+    @property
+    @override
+    def native_value(self) -> int:
+        """Count."""
+        return self.mailbox.unread
 
 
 class LatestSensor(ExtensionEntity, SensorEntity):

@@ -1,0 +1,60 @@
+"""What a person may attach to a public report: an allow-list, and nothing that tells who called.
+
+Nothing is taken from the entry's data or from messages but counts and settings.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from homeassistant.const import (
+    CONF_SCAN_INTERVAL,
+    CONF_SSL,
+    CONF_TIME_ZONE,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+)
+from homeassistant.core import HomeAssistant
+
+from .const import CONF_API, DEFAULT_SCAN_INTERVAL
+from .coordinator import PbxConfigEntry, Poll
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: PbxConfigEntry
+) -> dict[str, Any]:
+    """Describe a PBX and how the last polls went."""
+    coordinator = entry.runtime_data
+    mailboxes = coordinator.data.mailboxes.values()
+    return {
+        "pbx": {
+            "dialect": coordinator.client.dialect.version,
+            "model": coordinator.device_info.model,
+            "hardware_version": coordinator.device_info.hardware_version,
+            "firmware_version": coordinator.device_info.firmware_version,
+            "tells_clock": coordinator.device_info.system_time is not None,
+        },
+        "settings": {
+            "api": entry.data[CONF_API],
+            "tls": entry.data[CONF_SSL],
+            "verify_ssl": entry.data[CONF_VERIFY_SSL],
+            "signs_in": CONF_USERNAME in entry.data,
+            "scan_interval": entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL),
+            "time_zone": entry.options.get(CONF_TIME_ZONE),
+            "chosen_extensions": len(coordinator.chosen),
+        },
+        "counts": {
+            "extensions": len(coordinator.data.roster),
+            "mailboxes_with_messages": len(coordinator.data.mailboxes),
+            "messages": sorted(len(mailbox.messages) for mailbox in mailboxes),
+            "messages_without_date": sum(
+                message.received is None for mailbox in mailboxes for message in mailbox.messages
+            ),
+        },
+        "last_polls": [_describe(poll) for poll in coordinator.polls],
+    }
+
+
+def _describe(poll: Poll) -> dict[str, Any]:
+    # An errno is the PBX's own text: only a number is sure to be one.
+    errno = poll.errno if poll.errno is None or poll.errno.isdecimal() else "not a number"
+    return asdict(poll) | {"seconds": round(poll.seconds, 3), "errno": errno}

@@ -1,0 +1,107 @@
+"""A diagnostics file, a log and the rest of what leaves the house: nothing secret is in them."""
+
+from datetime import timedelta
+import logging
+from typing import Any
+
+from aiohttp import web
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
+from homeassistant.helpers.json import json_dumps
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from syrupy.assertion import SnapshotAssertion
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .bad_answers import BAD_ANSWERS
+from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
+from .living import poll
+from .simulator import Simulator
+
+CALLERS = ("6000", "7001", "8001", "13800138000", "+4930123456", "anonymous")
+NAMES = ("Ann Müller", "张伟", "Bob", "script", "Gate")
+SECRETS = (TOKEN, PASSWORD_MD5, f'"{PASSWORD}"')
+
+
+async def _diagnostics(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, entry: MockConfigEntry
+) -> dict[str, Any]:
+    assert await async_setup_component(hass, "diagnostics", {})
+    client = await hass_client()
+    response = await client.get(f"/api/diagnostics/config_entry/{entry.entry_id}")
+    assert response.status == 200
+    data: dict[str, Any] = (await response.json())["data"]
+    return data
+
+
+async def test_diagnostics(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    snapshot: SnapshotAssertion,
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Failed", "errno": "30003"})
+
+    async def refuse_oddly(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Failed", "errno": "6000 called"})
+
+    for pbx.intercept in (refuse, refuse_oddly, None):
+        await poll(hass)
+    data = await _diagnostics(hass, hass_client, connected)
+    assert all(0 <= told.pop("seconds") < 30 for told in data["last_polls"])
+    assert data == snapshot
+
+
+@pytest.mark.parametrize("with_user", [True, False])
+async def test_nothing_secret_leaves_the_house(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+    with_user: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    if with_user:
+        data = {**entry.data, "username": "api", "password_md5": PASSWORD_MD5}
+        del data["token"]
+        hass.config_entries.async_update_entry(entry, data=data)
+    pbx.clock_error = timedelta(minutes=37)
+    await hass.config_entries.async_setup(entry.entry_id)
+    for bad in BAD_ANSWERS:
+        if bad.kind not in ("invalid_auth", "locked"):
+            pbx.intercept = bad.answer
+            await poll(hass)
+            pbx.intercept = None
+            await poll(hass)
+    issues = str([i for (domain, _), i in ir.async_get(hass).issues.items() if domain == DOMAIN])
+    assert "wrong_clock" in issues
+    diagnostics = json_dumps(await _diagnostics(hass, hass_client, entry))
+    log = "\n".join(
+        f"{record.getMessage()} {record.exc_text or ''}"
+        for record in caplog.records
+        if record.name.startswith(("custom_components", "homeassistant.config_entries"))
+    )
+    devices = str(dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id))
+    entities = str(er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id))
+
+    for canary in SECRETS:
+        assert canary not in caplog.text
+    for place in (diagnostics, issues, devices, entities):
+        for canary in SECRETS:
+            assert canary not in place
+    for place in (diagnostics, issues, log):
+        for canary in (*CALLERS, *NAMES):
+            assert canary not in place
+    for place in (diagnostics, issues):
+        assert "127.0.0.1" not in place
+    # What a person may have switched on for a report, short of the debug level.
+    told = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
+    ours = [text for text in told if "pbx_voicemail" in text]
+    assert ours
+    assert not [text for text in ours if "127.0.0.1" in text]

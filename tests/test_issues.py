@@ -1,0 +1,289 @@
+"""What a person is asked to mend, and what keeps the PBX from locking us out."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .conftest import PASSWORD_MD5, TOKEN
+from .living import an_hour_passes, poll, state_of
+from .simulator import Simulator, Spool
+
+
+def _issues(hass: HomeAssistant) -> dict[str | None, dict[str, str] | None]:
+    registry = ir.async_get(hass)
+    return {
+        issue.translation_key: issue.translation_placeholders
+        for (domain, _), issue in registry.issues.items()
+        if domain == DOMAIN and issue.active
+    }
+
+
+async def test_wrong_password_is_tried_once_until_a_person_answers(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    pbx.password = "changed"
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    assert entry_with_user.state is ConfigEntryState.SETUP_ERROR
+    assert pbx.logins == 1
+    # Nor at a restart, which is nobody's answer.
+    for _ in range(3):
+        await hass.config_entries.async_reload(entry_with_user.entry_id)
+        await poll(hass)
+    assert pbx.logins == 1
+    assert len(hass.config_entries.flow.async_progress()) == 1
+
+
+async def test_five_pbxs_with_wrong_passwords_make_five_attempts(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry, recorded: Spool
+) -> None:
+    for number in range(5):
+        entry = MockConfigEntry(
+            domain=DOMAIN,
+            unique_id=f"pbx {number}",
+            data={**entry_with_user.data, "password_md5": "0" * 32},
+        )
+        entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(entry.entry_id)
+    for _ in range(3):
+        await poll(hass)
+    # The first of the set-ups sets up all, the one with the right password among them.
+    assert pbx.logins == 6
+
+
+async def test_password_that_is_changed_while_we_poll(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    assert pbx.logins == 1
+    pbx.password = "changed"
+    await poll(hass)
+    assert pbx.logins == 1
+
+    pbx.revoke_tokens()
+    for _ in range(3):
+        await poll(hass)
+    assert pbx.logins == 2
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == "reauth"
+    assert state_of(hass, "sensor.reception_101_messages").state == "unavailable"
+
+
+async def test_reboots_go_unnoticed(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    for reboots in range(1, 4):
+        pbx.revoke_tokens()
+        await poll(hass)
+        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+        assert pbx.logins == 1 + reboots
+
+
+async def test_signs_out_when_unloaded(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    assert await hass.config_entries.async_unload(entry_with_user.entry_id)
+    assert pbx.requests[-1] == "/api/v0.0.1/logout"
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+async def test_locked_out(
+    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+    at_start: bool,
+) -> None:
+    async def locked(request: web.Request) -> web.Response | None:
+        if request.path.endswith("login"):
+            return web.json_response({"status": "Failed", "errno": "20002"})
+        return None
+
+    if at_start:
+        pbx.intercept = locked
+        await hass.config_entries.async_setup(entry_with_user.entry_id)
+        assert entry_with_user.state is ConfigEntryState.SETUP_RETRY
+    else:
+        await hass.config_entries.async_setup(entry_with_user.entry_id)
+        pbx.intercept = locked
+        pbx.revoke_tokens()
+        await poll(hass)
+    assert _issues(hass)["locked_out"] == {"model": "PBX" if at_start else "UC501"}
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"locked_out_{entry_with_user.entry_id}")
+    assert issue is not None
+    assert issue.is_persistent
+
+    pbx.requests.clear()
+    for _ in range(4):
+        freezer.tick(timedelta(minutes=2))
+        await poll(hass)
+        await hass.config_entries.async_reload(entry_with_user.entry_id)
+    assert [path for path in pbx.requests if not path.endswith("logout")] == []
+
+    pbx.intercept = None
+    freezer.tick(timedelta(minutes=4))
+    await poll(hass)
+    await hass.config_entries.async_reload(entry_with_user.entry_id)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert _issues(hass) == {}
+    assert hass.config_entries.flow.async_progress() == []
+
+
+@pytest.mark.parametrize("with_user", [True, False])
+async def test_refusals_that_nobody_can_explain(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, with_user: bool
+) -> None:
+    if with_user:
+        data = {**entry.data, "username": "api", "password_md5": PASSWORD_MD5}
+        del data["token"]
+        hass.config_entries.async_update_entry(entry, data=data)
+    await hass.config_entries.async_setup(entry.entry_id)
+
+    async def refuse(request: web.Request) -> web.Response | None:
+        if request.path.endswith("voicemail/query"):
+            return web.json_response({"status": "Failed", "errno": "30001"})
+        return None
+
+    pbx.intercept = refuse
+    for _ in range(2):
+        await poll(hass)
+    assert _issues(hass) == {}
+    await poll(hass)
+    assert _issues(hass) == {"unknown_refusal": {"model": "UC501", "errno": "30001"}}
+
+    pbx.intercept = None
+    await poll(hass)
+    assert _issues(hass) == {}
+
+
+async def test_certificate_that_is_not_verified(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "ssl": True, "verify_ssl": False}
+    )
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert _issues(hass) == {"unverified_tls": None}
+
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "ssl": True, "verify_ssl": True}
+    )
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert _issues(hass) == {}
+
+
+async def test_new_firmware_speaks_another_dialect(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    assert hass.states.get("sensor.reception_101_unread_messages") is None
+    pbx.version = "v1.1.0"
+    await poll(hass)
+    assert connected.data["dialect"] == "v1.1.0"
+    assert state_of(hass, "sensor.reception_101_unread_messages").state == "3"
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+type Answer = Callable[[dict[str, str]], Awaitable[dict[str, Any]]]
+
+
+async def _fix(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, entry: MockConfigEntry
+) -> tuple[dict[str, Any], Answer]:
+    """Begin to mend the time zone over REST; return the form and how to answer it."""
+    assert await async_setup_component(hass, "repairs", {})
+    client = await hass_client()
+
+    async def post(path: str, body: dict[str, str]) -> dict[str, Any]:
+        response = await client.post(f"/api/repairs/issues/fix{path}", json=body)
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+    issue = {"handler": DOMAIN, "issue_id": f"wrong_time_zone_{entry.entry_id}"}
+    form = await post("", issue)
+    return form, partial(post, f"/{form['flow_id']}")
+
+
+async def test_pbx_in_another_time_zone(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    pbx.zone = await dt_util.async_get_time_zone("Asia/Kathmandu") or dt_util.UTC
+    await hass.config_entries.async_setup(entry.entry_id)
+    (placeholders,) = _issues(hass).values()
+    assert placeholders is not None
+    assert placeholders["model"] == "UC501"
+    assert placeholders["time_zone"] == "US/Pacific"
+    assert placeholders["difference"] in ("+12:45", "+13:45")
+
+    form, answer = await _fix(hass, hass_client, entry)
+    assert form["description_placeholders"] == placeholders
+    (field,) = form["data_schema"]
+    assert "Asia/Kathmandu" in field["selector"]["select"]["options"]
+    assert "Europe/Berlin" not in field["selector"]["select"]["options"]
+
+    done = await answer({"time_zone": "Asia/Kathmandu"})
+    assert done["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert entry.options == {"time_zone": "Asia/Kathmandu"}
+    assert _issues(hass) == {}
+    # Left at 14:51:02 UTC.
+    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    assert latest == "2026-11-23T14:51:02+00:00"
+
+
+async def test_pbx_in_home_assistants_zone_after_all(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={"time_zone": "Asia/Kathmandu"})
+    await hass.config_entries.async_setup(entry.entry_id)
+    form, _ = await _fix(hass, hass_client, entry)
+    (field,) = form["data_schema"]
+    assert field["default"] == "US/Pacific"
+
+
+async def test_clock_that_is_wrong(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    pbx.clock_error = timedelta(minutes=-37)
+    await hass.config_entries.async_setup(entry.entry_id)
+    placeholders = {"model": "UC501", "difference": "-0:37", "time_zone": "US/Pacific"}
+    assert _issues(hass) == {"wrong_clock": placeholders}
+
+    pbx.clock_error = timedelta(hours=1)
+    await an_hour_passes(hass, freezer)
+    assert _issues(hass).keys() == {"wrong_time_zone"}
+
+    pbx.clock_error = timedelta()
+    await an_hour_passes(hass, freezer)
+    assert _issues(hass) == {}
+
+
+async def test_removed_pbx_leaves_nothing_to_mend(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    pbx.clock_error = timedelta(minutes=-37)
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert _issues(hass)
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert _issues(hass) == {}
+    assert TOKEN not in str(ir.async_get(hass).issues)
