@@ -13,12 +13,13 @@ import tempfile
 
 from homeassistant.util.yaml import load_yaml_dict
 
+from tests.simulator.server import PASSWORD as PBX_PASSWORD, USERNAME
+
 from .home import Home
 from .person import PASSWORD, USER, Person
 
 _DASHBOARD = Path(__file__).with_name("dashboard.yaml")
 _SECONDS_BETWEEN_CALLS = 60
-_TOKEN = "demo"
 
 
 def main() -> None:
@@ -64,9 +65,9 @@ async def _run(port: int, pbx_port: int, config: Path | None) -> int:
         started.result()
         print(
             f"\n  Home Assistant   {home.url}   sign in as {USER}, password {PASSWORD}"
-            f"\n  Simulated PBX    http://127.0.0.1:{pbx_port}   process {pbx.pid}, token {_TOKEN}"
+            f"\n  Simulated PBX    http://127.0.0.1:{pbx_port}   process {pbx.pid}"
             f"\n\nCtrl-C ends both. To see an outage, kill {pbx.pid}; to end it,"
-            f"\n  .venv/bin/python -m tests.simulator --names --port {pbx_port} --token {_TOKEN}",
+            f"\n  .venv/bin/python -m tests.simulator --names --port {pbx_port}",
             flush=True,
         )
         ended = asyncio.create_task(home.wait())
@@ -84,7 +85,7 @@ async def _pbx(port: int) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.simulator", "--names"),
-        *("--port", str(port), "--token", _TOKEN),
+        *("--port", str(port)),
         *("--call-every", str(_SECONDS_BETWEEN_CALLS)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -110,9 +111,9 @@ async def _connect(person: Person, pbx: str) -> None:
     for entry in await person.get("/api/config/config_entries/entry?domain=pbx_voicemail"):
         await person.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
     flow = await person.post("/api/config/config_entries/flow", handler="pbx_voicemail")
-    done = await person.post(
-        f"/api/config/config_entries/flow/{flow['flow_id']}", host=pbx, token=_TOKEN
-    )
+    answer = f"/api/config/config_entries/flow/{flow['flow_id']}"
+    await person.post(answer, host=pbx)
+    done = await person.post(answer, username=USERNAME, password=PBX_PASSWORD)
     if done["type"] != "create_entry":
         raise RuntimeError(f"the PBX could not be added: {done.get('errors')}")
 

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 import re
 import signal
-import socket
 import sys
 
 import pytest
@@ -17,15 +16,9 @@ from yarl import URL
 from tests.demo.home import REPOSITORY
 from tests.demo.person import Person
 
-MESSAGES = "/api/states/sensor.reception_101_messages"
+from . import MESSAGES, expect_messages, free_port
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
@@ -61,7 +54,7 @@ async def _read_until(process: Process, mark: str) -> str:
 
 
 async def test_main_job(tmp_path: Path) -> None:
-    port, pbx_port = _free_port(), _free_port()
+    port, pbx_port = free_port(), free_port()
     async with _demo(port, pbx_port, tmp_path) as printed:
         assert f"http://127.0.0.1:{port}   sign in as demo, password demo" in printed
         async with _signed_in(port) as person:
@@ -72,10 +65,10 @@ async def test_main_job(tmp_path: Path) -> None:
             pid = re.search(r"process (\d+)", printed)
             assert pid is not None
             await _kill(int(pid[1]), pbx_port)
-            await _expect(person, "unavailable")
+            await expect_messages(person, "unavailable")
 
             pbx = await _start_pbx(pbx_port)
-            await _expect(person, "3")
+            await expect_messages(person, "3")
             pbx.terminate()
             await pbx.wait()
     assert _complaints(tmp_path) == ["The PBX cannot be reached"]
@@ -121,22 +114,12 @@ async def _kill(pid: int, port: int) -> None:
 async def _start_pbx(port: int) -> Process:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "tests.simulator", "--names", "--port", str(port), "--token", "demo"),
+        *("-m", "tests.simulator", "--names", "--port", str(port)),
         cwd=REPOSITORY,
         stdout=PIPE,
     )
     await _read_until(process, "PBX at")
     return process
-
-
-async def _expect(person: Person, state: str) -> None:
-    """Ask for an update, and see the state come within an interval."""
-    await person.post(
-        "/api/services/homeassistant/update_entity", entity_id="sensor.reception_101_messages"
-    )
-    async with asyncio.timeout(31):
-        while (await person.get(MESSAGES))["state"] != state:
-            await asyncio.sleep(0.1)
 
 
 def _complaints(config: Path) -> list[str]:
