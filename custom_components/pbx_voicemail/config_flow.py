@@ -1,6 +1,7 @@
 """Asks a person for their PBX, and asks the PBX before believing it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -142,21 +143,17 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
-            try:
+            token = user_input[CONF_TOKEN].strip()
+            with _told_in(errors, placeholders):
                 self._data = _read_address(user_input)
-                if not (token := user_input[CONF_TOKEN].strip()):
+                if token:
+                    self._data[CONF_TOKEN] = token
+                    self._identity = await _identify(self.hass, self._data)
+                else:
                     async with temporary_client(self.hass, self._data) as client:
                         await client.find_dialect()
-                    return await self.async_step_login()
-                self._data[CONF_TOKEN] = token
-                self._identity = await _identify(self.hass, self._data)
-            except ValueError:
-                errors[CONF_HOST] = "invalid_host"
-            except PbxError as err:
-                errors["base"] = err.kind
-                placeholders = error_placeholders(err)
-            else:
-                return await self._finish()
+            if not errors:
+                return await (self._finish() if token else self.async_step_login())
         return self.async_show_form(
             step_id="user",
             data_schema=self._prefilled(_USER_SCHEMA, user_input),
@@ -169,14 +166,10 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
-            login = _read_login(user_input)
-            try:
-                self._identity = await _identify(self.hass, self._data | login)
-            except PbxError as err:
-                errors["base"] = err.kind
-                placeholders = error_placeholders(err)
-            else:
-                self._data |= login
+            self._data |= _read_login(user_input)
+            with _told_in(errors, placeholders):
+                self._identity = await _identify(self.hass, self._data)
+            if not errors:
                 return await self._finish()
         return self.async_show_form(
             step_id="login",
@@ -228,15 +221,10 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
-            try:
+            with _told_in(errors, placeholders):
                 address = _read_address(user_input)
                 identity = await _identify(self.hass, _without(entry.data, CONF_DIALECT) | address)
-            except ValueError:
-                errors[CONF_HOST] = "invalid_host"
-            except PbxError as err:
-                errors["base"] = err.kind
-                placeholders = error_placeholders(err)
-            else:
+            if not errors:
                 if not identity.may_be(entry):
                     return self.async_abort(reason="wrong_pbx")
                 return self.async_update_reload_and_abort(
@@ -266,12 +254,9 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             data = _without(
                 entry.data, CONF_TOKEN, CONF_USERNAME, CONF_PASSWORD_MD5, CONF_REFUSED
             ) | dict(credentials)
-            try:
+            with _told_in(errors, placeholders):
                 identity = await _identify(self.hass, data)
-            except PbxError as err:
-                errors["base"] = err.kind
-                placeholders |= error_placeholders(err)
-            else:
+            if not errors:
                 if not identity.may_be(entry):
                     return self.async_abort(reason="wrong_pbx")
                 return self.async_update_reload_and_abort(entry, data=data)
@@ -343,6 +328,18 @@ async def _identify(hass: HomeAssistant, data: Mapping[str, Any]) -> Identity:
         return Identity(
             client.address, info or DeviceInfo(), extensions or (), client.dialect.version
         )
+
+
+@contextmanager
+def _told_in(errors: dict[str, str], placeholders: dict[str, str]) -> Iterator[None]:
+    """Tell in a form what keeps an answer from being a good one."""
+    try:
+        yield
+    except ValueError:
+        errors[CONF_HOST] = "invalid_host"
+    except PbxError as err:
+        errors["base"] = err.kind
+        placeholders |= error_placeholders(err)
 
 
 def _without(answers: Mapping[str, Any], *keys: str) -> _Answers:
