@@ -7,6 +7,7 @@ from unittest.mock import PropertyMock, patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
+from hypothesis import settings
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -19,6 +20,9 @@ INTEGRATION = Path(__file__).parents[1] / "custom_components" / DOMAIN
 PASSWORD = "secret"
 PASSWORD_MD5 = "5ebe2294ecd0e0f08eab7690d2a6ee69"
 TOKEN = "813b621cfe8eecf445a2ce1f4a079ffe"
+# For random histories: pytest --hypothesis-profile=nightly
+settings.register_profile("nightly", max_examples=2000)
+
 EXTENSIONS = {"101": "Reception", "102": "Workshop", "103": "103", "104": "104"}
 
 

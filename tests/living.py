@@ -18,13 +18,18 @@ async def poll(hass: HomeAssistant) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def leave(pbx: Simulator, extension: str, caller: str = '"Ann" <6000>') -> None:
+async def leave(
+    pbx: Simulator,
+    extension: str,
+    caller: str = '"Ann" <6000>',
+    received: datetime = datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
+) -> None:
     """Leave a message."""
     await asyncio.to_thread(
         pbx.spool.leave,
         extension,
         caller,
-        received=datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
+        received=received,
         recording=FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav",
     )
 

@@ -93,6 +93,7 @@ async def test_news_of_one_extension_wakes_no_other(
         if state.last_reported != before[state.entity_id]
     } == {
         "binary_sensor.extension_104_message_waiting",
+        "event.extension_104_new_message",
         "sensor.extension_104_messages",
         "sensor.extension_104_latest_caller",
         "sensor.extension_104_latest_message",

@@ -4,18 +4,20 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
+from .arrivals import Arrivals
 from .connection import time_zone_of
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .entity import register_devices
 from .issues import Issue, settle
 
-_PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+_PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Connect to one PBX."""
     coordinator = PbxCoordinator(hass, entry, await time_zone_of(entry.options))
     await coordinator.async_config_entry_first_refresh()
+    await coordinator.arrivals.begin(coordinator.data.mailboxes)
     entry.runtime_data = coordinator
     register_devices(coordinator)
     await hass.config_entries.async_forward_entry_setups(entry, _PLATFORMS)
@@ -25,13 +27,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
 async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Disconnect from it."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, _PLATFORMS)
+    await entry.runtime_data.arrivals.end()
     await entry.runtime_data.client.sign_out()
     return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> None:
-    """Forget what there was to mend."""
+    """Forget what there was to mend, and what was announced."""
     settle(hass, entry, *Issue)
+    await Arrivals(hass, entry.entry_id, ()).remove()
 
 
 async def async_remove_config_entry_device(

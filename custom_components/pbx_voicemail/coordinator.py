@@ -18,6 +18,7 @@ from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
+from .arrivals import Arrivals
 from .clock import find_fault, hours_and_minutes
 from .connection import create_client, error_placeholders, if_offered
 from .const import CONF_DIALECT, CONF_EXTENSIONS, CONF_REFUSED, DEFAULT_SCAN_INTERVAL, DOMAIN
@@ -85,11 +86,12 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             ),
             always_update=False,
         )
+        self.chosen: tuple[str, ...] = tuple(entry.options.get(CONF_EXTENSIONS, ()))
         self.data = PbxData({}, {})
         self.client = create_client(hass, entry.data, zone)
+        self.arrivals = Arrivals(hass, entry.entry_id, self.chosen)
         self.device_info = DeviceInfo()
         self.polls: deque[Poll] = deque(maxlen=20)
-        self.chosen: tuple[str, ...] = tuple(entry.options.get(CONF_EXTENSIONS, ()))
         self._zone = zone
         self._listed: Mapping[str, Extension] = {}
         self._list_due = 0.0

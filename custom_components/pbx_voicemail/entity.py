@@ -68,7 +68,12 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
         shown = self.available, self.mailbox
         if shown != self._shown:
             self._shown = shown
-            super()._handle_coordinator_update()
+            self._show()
+
+    @callback
+    def _show(self) -> None:
+        """Write what has changed."""
+        self.async_write_ha_state()
 
 
 @callback

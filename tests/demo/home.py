@@ -28,6 +28,7 @@ homeassistant:
   currency: EUR
   country: DE
   language: en
+automation: !include automations.yaml
 config:
 frontend:
 history:
@@ -57,6 +58,12 @@ class Home:
         self.is_new = not (config / "configuration.yaml").exists()
         self._config = config
         self._process: Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        assert self._process is not None
+        return self._process.pid
 
     async def start(self, person: Person) -> None:
         """Start, and return when all is running and the person is signed in."""
@@ -105,6 +112,8 @@ class Home:
         storage = self._config / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
         (self._config / "configuration.yaml").write_text(_CONFIGURATION)
+        if self.is_new:
+            (self._config / "automations.yaml").write_text("[]")
         components = self._config / "custom_components"
         with suppress(FileNotFoundError):
             components.unlink()

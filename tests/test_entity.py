@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 
 @pytest.mark.usefixtures("entity_registry_enabled_by_default")
-async def test_every_sensor(
+async def test_every_entity(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     entity_registry: er.EntityRegistry,

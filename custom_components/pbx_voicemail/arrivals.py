@@ -1,0 +1,155 @@
+"""Which messages are new: the journal of those announced, which outlives restarts.
+
+The journal holds the ids of messages that have been announced, or were there at the first
+look, by extension, and of those only the ones that are still on the PBX. A mailbox that is
+told as empty keeps its last ids: it may be the PBX that has lost it for a while, and then
+its messages are no news when they come back.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+import logging
+from typing import Any, Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.storage import Store
+
+from .const import DOMAIN
+from .pbx import Mailbox, Message
+
+_LOGGER = logging.getLogger(__name__)
+
+_VERSION: Final = 1
+
+_TIDY_SECONDS: Final = 60
+"""When the journal drops messages that are gone: no news, so it can wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message to announce. It came `while_away` if nobody looked when it did."""
+
+    message: Message
+    while_away: bool
+
+
+class Arrivals:
+    """Finds new messages, and says each of them once.
+
+    Saying comes before writing down: a crash between the two repeats what was just said,
+    and loses nothing.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry_id: str, chosen: Collection[str]) -> None:
+        """Take the extensions that are chosen; none means all."""
+        self._hass = hass
+        self._store: Store[dict[str, Any]] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
+        self._chosen = sorted(chosen)
+        self._announced: dict[str, frozenset[str]] = {}
+        self._while_away: frozenset[str] = frozenset()
+        self._is_being_written = False
+
+    async def begin(self, mailboxes: Mapping[str, Mailbox]) -> None:
+        """Take bearings from the first good look since the start.
+
+        Without a journal, and for extensions that were not followed before, what is there
+        is no news.
+        """
+        journal = await self._load()
+        if journal is not None:
+            self._announced = {
+                number: ids for number, ids in journal.announced.items() if self._follows(number)
+            }
+        unfollowed = [
+            mailbox
+            for mailbox in mailboxes.values()
+            if journal is None or not journal.followed(mailbox.extension)
+        ]
+        for mailbox in unfollowed:
+            self._announced[mailbox.extension] = _ids(mailbox)
+        self._while_away = frozenset(
+            message.id
+            for mailbox in mailboxes.values()
+            for message in mailbox.messages
+            if message.id not in self._announced.get(mailbox.extension, ())
+        )
+        if journal is None or journal.chosen != self._chosen:
+            await self._store.async_save(self._content())
+
+    @callback
+    def take(self, mailbox: Mailbox) -> list[Arrival]:
+        """Return what is new in a mailbox, oldest first, to be announced at once."""
+        known = self._announced.get(mailbox.extension, frozenset())
+        new = [message for message in reversed(mailbox.messages) if message.id not in known]
+        if mailbox.messages and (ids := _ids(mailbox)) != known:
+            self._announced[mailbox.extension] = ids
+            self._write(soon=bool(new))
+        return [Arrival(message, message.id in self._while_away) for message in new]
+
+    async def end(self) -> None:
+        """Write down what is still to be written, before another run reads it."""
+        await self._store.async_save(self._content())
+
+    async def remove(self) -> None:
+        """Delete the journal."""
+        await self._store.async_remove()
+
+    def _write(self, *, soon: bool) -> None:
+        """Have the journal written.
+
+        News is written at once, in one go for all mailboxes of a poll, and not by way of the
+        store's delay: a later one, asked for before or after, would put it off.
+        """
+        if self._is_being_written:
+            return
+        if soon:
+            self._is_being_written = True
+            self._hass.async_create_task(self.end(), eager_start=False)
+        else:
+            self._store.async_delay_save(self._content, _TIDY_SECONDS)
+
+    def _follows(self, extension: str) -> bool:
+        return not self._chosen or extension in self._chosen
+
+    def _content(self) -> dict[str, Any]:
+        self._is_being_written = False
+        return {
+            "chosen": self._chosen,
+            "announced": {number: sorted(ids) for number, ids in self._announced.items()},
+        }
+
+    async def _load(self) -> _Journal | None:
+        """Read the journal, None if there is none, or none that can be read."""
+        try:
+            content = await self._store.async_load()
+            return None if content is None else _Journal.read(content)
+        except (HomeAssistantError, AttributeError, KeyError, TypeError) as err:
+            _LOGGER.warning(
+                "The journal of announced messages cannot be read (%s); the messages that are "
+                "on the PBX now count as announced",
+                type(err).__name__,
+            )
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Journal:
+    """What was written down, and under which choice of extensions."""
+
+    chosen: list[str]
+    announced: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> _Journal:
+        return cls(
+            chosen=list(content["chosen"]),
+            announced={number: frozenset(ids) for number, ids in content["announced"].items()},
+        )
+
+    def followed(self, extension: str) -> bool:
+        return not self.chosen or extension in self.chosen
+
+
+def _ids(mailbox: Mailbox) -> frozenset[str]:
+    return frozenset(message.id for message in mailbox.messages)

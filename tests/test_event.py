@@ -1,0 +1,385 @@
+"""Every message left is announced once: what automations hang on."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_STATE_CHANGED
+from homeassistant.core import CoreState, Event, EventStateChangedData, HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
+
+from .bad_answers import BAD_ANSWERS
+from .living import leave, poll, state_of
+from .simulator import Simulator
+
+RECEPTION = "event.reception_101_new_message"
+EMPTY = "event.extension_104_new_message"
+
+
+class Announcements:
+    """What was announced, in order."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        self._changes: list[Event[EventStateChangedData]] = async_capture_events(
+            hass, EVENT_STATE_CHANGED
+        )
+
+    @property
+    def heard(self) -> list[dict[str, Any]]:
+        """Attributes of each event, as an automation gets them."""
+        return [
+            dict(new.attributes)
+            for change in self._changes
+            if (new := change.data["new_state"])
+            and new.domain == "event"
+            and (old := change.data["old_state"])
+            and new.state not in (old.state, "unavailable", "unknown")
+            and old.state != "unavailable"
+        ]
+
+    @property
+    def callers(self) -> list[str]:
+        """Who was announced."""
+        return [attributes["caller"] for attributes in self.heard]
+
+
+@pytest.fixture
+def announced(hass: HomeAssistant) -> Announcements:
+    return Announcements(hass)
+
+
+async def test_first_look_announces_nothing(
+    hass: HomeAssistant, announced: Announcements, connected: MockConfigEntry
+) -> None:
+    await poll(hass)
+    assert announced.heard == []
+    assert state_of(hass, RECEPTION).state == "unknown"
+
+
+async def test_new_message(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await leave(pbx, "101")
+    await poll(hass)
+    (heard,) = announced.heard
+    latest = state_of(hass, "sensor.reception_101_messages").attributes["latest_message_id"]
+    assert heard == {
+        "event_types": ["received"],
+        "event_type": "received",
+        "message_id": latest,
+        "extension": "101",
+        "caller": "6000",
+        "caller_name": "Ann",
+        "received": "2026-11-24T09:30:00+00:00",
+        "duration": 4,
+        "while_away": False,
+        "friendly_name": "Reception (101) New message",
+    }
+    for _ in range(3):
+        await poll(hass)
+    assert len(announced.heard) == 1
+
+
+async def test_at_once_when_asked_to_update(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    assert await async_setup_component(hass, "homeassistant", {})
+    await leave(pbx, "101")
+    await hass.services.async_call(
+        "homeassistant", "update_entity", {"entity_id": RECEPTION}, blocking=True
+    )
+    await hass.async_block_till_done()
+    assert announced.callers == ["6000"]
+
+
+async def test_several_in_one_poll_oldest_first(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    start = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+    for minute in (2, 0, 1):
+        await leave(pbx, "101", str(minute), received=start + timedelta(minutes=minute))
+    await poll(hass)
+    assert announced.callers == ["0", "1", "2"]
+
+
+async def test_first_message_of_an_empty_mailbox_and_of_a_new_extension(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await leave(pbx, "104", "1")
+    await leave(pbx, "0105", "2")
+    await poll(hass)
+    assert sorted(announced.callers) == ["1", "2"]
+    assert [heard["while_away"] for heard in announced.heard] == [False, False]
+
+
+async def test_deletions_and_moves_are_no_news(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
+    await poll(hass)
+    await asyncio.to_thread(pbx.spool.move, "101", "msg0000")
+    await poll(hass)
+    for _ in range(2):
+        await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
+    await poll(hass)
+    assert announced.heard == []
+
+
+async def test_twins(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    for _ in range(2):
+        await leave(pbx, "104")
+    await poll(hass)
+    await leave(pbx, "104")
+    await poll(hass)
+    assert announced.callers == ["6000"] * 3
+    assert len({heard["message_id"] for heard in announced.heard}) == 3
+
+    await asyncio.to_thread(pbx.spool.delete, "104", "msg0001")
+    await poll(hass)
+    assert len(announced.heard) == 3
+
+
+async def test_outage_and_rubbish_change_nothing(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await leave(pbx, "101")
+    for bad in BAD_ANSWERS:
+        if bad.kind not in ("invalid_auth", "locked"):
+            pbx.intercept = bad.answer
+            await poll(hass)
+            pbx.intercept = None
+            await poll(hass)
+    assert announced.callers == ["6000"]
+
+
+async def test_message_left_during_an_outage(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await pbx.stop()
+    await poll(hass)
+    await leave(pbx, "101")
+    await pbx.start()
+    await poll(hass)
+    assert announced.callers == ["6000"]
+
+
+async def test_mailbox_that_vanishes_for_a_while(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def nothing(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Success"})
+
+    pbx.intercept = nothing
+    await poll(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == "0"
+    await hass.config_entries.async_reload(connected.entry_id)
+    pbx.intercept = None
+    await leave(pbx, "101")
+    await poll(hass)
+    assert announced.callers == ["6000"]
+
+
+async def test_messages_left_while_home_assistant_was_away(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await leave(pbx, "101", "1")
+    await poll(hass)
+    await hass.config_entries.async_unload(connected.entry_id)
+    await leave(pbx, "101", "2")
+    await hass.config_entries.async_setup(connected.entry_id)
+    await hass.async_block_till_done()
+    await leave(pbx, "101", "3")
+    await poll(hass)
+    assert [(heard["caller"], heard["while_away"]) for heard in announced.heard] == [
+        ("1", False),
+        ("2", True),
+        ("3", False),
+    ]
+
+
+async def test_nothing_is_announced_before_home_assistant_has_started(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await hass.config_entries.async_unload(connected.entry_id)
+    await leave(pbx, "101")
+    hass.set_state(CoreState.starting)
+    await hass.config_entries.async_setup(connected.entry_id)
+    await poll(hass)
+    assert announced.heard == []
+
+    hass.set_state(CoreState.running)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+    await hass.async_block_till_done()
+    assert announced.callers == ["6000"]
+
+
+async def test_choice_of_extensions_starts_silently(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async def choose(*extensions: str) -> None:
+        hass.config_entries.async_update_entry(entry, options={"extensions": extensions})
+        await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+
+    hass.config_entries.async_update_entry(entry, options={"extensions": ["101"]})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await choose("101", "102", "104")
+    await leave(pbx, "104", "1")
+    await leave(pbx, "103", "2")
+    await poll(hass)
+    assert announced.callers == ["1"]
+
+    await choose()
+    await poll(hass)
+    assert announced.callers == ["1"]
+    await leave(pbx, "103", "3")
+    await poll(hass)
+    assert announced.callers == ["1", "3"]
+
+
+def _written(storage: dict[str, Any], entry: MockConfigEntry, extension: str) -> int:
+    return len(storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"][extension])
+
+
+async def test_journal(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_storage: dict[str, Any],
+) -> None:
+    journal = hass_storage[f"pbx_voicemail.{connected.entry_id}"]
+    announced = journal["data"]["announced"]
+    assert {number: len(ids) for number, ids in announced.items()} == {
+        "101": 3,
+        "102": 2,
+        "103": 2,
+    }
+    # It holds only what is on the PBX, and is written when something arrives.
+    await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
+    await poll(hass)
+    await leave(pbx, "101")
+    await poll(hass)
+    assert _written(hass_storage, connected, "101") == 3
+
+    await hass.config_entries.async_remove(connected.entry_id)
+    assert f"pbx_voicemail.{connected.entry_id}" not in hass_storage
+
+
+async def test_news_is_written_though_another_mailbox_only_has_less(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    await leave(pbx, "101")
+    await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
+    await poll(hass)
+    assert _written(hass_storage, connected, "101") == 4
+
+
+async def test_news_is_written_though_the_journal_waits_to_be_tidied(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
+        await poll(hass)
+    await leave(pbx, "101")
+    await poll(hass)
+    assert _written(hass_storage, connected, "101") == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"version": 1, "minor_version": 1, "data": {"announced": {}}},
+        {"version": 1, "minor_version": 1, "data": {"announced": [], "chosen": []}},
+        {"version": 1, "minor_version": 1, "data": {"announced": {"101": 3}, "chosen": []}},
+        {"version": 1, "minor_version": 1, "data": []},
+        {"version": 9, "minor_version": 1, "data": {}},
+    ],
+)
+async def test_damaged_journal(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    content: dict[str, Any],
+) -> None:
+    key = f"pbx_voicemail.{entry.entry_id}"
+    hass_storage[key] = {"key": key, **content}
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert announced.heard == []
+    warnings = [
+        record
+        for record in caplog.records
+        if record.name.endswith("arrivals") and record.levelname == "WARNING"
+    ]
+    assert len(warnings) == 1
+
+    await leave(pbx, "101")
+    await poll(hass)
+    assert announced.callers == ["6000"]
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert len(warnings) == 1
+
+
+async def test_event_that_somebody_has_disabled(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    entity_registry: er.EntityRegistry,
+) -> None:
+    entity_registry.async_update_entity(RECEPTION, disabled_by=er.RegistryEntryDisabler.USER)
+    await hass.config_entries.async_reload(connected.entry_id)
+    await leave(pbx, "101", "1")
+    await leave(pbx, "104", "2")
+    await poll(hass)
+    assert announced.callers == ["2"]
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        {
+            "trigger": "event.received",
+            "target": {"entity_id": RECEPTION},
+            "options": {"event_type": ["received"]},
+        },
+        {
+            "trigger": "state",
+            "entity_id": RECEPTION,
+            "not_from": ["unavailable"],
+            "not_to": ["unavailable"],
+        },
+    ],
+    ids=["event.received", "state"],
+)
+async def test_triggers(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    trigger: dict[str, Any],
+) -> None:
+    called = async_capture_events(hass, "rang")
+    action = {
+        "event": "rang",
+        "event_data": {"caller": "{{ trigger.to_state.attributes.caller }}"},
+    }
+    automation = {"triggers": [trigger], "actions": [action], "mode": "queued"}
+    assert await async_setup_component(hass, "automation", {"automation": [automation]})
+
+    await leave(pbx, "101", "1", received=datetime(2026, 11, 24, 9, 0, tzinfo=UTC))
+    await leave(pbx, "101", "2")
+    await poll(hass)
+    await pbx.stop()
+    await poll(hass)
+    await pbx.start()
+    await poll(hass)
+    assert [str(event.data["caller"]) for event in called] == ["1", "2"]
