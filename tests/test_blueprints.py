@@ -1,0 +1,237 @@
+"""The blueprints, loaded and really run by Home Assistant's automations."""
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+import re
+import shutil
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    async_mock_service,
+)
+
+from .conftest import TOKEN
+from .demo.home import REPOSITORY
+from .living import leave, poll
+from .simulator import Simulator
+
+FOLDER = REPOSITORY / "blueprints" / "automation" / "pbx_voicemail"
+EVENTS = ["event.reception_101_new_message", "event.extension_104_new_message"]
+LAMPS = ["binary_sensor.extension_104_message_waiting"]
+HOME_ZONE = ZoneInfo("US/Pacific")
+HOSTILE = r'"Bob \"X\" {{ states }} <img src=x>" <+4930123456>'
+
+
+class House:
+    """A Home Assistant with a phone, and a blueprint in use."""
+
+    def __init__(self, hass: HomeAssistant, phone: str, calls: list[ServiceCall]) -> None:
+        self.hass = hass
+        self.phone = phone
+        self.notified = calls
+
+    async def use(self, blueprint: str, **answers: Any) -> None:
+        """Make an automation of a blueprint."""
+        use = {"path": f"pbx_voicemail/{blueprint}.yaml", "input": answers}
+        automation = {"automation": [{"id": blueprint, "use_blueprint": use}]}
+        assert await async_setup_component(self.hass, "automation", automation)
+        await self.hass.async_block_till_done()
+        (state,) = self.hass.states.async_all("automation")
+        assert state.state == "on"
+
+    async def leave_off(self) -> None:
+        """Switch the automation off, and its timers with it."""
+        entity = {"entity_id": "all"}
+        await self.hass.services.async_call("automation", "turn_off", entity, blocking=True)
+
+    async def wait_until(
+        self, freezer: FrozenDateTimeFactory, pbx: Simulator, when: datetime
+    ) -> None:
+        """Let hours pass in one leap, which the polls that come of it have to recover from."""
+        freezer.move_to(when)
+        pbx.issue_token(TOKEN)
+        for _ in range(3):
+            await poll(self.hass)
+
+    @property
+    def told(self) -> list[str]:
+        """What the phone was told."""
+        return [call.data["message"] for call in self.notified]
+
+
+@pytest.fixture
+async def house(
+    hass: HomeAssistant,
+    connected: MockConfigEntry,
+    device_registry: dr.DeviceRegistry,
+    tmp_path: Path,
+) -> House:
+    hass.config.config_dir = str(tmp_path)
+    target = tmp_path / "blueprints" / "automation" / "pbx_voicemail"
+    await asyncio.to_thread(shutil.copytree, FOLDER, target)
+    app = MockConfigEntry(domain="mobile_app")
+    app.add_to_hass(hass)
+    phone = device_registry.async_get_or_create(
+        config_entry_id=app.entry_id, identifiers={("mobile_app", "phone")}, name="My phone"
+    )
+    return House(hass, phone.id, async_mock_service(hass, "notify", "mobile_app_my_phone"))
+
+
+def test_every_blueprint_is_tested() -> None:
+    tests = "".join(name for name in globals() if name.startswith("test_"))
+    assert all(f"test_{file.stem}" in tests for file in FOLDER.glob("*.yaml"))
+
+
+def test_readme_has_an_import_link_for_each() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    for file in FOLDER.glob("*.yaml"):
+        (source,) = re.findall(r"source_url: (\S+)", file.read_text())
+        assert source.endswith(f"/{file.relative_to(REPOSITORY)}")
+        assert f"blueprint_url={quote(source, safe='')})" in readme
+
+
+async def test_notify(house: House, pbx: Simulator) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone)
+    await leave(pbx, "101")
+    await leave(pbx, "104", HOSTILE)
+    await leave(pbx, "103")
+    await poll(house.hass)
+    assert sorted(house.told) == [
+        "Ann (6000), 01:30, 4 s",
+        'Bob "X" {{ states }} <img src=x> (+4930123456), 01:30, 4 s',
+    ]
+    call = house.notified[house.told.index("Ann (6000), 01:30, 4 s")]
+    assert call.data["title"] == "Voicemail for 101"
+    assert call.data["data"]["tag"].startswith("pbx_voicemail_")
+
+    await pbx.stop()
+    await poll(house.hass)
+    await pbx.start()
+    await poll(house.hass)
+    assert len(house.told) == 2
+
+
+async def test_notify_of_a_caller_who_is_not_known(house: House, pbx: Simulator) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone)
+    await leave(pbx, "101", "")
+    await poll(house.hass)
+    assert house.told == ["Unknown caller, 01:30, 4 s"]
+
+
+@pytest.mark.parametrize(
+    ("hour", "people", "only_if_home", "spoken"),
+    [(12, 1, True, 1), (12, 0, True, 0), (12, 0, False, 1), (23, 1, True, 0), (6, 1, False, 0)],
+)
+async def test_announce(
+    freezer: FrozenDateTimeFactory,
+    house: House,
+    pbx: Simulator,
+    hour: int,
+    people: int,
+    only_if_home: bool,
+    spoken: int,
+) -> None:
+    await house.wait_until(freezer, pbx, datetime(2026, 11, 25, hour, tzinfo=HOME_ZONE))
+    house.hass.states.async_set("zone.home", str(people))
+    calls = async_mock_service(house.hass, "tts", "speak")
+    await house.use(
+        "announce",
+        events=EVENTS,
+        speakers=["media_player.kitchen"],
+        voice="tts.local",
+        only_if_home=only_if_home,
+    )
+    await leave(pbx, "101")
+    await poll(house.hass)
+    assert [call.data["message"] for call in calls] == [
+        "New voicemail from Ann, for extension 101."
+    ] * spoken
+
+
+async def test_message_waiting_light(house: House, pbx: Simulator) -> None:
+    on = async_mock_service(house.hass, "light", "turn_on")
+    off = async_mock_service(house.hass, "light", "turn_off")
+    await house.use("message_waiting_light", lamps=LAMPS, light="light.desk")
+    await leave(pbx, "104")
+    await poll(house.hass)
+    assert [call.data["rgb_color"] for call in on] == [[255, 0, 0]]
+    assert off == []
+    await asyncio.to_thread(pbx.spool.delete, "104", "msg0000")
+    await poll(house.hass)
+    assert len(on) == len(off) == 1
+
+
+async def test_remind(house: House) -> None:
+    lamp = "binary_sensor.lamp"
+    hass = house.hass
+    reminded = async_mock_service(hass, "test", "remind")
+    hass.states.async_set(lamp, "off")
+    await house.use(
+        "remind",
+        lamp=lamp,
+        interval={"minutes": 10},
+        times=3,
+        reminder=[{"action": "test.remind"}],
+    )
+
+    async def ten_minutes() -> int:
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=10, seconds=1))
+        # The automation waits by now, so there is no waiting until all is done.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return len(reminded)
+
+    hass.states.async_set(lamp, "on")
+    await hass.async_block_till_done()
+    assert reminded == []
+    assert [await ten_minutes() for _ in range(5)] == [1, 2, 3, 3, 3]
+
+    hass.states.async_set(lamp, "off")
+    hass.states.async_set(lamp, "on")
+    assert await ten_minutes() == 4
+    hass.states.async_set(lamp, "off")
+    assert await ten_minutes() == 4
+    await house.leave_off()
+
+
+async def test_daily_digest(freezer: FrozenDateTimeFactory, house: House, pbx: Simulator) -> None:
+    await house.wait_until(freezer, pbx, datetime(2026, 11, 25, 7, 59, tzinfo=HOME_ZONE))
+    await house.use(
+        "daily_digest",
+        mailboxes=["sensor.reception_101_messages", "sensor.extension_104_messages"],
+        phone=house.phone,
+    )
+    await house.wait_until(freezer, pbx, datetime(2026, 11, 25, 8, 0, 1, tzinfo=HOME_ZONE))
+    async_fire_time_changed(house.hass)
+    await house.hass.async_block_till_done()
+    await house.leave_off()
+    assert house.told == ["101: 3, latest from 张伟"]
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "told"), [(25, 12, 0), (25, 18, 1), (25, 8, 1), (28, 12, 1)]
+)
+async def test_empty_office(
+    freezer: FrozenDateTimeFactory,
+    house: House,
+    pbx: Simulator,
+    day: int,
+    hour: int,
+    told: int,
+) -> None:
+    await house.wait_until(freezer, pbx, datetime(2026, 11, day, hour, tzinfo=HOME_ZONE))
+    await house.use("empty_office", events=EVENTS, phone=house.phone)
+    await leave(pbx, "101")
+    await poll(house.hass)
+    assert house.told == ["Ann left a message for 101 at 01:30."] * told
