@@ -297,6 +297,8 @@ async def test_news_is_written_though_the_journal_waits_to_be_tidied(
         {"version": 1, "minor_version": 1, "data": {"announced": {}}},
         {"version": 1, "minor_version": 1, "data": {"announced": [], "chosen": []}},
         {"version": 1, "minor_version": 1, "data": {"announced": {"101": 3}, "chosen": []}},
+        {"version": 1, "minor_version": 1, "data": {"announced": {"101": "abc"}, "chosen": []}},
+        {"version": 1, "minor_version": 1, "data": {"announced": {"101": [1]}, "chosen": []}},
         {"version": 1, "minor_version": 1, "data": []},
         {"version": 9, "minor_version": 1, "data": {}},
     ],

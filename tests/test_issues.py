@@ -101,6 +101,20 @@ async def test_signs_out_when_unloaded(
     assert pbx.requests[-1] == "/api/v0.0.1/logout"
 
 
+async def test_failed_starts_leave_no_tokens_behind(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    async def refuse(request: web.Request) -> web.Response | None:
+        return web.Response(status=500) if request.path.endswith("query") else None
+
+    pbx.intercept = refuse
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    assert entry_with_user.state is ConfigEntryState.SETUP_RETRY
+    await poll(hass)
+    logouts = sum(path.endswith("logout") for path in pbx.requests)
+    assert logouts == pbx.logins == 2
+
+
 @pytest.mark.parametrize("at_start", [True, False])
 async def test_locked_out(
     freezer: FrozenDateTimeFactory,

@@ -2,6 +2,7 @@
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import DeviceEntry
 
 from .arrivals import Arrivals
@@ -16,7 +17,12 @@ _PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Connect to one PBX."""
     coordinator = PbxCoordinator(hass, entry, await time_zone_of(entry.options))
-    await coordinator.async_config_entry_first_refresh()
+    try:
+        await coordinator.async_config_entry_first_refresh()
+    except HomeAssistantError:
+        # The next try signs in anew, and must not leave a token behind each time.
+        await coordinator.client.sign_out()
+        raise
     await coordinator.arrivals.begin(coordinator.data.mailboxes)
     entry.runtime_data = coordinator
     register_devices(coordinator)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
+import voluptuous as vol
 
 from .const import DOMAIN
 from .pbx import Mailbox, Message
@@ -21,6 +22,10 @@ from .pbx import Mailbox, Message
 _LOGGER = logging.getLogger(__name__)
 
 _VERSION: Final = 1
+
+_JOURNAL: Final = vol.Schema(
+    {vol.Required("chosen"): [str], vol.Required("announced"): {str: [str]}}
+)
 
 _TIDY_SECONDS: Final = 60
 """When the journal drops messages that are gone: no news, so it can wait."""
@@ -123,8 +128,8 @@ class Arrivals:
         """Read the journal, None if there is none, or none that can be read."""
         try:
             content = await self._store.async_load()
-            return None if content is None else _Journal.read(content)
-        except (HomeAssistantError, AttributeError, KeyError, TypeError) as err:
+            return None if content is None else _Journal.read(_JOURNAL(content))
+        except (HomeAssistantError, vol.Invalid) as err:
             _LOGGER.warning(
                 "The journal of announced messages cannot be read (%s); the messages that are "
                 "on the PBX now count as announced",
@@ -143,7 +148,7 @@ class _Journal:
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> _Journal:
         return cls(
-            chosen=list(content["chosen"]),
+            chosen=content["chosen"],
             announced={number: frozenset(ids) for number, ids in content["announced"].items()},
         )
 

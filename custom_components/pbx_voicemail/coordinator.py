@@ -253,9 +253,8 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             settle(self.hass, self.config_entry, Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE)
             return
         is_zone = fault.offset is not None
-        told, untold = Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE
-        if is_zone:
-            told, untold = untold, told
+        told = Issue.WRONG_TIME_ZONE if is_zone else Issue.WRONG_CLOCK
+        untold = Issue.WRONG_CLOCK if is_zone else Issue.WRONG_TIME_ZONE
         settle(self.hass, self.config_entry, untold)
         report(
             self.hass,
