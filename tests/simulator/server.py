@@ -54,8 +54,7 @@ class _Ticket:
     """What a random string is good for."""
 
     asker: str
-    extension: str
-    name: str
+    asked: tuple[str, str, str]
     expires: datetime
 
 
@@ -259,30 +258,26 @@ class Simulator:
 
     async def _get_random(self, request: web.Request) -> Reply:
         asked = await self._signed_in(request)
-        extension, name = await self._recording_of(asked)
+        path = await self._recording_of(asked)
         random = secrets.token_hex(16)
         self._tickets[random] = _Ticket(
             asker=asked.get("allowedip") or request.remote or "",
-            extension=extension,
-            name=name,
+            asked=_selector(asked),
             expires=self.clock() + _RANDOM_LIFE,
         )
-        return {"extid": extension, "voicemailfile": f"{name}.wav", "random": random}
+        return {"extid": asked["extid"], "voicemailfile": path.name, "random": random}
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         self._check_token(request)
-        ticket = self._tickets.pop(request.query.get("random", ""), None)
-        extension = request.query.get("extid")
-        name = request.query.get("voicemailfile", "").removesuffix(".wav")
+        _require(request.query, "extid", "voicemailfile", "random")
+        ticket = self._tickets.pop(request.query["random"], None)
         if (
             ticket is None
             or self.clock() > ticket.expires
-            or (request.remote, extension, name) != (ticket.asker, ticket.extension, ticket.name)
+            or (request.remote, _selector(request.query)) != (ticket.asker, ticket.asked)
         ):
             raise _Failed("20017")
-        path = await asyncio.to_thread(self._find, ticket.extension, ticket.name)
-        if path is None:
-            raise _Failed("20018")
+        path = await self._recording_of(request.query)
         return web.FileResponse(path, headers={"Content-Type": "audio/x-wav"})
 
     async def _delete(self, request: web.Request) -> Reply:
@@ -293,10 +288,8 @@ class Simulator:
                     self.spool.delete, asked["extid"], "msg0000", message.folder
                 )
             return {}
-        extension, name = await self._recording_of(asked)
-        path = await asyncio.to_thread(self._find, extension, name)
-        assert path is not None
-        await asyncio.to_thread(self.spool.delete, extension, name, path.parent.name)
+        path = await self._recording_of(asked)
+        await asyncio.to_thread(self.spool.delete, asked["extid"], path.stem, path.parent.name)
         return {}
 
     async def _signed_in(self, request: web.Request) -> dict[str, str]:
@@ -317,20 +310,26 @@ class Simulator:
     async def _numbers(self) -> list[str]:
         return sorted({*self.extensions, *await asyncio.to_thread(self.spool.mailboxes)})
 
-    async def _recording_of(self, asked: Mapping[str, str]) -> tuple[str, str]:
+    async def _recording_of(self, asked: Mapping[str, str]) -> Path:
+        """Find what a file name and, on Yeastar, a status stand for at this moment."""
         _require(asked, "extid", "voicemailfile")
-        if self.version == YEASTAR and asked.get("voicemailstatus") not in ("read", "unread"):
+        extension, name, status = _selector(asked)
+        if self.version == YEASTAR and status not in ("read", "unread"):
             raise _Failed("20016")
-        extension, name = asked["extid"], asked["voicemailfile"].removesuffix(".wav")
         if extension not in await self._numbers():
             raise _Failed("10006")
-        if await asyncio.to_thread(self._find, extension, name) is None:
-            raise _Failed("20018")
-        return extension, name
-
-    def _find(self, extension: str, name: str) -> Path | None:
-        found = (self.spool.recording(extension, name, folder) for folder in self._folders)
-        return next(filter(None, found), None)
+        folders = [
+            folder
+            for folder in self._folders
+            if self.version == OPENVOX or (folder == INBOX) == (status == "unread")
+        ]
+        for folder in folders:
+            path = await asyncio.to_thread(
+                self.spool.recording, extension, name.removesuffix(".wav"), folder
+            )
+            if path:
+                return path
+        raise _Failed("20018")
 
     def _messages(self, extension: str) -> list[SpooledMessage]:
         return [
@@ -394,6 +393,10 @@ async def _body(request: web.Request) -> dict[str, str]:
     if not isinstance(asked, dict):
         raise _Failed("20000")
     return {key: str(value) for key, value in asked.items()}
+
+
+def _selector(asked: Mapping[str, str]) -> tuple[str, str, str]:
+    return asked["extid"], asked["voicemailfile"], asked.get("voicemailstatus", "")
 
 
 def _require(asked: Mapping[str, str], *names: str) -> None:

@@ -8,6 +8,7 @@ from .errors import (
     PbxAuthError,
     PbxConnectionError,
     PbxError,
+    PbxGoneError,
     PbxLockedError,
     PbxLoginError,
     PbxLoginRejectedError,
@@ -16,6 +17,7 @@ from .errors import (
     PbxReplyError,
     PbxTimeoutError,
     PbxTlsError,
+    PbxUnclearError,
     PbxUnsupportedError,
 )
 from .models import DeviceInfo, Extension, Mailbox, Message
@@ -36,6 +38,7 @@ __all__ = [
     "PbxClient",
     "PbxConnectionError",
     "PbxError",
+    "PbxGoneError",
     "PbxLockedError",
     "PbxLoginError",
     "PbxLoginRejectedError",
@@ -44,5 +47,6 @@ __all__ = [
     "PbxReplyError",
     "PbxTimeoutError",
     "PbxTlsError",
+    "PbxUnclearError",
     "PbxUnsupportedError",
 ]

@@ -95,6 +95,23 @@ class Access:
             dialect = self.dialect
         return await self._ask_in(dialect, path, read, body, query)
 
+    async def ask_once[AnswerT](
+        self,
+        path: str,
+        read: Callable[[bytes], Awaitable[AnswerT]],
+        body: Mapping[str, str],
+    ) -> AnswerT:
+        """Ask for what must not be done twice: as `ask`, but whatever comes back stands."""
+        dialect = self.dialect or await self.find_dialect()
+        return await read(await self._post(dialect, path, body, {}))
+
+    async def download(self, path: str, query: Mapping[str, str], max_bytes: int) -> bytes:
+        """Return what a GET brings. It is sent once: what it asks for is given out once."""
+        dialect = self.dialect or await self.find_dialect()
+        return await self._transport.get(
+            _path(dialect, path), {"token": self.token or "", **query}, max_bytes
+        )
+
     async def find_dialect(self) -> Dialect:
         """Find out which dialect the PBX speaks, without a login and without a token.
 

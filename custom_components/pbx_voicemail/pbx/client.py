@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import tzinfo
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -10,15 +11,23 @@ import aiohttp
 from .access import Access, Credentials
 from .address import Address
 from .dialect import DIALECTS, Dialect
-from .errors import PbxRejectedError
-from .models import DeviceInfo, Extension, Mailbox, read_extensions, read_mailboxes
-from .reply import JsonObject, decode
+from .errors import PbxAuthError, PbxGoneError, PbxRejectedError, PbxReplyError, PbxUnclearError
+from .models import DeviceInfo, Extension, Mailbox, Message, read_extensions, read_mailboxes
+from .places import Place, find_place
+from .reply import JsonObject, decode, text
 from .transport import Transport
 
-_NOTHING_THERE: Final = frozenset({None, "20018"})
-"""The errnos with which a PBX may say that there are no messages (20018: no such file)."""
-
 _NO_SUCH_EXTENSION: Final = "10006"
+_NO_SUCH_FILE: Final = "20018"
+
+_NOTHING_THERE: Final = frozenset({None, _NO_SUCH_FILE})
+"""The errnos with which a PBX may say that there are no messages."""
+
+MAX_RECORDING_BYTES: Final = 32 * 1024 * 1024
+"""A recording over this is not taken: half an hour and more of telephone audio."""
+
+_FETCHES: Final = 5
+"""How often a recording is fetched while the PBX keeps renaming it."""
 
 _OFF_LOOP: Final = 64 * 1024
 """Replies from this size on, in bytes, are parsed in a thread."""
@@ -49,6 +58,7 @@ class PbxClient:
         self._dialects = dialects
         self._zone = zone
         self._selects = True
+        self._deleting = asyncio.Lock()
         self._last_body: bytes | None = None
         self._mailboxes: Mapping[str, Mailbox] = {}
 
@@ -83,6 +93,80 @@ class PbxClient:
     async def query_extensions(self) -> tuple[Extension, ...]:
         """Return all extensions, with or without a mailbox (OpenVox UC API, "Query extension list")."""
         return read_extensions(await self._ask("extensionlist/query"))
+
+    async def fetch_recording(self, message: Message) -> bytes:
+        """Return the audio of a message as the PBX keeps it, which need not be a WAV file.
+
+        The PBX gives audio out by file name, and may rename its files at any moment. So it
+        is asked for the name before and again after: what came under a name that moved
+        meanwhile may be another message's, and is thrown away.
+
+        Raises PbxGoneError if the message is not there any more, and PbxUnclearError if it
+        can't be told from others.
+        """
+        place = await self._find(message)
+        for _ in range(_FETCHES):
+            answer = await self._download(place)
+            before, place = place, await self._find(message)
+            if place == before:
+                if isinstance(answer, PbxRejectedError):
+                    # Not as PbxAuthError: the token was good for the question in between.
+                    raise PbxRejectedError(answer.errno) from answer
+                return answer
+        raise PbxUnclearError("the PBX keeps renaming the message")
+
+    async def delete_message(self, message: Message) -> None:
+        """Delete a message (OpenVox UC API, "Delete voicemail").
+
+        The PBX deletes by file name, so it is asked for the name right before. Only if it
+        renames its files within this one round trip, another message is hit.
+
+        Raises PbxGoneError and PbxUnclearError as `fetch_recording` does.
+        """
+        # Each deletion renames files, so the next may ask for a name only after it.
+        async with self._deleting:
+            place = await self._find(message)
+            try:
+                await self._access.ask_once("voicemail/delete", _decode, place.parameters)
+            except PbxAuthError as err:
+                # The token was good for the question before: a new one would not help.
+                raise PbxRejectedError(err.errno) from err
+
+    async def _find(self, message: Message) -> Place:
+        try:
+            return await self._access.ask(
+                "voicemail/query",
+                partial(self._read_place, message),
+                {"extid": message.extension} if self._selects else None,
+            )
+        except PbxRejectedError as err:
+            if err.errno in (_NO_SUCH_EXTENSION, _NO_SUCH_FILE):
+                raise PbxGoneError("the mailbox is not on the PBX any more") from err
+            raise
+
+    async def _read_place(self, message: Message, body: bytes) -> Place:
+        def parse() -> Place:
+            return find_place(decode(body), message.extension, message.id)
+
+        return parse() if len(body) < _OFF_LOOP else await asyncio.to_thread(parse)
+
+    async def _download(self, place: Place) -> bytes | PbxRejectedError:
+        """Return the audio in a place, or the PBX's refusal to give it out.
+
+        OpenVox UC API, "Download voicemail": a random string opens the door once, within
+        30 seconds, and only to the address that asked for it.
+        """
+        try:
+            reply = await self._access.ask_once("voicemail/get_random", _decode, place.parameters)
+            if not (random := text(reply.get("random"))):
+                raise PbxReplyError("the reply has no random string")
+            body = await self._access.download(
+                "voicemail/download", {**place.parameters, "random": random}, MAX_RECORDING_BYTES
+            )
+            _check_audio(body)
+        except PbxRejectedError as err:
+            return err
+        return body
 
     async def _query_selected(self, extensions: Collection[str]) -> Mapping[str, Mailbox]:
         if extensions and self._selects:
@@ -133,3 +217,12 @@ class PbxClient:
 
 async def _decode(body: bytes) -> JsonObject:
     return decode(body)
+
+
+def _check_audio(body: bytes) -> None:
+    """Raise what a body means that is anything but audio: an answer of the API, or a page."""
+    start = body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"{"):
+        decode(body)
+    if not start or start.startswith((b"{", b"<")):
+        raise PbxReplyError("the answer is not a recording")

@@ -82,3 +82,15 @@ class PbxLockedError(PbxRejectedError):
     """Five logins failed: the PBX refuses this address for ten minutes."""
 
     kind = "locked"
+
+
+class PbxGoneError(PbxError):
+    """The message asked for is not on the PBX any more."""
+
+    kind = "message_gone"
+
+
+class PbxUnclearError(PbxError):
+    """The PBX does not let the message be told from another one, or keeps renaming them."""
+
+    kind = "message_unclear"

@@ -5,7 +5,7 @@ device information", "Query extension list"); Yeastar's S-Series API v1.1.0 shar
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from hashlib import blake2b
@@ -148,29 +148,48 @@ def read_mailboxes(
     return mailboxes
 
 
-def _read_messages(
-    extension: str, entries: Sequence[JsonObject], zone: tzinfo
-) -> tuple[Message, ...]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message as a reply tells it: the raw entry, and what makes it itself."""
+
+    id: str
+    identity: tuple[str, ...]
+    entry: JsonObject
+
+
+def identify(extension: str, entries: Iterable[JsonObject]) -> Iterator[Told]:
+    """Name the messages of one extension, in the order of the reply.
+
+    The name is made of what a message says about itself: date, caller and length, and an
+    ordinal for exact twins.
+    """
     ordinals: Counter[tuple[str, ...]] = Counter()
-    messages = []
     for entry in entries:
         identity = tuple(
             text(entry.get(key)) for key in ("voicemaildate", "messagefrom", "voicemaillength")
         )
-        received, caller, duration = identity
+        yield Told(_message_id(extension, *identity, str(ordinals[identity])), identity, entry)
+        ordinals[identity] += 1
+
+
+def _read_messages(
+    extension: str, entries: Sequence[JsonObject], zone: tzinfo
+) -> tuple[Message, ...]:
+    messages = []
+    for told in identify(extension, entries):
+        received, caller, duration = told.identity
         number, name = _split_caller(caller)
         messages.append(
             Message(
-                id=_message_id(extension, *identity, str(ordinals[identity])),
+                id=told.id,
                 extension=extension,
                 caller=number,
                 caller_name=name,
                 received=_read_date(received, zone),
                 duration=_read_duration(duration),
-                read=_READ.get(text(entry.get("voicemailstatus")).casefold()),
+                read=_READ.get(text(told.entry.get("voicemailstatus")).casefold()),
             )
         )
-        ordinals[identity] += 1
     # The sort keeps the order of equals, so that after turning it round the last comes first.
     messages.sort(key=lambda message: message.received or _EARLIEST)
     return tuple(reversed(messages))
