@@ -1,0 +1,76 @@
+"""A folder that stays small, and keeps what is used."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from custom_components.pbx_voicemail.cache import Cache
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "kept" / "here", max_bytes=100)
+
+
+def _age(folder: Path) -> None:
+    """Make all that is there older by a second."""
+    for file in (folder / "kept" / "here").iterdir():
+        status = file.stat()
+        os.utime(file, ns=(status.st_atime_ns - 10**9, status.st_mtime_ns - 10**9))
+
+
+def test_nothing_there_yet(cache: Cache) -> None:
+    assert cache.names() == set()
+    assert cache.find("a") is None
+    cache.drop(["a"])
+    cache.remove()
+
+
+def test_found_by_name_alone(cache: Cache, tmp_path: Path) -> None:
+    path = cache.store("a", ".wav", b"audio")
+    assert cache.find("a") == path
+    assert path.read_bytes() == b"audio"
+    assert cache.names() == {"a"}
+    assert (tmp_path / "kept" / "here").stat().st_mode & 0o077 == 0
+
+
+def test_least_recently_used_goes_first(cache: Cache, tmp_path: Path) -> None:
+    for name in "abc":
+        cache.store(name, ".wav", bytes(30))
+        _age(tmp_path)
+    changed = (tmp_path / "kept/here/a.wav").stat().st_mtime_ns
+    cache.find("a")
+    assert (tmp_path / "kept/here/a.wav").stat().st_mtime_ns == changed
+    cache.store("d", ".wav", bytes(30))
+    assert cache.names() == {"a", "c", "d"}
+
+
+def test_larger_than_the_folder_may_be(cache: Cache) -> None:
+    cache.store("a", ".wav", bytes(30))
+    assert cache.store("b", ".wav", bytes(300)).exists()
+    assert cache.names() == {"b"}
+    cache.store("c", ".wav", bytes(30))
+    assert cache.names() == {"c"}
+
+
+def test_half_a_file_is_no_file(cache: Cache, tmp_path: Path) -> None:
+    """One that a crash left behind is not found, and goes when there is need of room."""
+    cache.store("a", ".wav", b"audio")
+    (tmp_path / "kept/here/b.part").write_bytes(bytes(90))
+    assert cache.names() == {"a"}
+    assert cache.find("b") is None
+    _age(tmp_path)
+    cache.store("c", ".wav", bytes(20))
+    cache.find("a")
+    cache.store("d", ".wav", bytes(70))
+    assert not (tmp_path / "kept/here/b.part").exists()
+
+
+def test_dropped_and_removed(cache: Cache, tmp_path: Path) -> None:
+    for name in "abc":
+        cache.store(name, ".wav", b"audio")
+    cache.drop({"a", "b", "never there"})
+    assert cache.names() == {"c"}
+    cache.remove()
+    assert not (tmp_path / "kept/here").exists()
