@@ -227,7 +227,7 @@ async def test_download_slower_than_anybody_waits(
             return None
         response = web.StreamResponse(headers={"Content-Length": "64626"})
         await response.prepare(request)
-        await response.write(b"RIFF")
+        await response.write(b"OggS")
         await given_up.wait()
         return response
 
@@ -263,7 +263,7 @@ async def test_hostile_file_name_stays_a_parameter(
             asked.append((await request.json())["voicemailfile"])
             return web.json_response({"status": "Success", "random": "a&b=c"})
         asked.append(dict(request.query))
-        return web.Response(body=b"RIFF")
+        return web.Response(body=b"OggS")
 
     pbx.intercept = rename
     (message,) = (await _mailbox(client)).messages
@@ -271,7 +271,7 @@ async def test_hostile_file_name_stays_a_parameter(
         with pytest.raises(PbxUnclearError):
             await client.fetch_recording(message)
         return
-    assert await client.fetch_recording(message) == b"RIFF"
+    assert await client.fetch_recording(message) == b"OggS"
     in_the_url = {"extid": "101", "voicemailfile": name.strip(), "random": "a&b=c", "token": TOKEN}
     assert asked == [name.strip(), in_the_url]
 
@@ -312,6 +312,48 @@ async def test_a_twin_goes_meanwhile(client: PbxClient, pbx: Simulator) -> None:
         await client.fetch_recording(earlier) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
     )
     assert pbx.requests.count("/api/v0.0.1/voicemail/download") == 2
+
+
+async def test_renamed_again_and_again(client: PbxClient, pbx: Simulator) -> None:
+    message = await _message_of(client, "6000")
+    number = 0
+
+    async def rename(request: web.Request) -> web.Response | None:
+        nonlocal number
+        if request.path.endswith("/download"):
+            return web.Response(body=b"OggS")
+        if request.path.endswith("/get_random"):
+            return web.json_response({"status": "Success", "random": "1"})
+        number += 1
+        told = {
+            "voicemailfile": f"msg{number:04}.wav",
+            "messagefrom": '"Ann Müller" <6000>',
+            "voicemaildate": "2026-11-23 06:51:00",
+            "voicemaillength": "5",
+        }
+        mailbox = {"extid": "101", "voicemail": [told]}
+        return web.json_response({"status": "Success", "voicemails": [mailbox]})
+
+    pbx.intercept = rename
+    with pytest.raises(PbxUnclearError):
+        await client.fetch_recording(message)
+    assert number == 6
+
+
+async def test_another_mailbox_in_the_answer(client: PbxClient, pbx: Simulator) -> None:
+    """Firmware that ignores for whom it was asked tells all."""
+    message = await _message_of(client, "6000")
+
+    async def tell_all(request: web.Request) -> web.Response | None:
+        if not request.path.endswith("/query"):
+            return None
+        voicemails = pbx._tell(["103", "101", "102"])
+        return web.json_response({"status": "Success", "voicemails": voicemails})
+
+    pbx.intercept = tell_all
+    assert (
+        await client.fetch_recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
+    )
 
 
 class Phones:

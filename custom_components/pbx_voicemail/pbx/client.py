@@ -11,7 +11,14 @@ import aiohttp
 from .access import Access, Credentials
 from .address import Address
 from .dialect import DIALECTS, Dialect
-from .errors import PbxAuthError, PbxGoneError, PbxRejectedError, PbxReplyError, PbxUnclearError
+from .errors import (
+    PbxAuthError,
+    PbxConnectionError,
+    PbxGoneError,
+    PbxRejectedError,
+    PbxReplyError,
+    PbxUnclearError,
+)
 from .models import DeviceInfo, Extension, Mailbox, Message, read_extensions, read_mailboxes
 from .places import Place, find_place
 from .reply import JsonObject, decode, text
@@ -28,6 +35,8 @@ MAX_RECORDING_BYTES: Final = 32 * 1024 * 1024
 
 _FETCHES: Final = 5
 """How often a recording is fetched while the PBX keeps renaming it."""
+
+_UNKNOWN_SIZE: Final = 0x7FFF_0000
 
 _OFF_LOOP: Final = 64 * 1024
 """Replies from this size on, in bytes, are parsed in a thread."""
@@ -220,9 +229,14 @@ async def _decode(body: bytes) -> JsonObject:
 
 
 def _check_audio(body: bytes) -> None:
-    """Raise what a body means that is anything but audio: an answer of the API, or a page."""
+    """Raise what a body means that is no recording, or only the beginning of one."""
     start = body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
         decode(body)
     if not start or start.startswith((b"{", b"<")):
         raise PbxReplyError("the answer is not a recording")
+    if body.startswith(b"RIFF"):
+        size = int.from_bytes(body[4:8], "little") + len(b"RIFF____")
+        # Streamed WAV files tell the largest size; others may miss the byte that pads them.
+        if len(body) + 1 < size < _UNKNOWN_SIZE:
+            raise PbxConnectionError("the PBX hung up within the recording")
