@@ -5,11 +5,17 @@ from pathlib import Path
 import shutil
 from unittest.mock import PropertyMock, patch
 
+from homeassistant.auth.models import Group
+from homeassistant.auth.permissions.models import PermissionLookup
+from homeassistant.auth.permissions.types import PolicyType
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from hypothesis import settings
+import imageio_ffmpeg
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import CLIENT_ID, MockConfigEntry, MockUser
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
@@ -29,6 +35,12 @@ EXTENSIONS = {"101": "Reception", "102": "Workshop", "103": "103", "104": "104"}
 @pytest.fixture(autouse=True)
 def integration_of_this_repository(enable_custom_integrations: None) -> None:
     """Let Home Assistant find the integration."""
+
+
+@pytest.fixture
+def hass_config_dir(tmp_path: Path) -> str:
+    """Give Home Assistant a folder of its own to keep recordings in."""
+    return str(tmp_path / "homeassistant")
 
 
 @pytest.fixture
@@ -98,3 +110,48 @@ async def connected(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEn
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     return entry
+
+
+@pytest.fixture
+async def ffmpeg(hass: HomeAssistant) -> None:
+    """Have an ffmpeg in Home Assistant, wherever the machine has its own."""
+    binary = imageio_ffmpeg.get_ffmpeg_exe()
+    assert await async_setup_component(hass, "ffmpeg", {"ffmpeg": {"ffmpeg_bin": binary}})
+
+
+@pytest.fixture
+async def no_ffmpeg(hass: HomeAssistant) -> None:
+    """Have none, even on a machine that has."""
+    nowhere = str(FIXTURES / "no such program")
+    assert await async_setup_component(hass, "ffmpeg", {"ffmpeg": {"ffmpeg_bin": nowhere}})
+
+
+@pytest.fixture
+async def restricted(hass: HomeAssistant, connected: MockConfigEntry) -> MockUser:
+    """Have a user who may see Reception (101), control Workshop (102), and nothing else."""
+    await hass.auth.async_get_users()
+
+    def device(extension: str) -> str:
+        identifier = DOMAIN, f"{connected.unique_id}_{extension}"
+        found = dr.async_get(hass).async_get_device_by_identifier(identifier, connected.entry_id)
+        assert found
+        return found.id
+
+    policy: PolicyType = {
+        "entities": {
+            "device_ids": {
+                device("101"): {"read": True},
+                device("102"): {"read": True, "control": True},
+            }
+        }
+    }
+    user = MockUser(name="Restricted", groups=[Group("Some extensions", policy)])
+    user.perm_lookup = PermissionLookup(er.async_get(hass), dr.async_get(hass))
+    return user.add_to_hass(hass)
+
+
+@pytest.fixture
+async def restricted_token(hass: HomeAssistant, restricted: MockUser) -> str:
+    """Sign the restricted user in."""
+    refresh_token = await hass.auth.async_create_refresh_token(restricted, CLIENT_ID)
+    return hass.auth.async_create_access_token(refresh_token)

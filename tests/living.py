@@ -2,11 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant, State
+from homeassistant.auth.models import User
+from homeassistant.core import Context, HomeAssistant, State, SupportsResponse
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import FIXTURES
 from .simulator import Simulator
@@ -23,6 +28,7 @@ async def leave(
     extension: str,
     caller: str = '"Ann" <6000>',
     received: datetime = datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
+    recording: Path = FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav",
 ) -> None:
     """Leave a message."""
     await asyncio.to_thread(
@@ -30,7 +36,8 @@ async def leave(
         extension,
         caller,
         received=received,
-        recording=FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav",
+        recording=recording,
+        duration=4,
     )
 
 
@@ -46,3 +53,33 @@ def state_of(hass: HomeAssistant, entity_id: str) -> State:
     state = hass.states.get(entity_id)
     assert state is not None, entity_id
     return state
+
+
+async def act(
+    hass: HomeAssistant, action: str, *, user: User | None = None, **data: Any
+) -> dict[str, Any]:
+    """Do one of the integration's actions, as an automation does or a user, and return the answer."""
+    handler = hass.services.async_services_for_domain(DOMAIN)[action]
+    answers = handler.supports_response is not SupportsResponse.NONE
+    answer = await hass.services.async_call(
+        DOMAIN,
+        action,
+        data,
+        blocking=True,
+        context=Context(user_id=user.id if user else None),
+        return_response=answers,
+    )
+    return dict(answer or {})
+
+
+async def message_of(hass: HomeAssistant, caller: str) -> dict[str, Any]:
+    """Return a caller's only message: of 7001 it is the recorded 101/msg0000."""
+    messages: list[dict[str, Any]] = (await act(hass, "get_messages"))["messages"]
+    (message,) = [message for message in messages if message["caller"] == caller]
+    return message
+
+
+async def latest_of(hass: HomeAssistant, extension: str) -> str:
+    """Return the id of an extension's latest message."""
+    answer = await act(hass, "get_messages", extension=extension, limit=1)
+    return str(answer["messages"][0]["message_id"])

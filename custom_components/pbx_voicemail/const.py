@@ -10,6 +10,9 @@ CONF_DIALECT: Final = "dialect"
 CONF_EXTENSIONS: Final = "extensions"
 CONF_PASSWORD_MD5: Final = "password_md5"  # noqa: S105
 CONF_REFUSED: Final = "refused"
+CONF_TRANSCRIBER: Final = "transcriber"
+CONF_TRANSCRIPT_LANGUAGE: Final = "transcript_language"
+CONF_TRANSCRIPT_LIMIT: Final = "transcript_limit"
 
 API_AUTO: Final = "auto"
 

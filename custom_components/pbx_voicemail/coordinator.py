@@ -1,10 +1,12 @@
 """One poll for the whole PBX, and the roster: the extensions we know."""
 
+from asyncio import Lock
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta, tzinfo
+from itertools import chain
 import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Final, override
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Final, override
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import CONF_SCAN_INTERVAL, CONF_SSL, CONF_USERNAME, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -27,6 +29,7 @@ from .pbx import (
     DeviceInfo,
     Extension,
     Mailbox,
+    Message,
     PbxAuthError,
     PbxError,
     PbxLockedError,
@@ -40,8 +43,6 @@ _ROSTER_SECONDS: Final = 60 * 60
 _LOCKED_FOR: Final = timedelta(minutes=10)
 _REFUSALS_THAT_COUNT: Final = 3
 
-type PbxConfigEntry = ConfigEntry[PbxCoordinator]
-
 
 @dataclass(frozen=True, slots=True)
 class PbxData:
@@ -53,6 +54,23 @@ class PbxData:
     def mailbox(self, extension: str) -> Mailbox:
         """Return an extension's mailbox, empty if the PBX did not mention it."""
         return self.mailboxes.get(extension) or Mailbox(extension)
+
+    def find(self, message_id: str) -> Message | None:
+        """Return a message by its id."""
+        return next((message for message in self._messages() if message.id == message_id), None)
+
+    def extensions_of(self, message_ids: Collection[str]) -> dict[str, str]:
+        """Return whose messages these are, leaving out those that are not there."""
+        if not message_ids:
+            return {}
+        return {
+            message.id: message.extension
+            for message in self._messages()
+            if message.id in message_ids
+        }
+
+    def _messages(self) -> Iterator[Message]:
+        return chain.from_iterable(mailbox.messages for mailbox in self.mailboxes.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +90,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     else is a failed update and leaves the last data standing.
     """
 
-    config_entry: PbxConfigEntry
+    config_entry: ConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: PbxConfigEntry, zone: tzinfo) -> None:
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, zone: tzinfo) -> None:
         """Prepare to poll the entry's PBX, which is being set up and tells dates in `zone`."""
         super().__init__(
             hass,
@@ -93,10 +111,30 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.device_info = DeviceInfo()
         self.polls: deque[Poll] = deque(maxlen=20)
         self._zone = zone
+        self._polling = Lock()
         self._listed: Mapping[str, Extension] = {}
         self._list_due = 0.0
         self._refusals = 0
         self._token_refusals = 0
+
+    async def ask[AnswerT](self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+        """Return the PBX's answer to a person who waits for it.
+
+        Raises HomeAssistantError, as a poll does in which the same happens.
+        """
+        try:
+            self._respect_lock()
+            with self._translated_errors():
+                return await question()
+        except ConfigEntryAuthFailed:
+            self.config_entry.async_start_reauth(self.hass)
+            raise
+        except UpdateFailed as err:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key=err.translation_key,
+                translation_placeholders=err.translation_placeholders,
+            ) from err.__cause__
 
     @property
     def model(self) -> str:
@@ -158,6 +196,11 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     @override
     async def _async_update_data(self) -> PbxData:
+        # An answer that is overtaken by a later one would bring back what has been deleted.
+        async with self._polling:
+            return await self._poll()
+
+    async def _poll(self) -> PbxData:
         self._respect_lock()
         with self._translated_errors(), self._recorded():
             try:
