@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from pytest_homeassistant_custom_component.common import async_test_home_assistant
 
-from custom_components.pbx_voicemail.arrivals import Arrivals
+from custom_components.pbx_voicemail.arrivals import Arrival, Arrivals
 from custom_components.pbx_voicemail.pbx import Mailbox
 from custom_components.pbx_voicemail.pbx.models import read_mailboxes
 
@@ -109,7 +109,7 @@ class Histories(RuleBasedStateMachine):
     def poll_that_loses_the_mailboxes(self) -> None:
         mailboxes = self._read({})
         for extension in self._followed():
-            assert not self.arrivals.take(mailboxes.get(extension) or Mailbox(extension))
+            assert not self._take(mailboxes.get(extension) or Mailbox(extension))
 
     @rule(chosen=st.none() | CHOICES)
     def restart(self, chosen: tuple[str, ...] | None) -> None:
@@ -173,10 +173,16 @@ class Histories(RuleBasedStateMachine):
         self._run(self.arrivals.begin(self._read(self._tell())))
         self.poll()
 
+    def _take(self, mailbox: Mailbox) -> list[Arrival]:
+        """Have what is new announced, all at once."""
+        news = self.arrivals.news(mailbox)
+        self.arrivals.note(mailbox, [arrival.message for arrival in news])
+        return news
+
     def _look(self, reply: dict[str, Any]) -> None:
         mailboxes = self._read(reply)
         for extension in self._followed():
-            for arrival in self.arrivals.take(mailboxes.get(extension) or Mailbox(extension)):
+            for arrival in self._take(mailboxes.get(extension) or Mailbox(extension)):
                 message = arrival.message
                 assert message.received is not None
                 received = f"{message.received:%Y-%m-%d %H:%M:%S}"

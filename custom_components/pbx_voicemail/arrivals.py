@@ -83,14 +83,25 @@ class Arrivals:
             await self._store.async_save(self._content())
 
     @callback
-    def take(self, mailbox: Mailbox) -> list[Arrival]:
-        """Return what is new in a mailbox, oldest first, to be announced at once."""
+    def news(self, mailbox: Mailbox) -> list[Arrival]:
+        """Return what is to be announced of a mailbox, oldest first."""
         known = self._announced.get(mailbox.extension, frozenset())
-        new = [message for message in reversed(mailbox.messages) if message.id not in known]
-        if mailbox.messages and (ids := _ids(mailbox)) != known:
+        return [
+            Arrival(message, message.id in self._while_away)
+            for message in reversed(mailbox.messages)
+            if message.id not in known
+        ]
+
+    @callback
+    def note(self, mailbox: Mailbox, announced: Collection[Message] = ()) -> None:
+        """Take down what has just been announced, and drop what has left the mailbox."""
+        known = self._announced.get(mailbox.extension, frozenset())
+        ids = known.union(message.id for message in announced)
+        if mailbox.messages:
+            ids &= _ids(mailbox)
+        if ids != known:
             self._announced[mailbox.extension] = ids
-            self._write(soon=bool(new))
-        return [Arrival(message, message.id in self._while_away) for message in new]
+            self._write(soon=bool(announced))
 
     async def end(self) -> None:
         """Write down what is still to be written, before another run reads it."""
