@@ -17,7 +17,8 @@ from custom_components.pbx_voicemail.pbx import transport
 
 from .bad_answers import BAD_ANSWERS, BadAnswer
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
-from .living import poll, state_of
+from .engines import ENGINE, Ear, connect
+from .living import leave, poll, state_of
 from .simulator import Simulator, Spool
 
 
@@ -467,7 +468,11 @@ async def test_options(hass: HomeAssistant, pbx: Simulator, connected: MockConfi
     flow_id = await _begin_options(hass, connected)
     done = await _choose(hass, flow_id, scan_interval=300, time_zone="Asia/Shanghai")
     assert done["type"] is FlowResultType.CREATE_ENTRY
-    assert connected.options == {"scan_interval": 300, "time_zone": "Asia/Shanghai"}
+    assert connected.options == {
+        "scan_interval": 300,
+        "time_zone": "Asia/Shanghai",
+        "transcript_limit": 20,
+    }
     # 06:51:02 on the PBX, eight hours ahead of UTC.
     latest = state_of(hass, "sensor.reception_101_latest_message").state
     assert latest == "2026-11-22T22:51:02+00:00"
@@ -475,6 +480,31 @@ async def test_options(hass: HomeAssistant, pbx: Simulator, connected: MockConfi
     pbx.requests.clear()
     await poll(hass)
     assert pbx.requests == []
+
+
+async def test_options_for_transcripts(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await connect(hass, ear := Ear())
+    answers = {"transcriber": ENGINE, "transcript_language": "de", "transcript_limit": 30}
+    flow_id = await _begin_options(hass, connected)
+    await _choose(hass, flow_id, scan_interval=30, **answers)
+    assert connected.options == {"scan_interval": 30, **answers}
+    await leave(pbx, "104")
+    await poll(hass)
+    assert len(ear.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{"transcriber": "light.kitchen"}, {"transcript_limit": 0}, {"transcript_limit": 301}],
+)
+async def test_nonsense_for_transcripts(
+    hass: HomeAssistant, connected: MockConfigEntry, answers: dict[str, Any]
+) -> None:
+    flow_id = await _begin_options(hass, connected)
+    with pytest.raises(InvalidData):
+        await _choose(hass, flow_id, scan_interval=30, **answers)
 
 
 async def test_time_zone_that_is_not_known_any_more(

@@ -22,7 +22,7 @@ from .living import poll
 from .simulator import Simulator
 
 CALLERS = ("6000", "7001", "8001", "13800138000", "+4930123456", "anonymous")
-NAMES = ("Ann Müller", "张伟", "Bob", "script", "Gate")
+NAMES = ("Ann Müller", "张伟", "Bob", "alert", "Gate")
 SECRETS = (TOKEN, PASSWORD_MD5, f'"{PASSWORD}"')
 
 

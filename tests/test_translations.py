@@ -5,16 +5,18 @@ from pathlib import Path
 import re
 from typing import Any
 
+from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 from custom_components.pbx_voicemail import pbx
 from custom_components.pbx_voicemail.issues import Issue
-from custom_components.pbx_voicemail.pbx import PbxError
+from custom_components.pbx_voicemail.pbx import PbxError, PbxGoneError, PbxUnclearError
 
 from .bad_answers import BAD_ANSWERS
 from .conftest import INTEGRATION
 
 TRANSLATIONS = INTEGRATION / "translations"
+CODE = "".join(file.read_text() for file in sorted(INTEGRATION.glob("*.py")))
 ENGLISH = json.loads((TRANSLATIONS / "en.json").read_text())
 
 
@@ -48,8 +50,10 @@ def test_every_error_of_the_client_has_words() -> None:
         for error in vars(pbx).values()
         if isinstance(error, type) and issubclass(error, PbxError) and error is not PbxError
     }
-    assert ENGLISH["exceptions"].keys() == kinds
-    assert ENGLISH["config"]["error"].keys() == kinds | {"invalid_host"}
+    of_messages = {PbxGoneError.kind, PbxUnclearError.kind}
+    raised = re.findall(r'failure\(\s*\w+,\s*"(\w+)"', CODE)
+    assert ENGLISH["exceptions"].keys() == kinds | set(raised)
+    assert ENGLISH["config"]["error"].keys() == kinds - of_messages | {"invalid_host"}
     assert ENGLISH["issues"].keys() == set(Issue)
     assert {bad.kind for bad in BAD_ANSWERS} <= kinds
 
@@ -63,25 +67,34 @@ def test_every_field_is_described() -> None:
 
 
 def test_every_key_in_the_code_has_words_and_no_words_are_left_over() -> None:
-    code = "".join(file.read_text() for file in INTEGRATION.glob("*.py"))
-    steps = set(re.findall(r"def async_step_(\w+)", code)) - {"reauth", "init"}
+    steps = set(re.findall(r"def async_step_(\w+)", CODE)) - {"reauth", "init"}
     assert steps | {"init"} == (
         ENGLISH["config"]["step"].keys()
         | ENGLISH["options"]["step"].keys()
         | ENGLISH["issues"]["wrong_time_zone"]["fix_flow"]["step"].keys()
     )
-    aborts = {*re.findall(r'async_abort\(reason="(\w+)"', code), "already_configured"}
+    aborts = {*re.findall(r'async_abort\(reason="(\w+)"', CODE), "already_configured"}
     assert ENGLISH["config"]["abort"].keys() == aborts | {
         "reauth_successful",
         "reconfigure_successful",
     }
-    errors = set(re.findall(r'errors\[\w+\] = "(\w+)"', code))
+    errors = set(re.findall(r'errors\[\w+\] = "(\w+)"', CODE))
     assert errors == {"invalid_host", *ENGLISH["options"]["error"]}
     entities = {key for platform in ENGLISH["entity"].values() for key in platform}
     devices = set(ENGLISH["device"])
-    assert set(re.findall(r'translation_key="(\w+)"', code)) - {"invalid_auth"} == entities
-    assert all(f'"{key}"' in code for key in devices)
+    assert set(re.findall(r'translation_key="(\w+)"', CODE)) - {"invalid_auth"} == entities
+    assert all(f'"{key}"' in CODE for key in devices)
+    assert all(f".common.{word}" in CODE for word in ENGLISH["common"])
     assert ENGLISH["selector"]["api"]["options"].keys() == {"auto", "v0.0.1", "v1.1.0"}
+
+
+def test_every_action_has_fields_words_and_an_icon() -> None:
+    registered = set(re.findall(r'register\(\s*"(\w+)"', CODE))
+    actions = load_yaml_dict(str(INTEGRATION / "services.yaml"))
+    icons = json.loads((INTEGRATION / "icons.json").read_text())["services"]
+    assert registered == actions.keys() == icons.keys() == ENGLISH["services"].keys()
+    for name, action in actions.items():
+        assert action["fields"].keys() == ENGLISH["services"][name]["fields"].keys()
 
 
 @pytest.mark.parametrize("file", sorted(TRANSLATIONS.glob("*.json")), ids=lambda file: file.stem)

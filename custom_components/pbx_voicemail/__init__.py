@@ -3,15 +3,30 @@
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.typing import ConfigType
 
+from .actions import register_actions
 from .arrivals import Arrivals
 from .connection import time_zone_of
-from .coordinator import PbxConfigEntry, PbxCoordinator
+from .const import DOMAIN
+from .coordinator import PbxCoordinator
 from .entity import register_devices
 from .issues import Issue, settle
+from .runtime import PbxConfigEntry, PbxRuntime, remove_kept
+from .view import RecordingView
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 _PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Offer what there is once for all PBXs."""
+    register_actions(hass)
+    hass.http.register_view(RecordingView(hass))
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
@@ -23,8 +38,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
         # The next try signs in anew, and must not leave a token behind each time.
         await coordinator.client.sign_out()
         raise
-    await coordinator.arrivals.begin(coordinator.data.mailboxes)
-    entry.runtime_data = coordinator
+    entry.runtime_data = PbxRuntime(coordinator)
+    await entry.runtime_data.begin()
     register_devices(coordinator)
     await hass.config_entries.async_forward_entry_setups(entry, _PLATFORMS)
     return True
@@ -33,21 +48,21 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
 async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Disconnect from it."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, _PLATFORMS)
-    await entry.runtime_data.arrivals.end()
-    await entry.runtime_data.client.sign_out()
+    await entry.runtime_data.end()
     return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> None:
-    """Forget what there was to mend, and what was announced."""
+    """Forget what there was to mend, what was announced, and what was kept of messages."""
     settle(hass, entry, *Issue)
     await Arrivals(hass, entry.entry_id, ()).remove()
+    await remove_kept(hass, entry.entry_id)
 
 
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: PbxConfigEntry, device: DeviceEntry
 ) -> bool:
     """Let a person remove an extension that the PBX does not have any more."""
-    coordinator = entry.runtime_data
+    coordinator = entry.runtime_data.coordinator
     extension = coordinator.extension_of(device)
     return extension is not None and coordinator.forget(extension)

@@ -16,14 +16,16 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 
 from .const import CONF_API, DEFAULT_SCAN_INTERVAL
-from .coordinator import PbxConfigEntry, Poll
+from .coordinator import Poll
+from .runtime import PbxConfigEntry
 
 
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: PbxConfigEntry
 ) -> dict[str, Any]:
     """Describe a PBX and how the last polls went."""
-    coordinator = entry.runtime_data
+    runtime = entry.runtime_data
+    coordinator = runtime.coordinator
     mailboxes = coordinator.data.mailboxes.values()
     return {
         "pbx": {
@@ -49,6 +51,15 @@ async def async_get_config_entry_diagnostics(
             "messages_without_date": sum(
                 message.received is None for mailbox in mailboxes for message in mailbox.messages
             ),
+        },
+        "recordings": {
+            "kept": len(runtime.recordings.held),
+            "codecs": dict(runtime.recordings.codecs),
+            "not_converted": runtime.recordings.unplayable,
+        },
+        "transcripts": {
+            "before_announcing": runtime.transcripts.precede_arrivals,
+            "kept": len(runtime.transcripts.held),
         },
         "last_polls": [_describe(poll) for poll in coordinator.polls],
     }

@@ -1,5 +1,6 @@
 """Tells automations of each new message."""
 
+import asyncio
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
@@ -9,8 +10,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.start import async_at_started
 
 from .arrivals import Arrival
-from .coordinator import PbxConfigEntry
 from .entity import ExtensionEntity, add_extension_entities
+from .message import describe
+from .runtime import PbxConfigEntry, PbxRuntime
 
 # The coordinator does the asking.
 PARALLEL_UPDATES = 0
@@ -28,11 +30,11 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the events of all extensions."""
-    coordinator = entry.runtime_data
+    runtime = entry.runtime_data
     add_extension_entities(
-        coordinator,
+        runtime.coordinator,
         async_add_entities,
-        lambda extension: [NewMessageEvent(coordinator, extension, NEW_MESSAGE)],
+        lambda extension: [NewMessageEvent(runtime, extension)],
     )
 
 
@@ -40,12 +42,20 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
     """Announces each message of an extension once.
 
     Which ones are new, the coordinator's arrivals know. Nothing is announced before Home
-    Assistant has started, since automations would not hear it.
+    Assistant has started, since automations would not hear it. A message that is to be
+    written down first waits for that, and the ones behind it with it.
     """
 
     # Who called whom, and when, belongs into no history.
     _unrecorded_attributes = frozenset({MATCH_ALL})
     _is_heard = False
+    _waiting: asyncio.Task[None] | None = None
+
+    def __init__(self, runtime: PbxRuntime, extension: str) -> None:
+        """Take what finds messages, and what writes them down."""
+        super().__init__(runtime.coordinator, extension, NEW_MESSAGE)
+        self._arrivals = runtime.coordinator.arrivals
+        self._transcripts = runtime.transcripts
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -59,6 +69,12 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
 
         self.async_on_remove(async_at_started(self.hass, begin))
 
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop to wait: what has not been announced will be after the next start."""
+        if self._waiting:
+            self._waiting.cancel()
+
     @callback
     def _begin(self) -> None:
         self._is_heard = True
@@ -69,26 +85,49 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
     def _show(self) -> None:
         # An event that also ends an outage would be taken for the end of the outage alone.
         super()._show()
-        self._announce()
+        if self._may_announce and not self._waiting:
+            self._announce()
+
+    @property
+    def _may_announce(self) -> bool:
+        return self._is_heard and self.available
 
     @callback
     def _announce(self) -> None:
-        """Announce what is new: each in a state of its own, since only the last one stays."""
-        if not (self._is_heard and self.available):
+        """Announce what is new, oldest first."""
+        news = self._arrivals.news(self.mailbox)
+        if news and self._transcripts.precede_arrivals:
+            self._waiting = self.coordinator.config_entry.async_create_background_task(
+                self.hass, self._announce_with_text(), f"{self.entity_id} transcripts"
+            )
             return
-        for arrival in self.coordinator.arrivals.take(self.mailbox):
-            self._trigger_event(EVENT_RECEIVED, _attributes(arrival))
-            self.async_write_ha_state()
+        for arrival in news:
+            self._say(arrival, self._transcripts.text_of(arrival.message))
+        self._arrivals.note(self.mailbox, [arrival.message for arrival in news])
 
+    async def _announce_with_text(self) -> None:
+        """Announce what is new and what comes meanwhile, each once it is written down."""
+        try:
+            while news := self._arrivals.news(self.mailbox):
+                deadline = self._transcripts.next_deadline()
+                for arrival in news:
+                    text = await self._transcripts.write_in_time(arrival.message, deadline)
+                    if not self._may_announce:
+                        return
+                    self._say(arrival, text)
+                    self._arrivals.note(self.mailbox, [arrival.message])
+        finally:
+            self._waiting = None
 
-def _attributes(arrival: Arrival) -> dict[str, str | int | bool | None]:
-    message = arrival.message
-    return {
-        "message_id": message.id,
-        "extension": message.extension,
-        "caller": message.caller,
-        "caller_name": message.caller_name,
-        "received": message.received.isoformat() if message.received else None,
-        "duration": message.duration,
-        "while_away": arrival.while_away,
-    }
+    @callback
+    def _say(self, arrival: Arrival, transcript: str | None) -> None:
+        """Announce a message in a state of its own, since only the last one stays."""
+        entry_id = self.coordinator.config_entry.entry_id
+        self._trigger_event(
+            EVENT_RECEIVED,
+            {
+                **describe(entry_id, arrival.message, transcript),
+                "while_away": arrival.while_away,
+            },
+        )
+        self.async_write_ha_state()

@@ -7,6 +7,9 @@ from zoneinfo import available_timezones
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_SCAN_INTERVAL, CONF_TIME_ZONE
 from homeassistant.helpers.selector import (
+    EntitySelector,
+    EntitySelectorConfig,
+    LanguageSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -17,19 +20,29 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .const import CONF_EXTENSIONS, DEFAULT_SCAN_INTERVAL
+from .const import (
+    CONF_EXTENSIONS,
+    CONF_TRANSCRIBER,
+    CONF_TRANSCRIPT_LANGUAGE,
+    CONF_TRANSCRIPT_LIMIT,
+    DEFAULT_SCAN_INTERVAL,
+)
 from .coordinator import PbxCoordinator
 from .pbx import Extension
+from .runtime import PbxRuntime
+from .transcription import ENGINES
+from .transcripts import DEFAULT_LIMIT
 
 _SHORTEST_INTERVAL = 5
 _LONGEST_INTERVAL = 1500
+_LONGEST_LIMIT = 300
 
 
 class PbxOptionsFlow(OptionsFlowWithReload):
     """What may be changed without asking the PBX."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask how often, which extensions, and in which time zone."""
+        """Ask how often, which extensions, in which time zone, and who writes messages down."""
         errors: dict[str, str] = {}
         if user_input is not None:
             interval = user_input[CONF_SCAN_INTERVAL]
@@ -58,6 +71,21 @@ class PbxOptionsFlow(OptionsFlowWithReload):
                 vol.Optional(CONF_TIME_ZONE): SelectSelector(
                     SelectSelectorConfig(options=sorted(zones), mode=SelectSelectorMode.DROPDOWN)
                 ),
+                vol.Optional(CONF_TRANSCRIBER): EntitySelector(
+                    EntitySelectorConfig(domain=[*ENGINES])
+                ),
+                vol.Optional(CONF_TRANSCRIPT_LANGUAGE): LanguageSelector(),
+                vol.Required(CONF_TRANSCRIPT_LIMIT, default=DEFAULT_LIMIT): vol.All(
+                    NumberSelector(
+                        NumberSelectorConfig(
+                            mode=NumberSelectorMode.BOX,
+                            unit_of_measurement="s",
+                            min=1,
+                            max=_LONGEST_LIMIT,
+                        )
+                    ),
+                    vol.Coerce(int),
+                ),
             }
         )
         return self.async_show_form(
@@ -77,8 +105,8 @@ class PbxOptionsFlow(OptionsFlowWithReload):
     def _coordinator(self) -> PbxCoordinator | None:
         """What knows the PBX's extensions, if the PBX could be asked since the start."""
         if self.config_entry.state is ConfigEntryState.LOADED:
-            coordinator: PbxCoordinator = self.config_entry.runtime_data
-            return coordinator
+            runtime: PbxRuntime = self.config_entry.runtime_data
+            return runtime.coordinator
         return None
 
 

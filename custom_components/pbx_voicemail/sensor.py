@@ -15,9 +15,10 @@ from homeassistant.const import MATCH_ALL, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import PbxConfigEntry, PbxData
+from .coordinator import PbxData
 from .entity import ExtensionEntity, HubEntity, add_extension_entities
 from .pbx import Message
+from .runtime import PbxConfigEntry
 
 # The coordinator does the asking.
 PARALLEL_UPDATES = 0
@@ -93,7 +94,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the sensors of the PBX and of its extensions."""
-    coordinator = entry.runtime_data
+    coordinator = entry.runtime_data.coordinator
     async_add_entities(HubSensor(coordinator, description) for description in HUB_SENSORS)
 
     def create(extension: str) -> Iterator[SensorEntity]:

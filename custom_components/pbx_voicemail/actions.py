@@ -1,0 +1,245 @@
+"""What automations and people can do with messages."""
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+import shutil
+from typing import Any, Final
+
+from homeassistant.auth.models import User
+from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID, CONF_FILENAME
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+    UnknownUser,
+)
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.service import async_get_config_entry
+from homeassistant.util import dt as dt_util
+import voluptuous as vol
+
+from .const import DOMAIN
+from .coordinator import PbxCoordinator
+from .failures import failure
+from .message import describe
+from .pbx import Message, PbxGoneError
+from .permissions import may_delete, may_hear
+from .runtime import PbxConfigEntry
+from .transcription import ENGINES
+
+_ALL: Final = "all"
+_ENGINE: Final = "engine"
+_EXTENSION: Final = "extension"
+_LANGUAGE: Final = "language"
+_LIMIT: Final = "limit"
+_MESSAGE_ID: Final = "message_id"
+_SINCE: Final = "since"
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+_TEXT: Final = vol.All(cv.string, vol.Length(min=1))
+_PBX: Final[dict[vol.Marker, Any]] = {vol.Optional(ATTR_CONFIG_ENTRY_ID): _TEXT}
+_MESSAGE: Final[dict[vol.Marker, Any]] = {**_PBX, vol.Required(_MESSAGE_ID): _TEXT}
+
+
+def _one_or_all(data: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what might delete more than was meant."""
+    if data.get(_ALL):
+        if _EXTENSION not in data or _MESSAGE_ID in data:
+            raise vol.Invalid("all messages can only be deleted of one extension")
+    elif _MESSAGE_ID not in data or _EXTENSION in data:
+        raise vol.Invalid("give a message_id or, with 'all: true', an extension")
+    return data
+
+
+_GET_MESSAGES: Final = vol.Schema(
+    {
+        **_PBX,
+        vol.Optional(_EXTENSION): _TEXT,
+        vol.Optional(_SINCE): cv.datetime,
+        vol.Optional(_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1)),
+    }
+)
+_DELETE_MESSAGE: Final = vol.All(
+    vol.Schema(
+        {
+            **_PBX,
+            vol.Optional(_MESSAGE_ID): _TEXT,
+            vol.Optional(_EXTENSION): _TEXT,
+            vol.Optional(_ALL): cv.boolean,
+        }
+    ),
+    _one_or_all,
+)
+_SAVE_RECORDING: Final = vol.Schema({**_MESSAGE, vol.Required(CONF_FILENAME): _TEXT})
+_TRANSCRIBE_MESSAGE: Final = vol.Schema(
+    {
+        **_MESSAGE,
+        vol.Optional(_ENGINE): cv.entity_domain([*ENGINES]),
+        vol.Optional(_LANGUAGE): _TEXT,
+    }
+)
+
+
+@callback
+def register_actions(hass: HomeAssistant) -> None:
+    """Offer the actions, whether or not a PBX is connected."""
+    register = partial(hass.services.async_register, DOMAIN)
+    register("get_messages", _get_messages, _GET_MESSAGES, SupportsResponse.ONLY)
+    register("delete_message", _delete_message, _DELETE_MESSAGE)
+    register("save_recording", _save_recording, _SAVE_RECORDING, SupportsResponse.OPTIONAL)
+    register(
+        "transcribe_message", _transcribe_message, _TRANSCRIBE_MESSAGE, SupportsResponse.OPTIONAL
+    )
+
+
+async def _get_messages(call: ServiceCall) -> ServiceResponse:
+    """Return messages, newest first: of one extension, or of all that the user may hear."""
+    entry = _entry(call)
+    coordinator = entry.runtime_data.coordinator
+    transcripts = entry.runtime_data.transcripts
+    user = await _user(call)
+    if _EXTENSION in call.data:
+        extensions = [_extension(call, coordinator)]
+        _require(call, may_hear(coordinator, user, extensions[0]), POLICY_READ)
+    else:
+        extensions = [
+            number for number in coordinator.data.mailboxes if may_hear(coordinator, user, number)
+        ]
+    if not coordinator.last_update_success:
+        raise failure(HomeAssistantError, "not_connected")
+    since = dt_util.as_utc(call.data[_SINCE]) if _SINCE in call.data else None
+    messages = [
+        message
+        for extension in extensions
+        for message in coordinator.data.mailbox(extension).messages
+        if since is None or (message.received and message.received >= since)
+    ]
+    messages.sort(key=lambda message: message.received or _LONG_AGO, reverse=True)
+    return {
+        "messages": [
+            describe(entry.entry_id, message, transcripts.text_of(message))
+            for message in messages[: call.data.get(_LIMIT)]
+        ]
+    }
+
+
+async def _delete_message(call: ServiceCall) -> None:
+    """Delete one message, or all that are known of an extension, each by itself.
+
+    Not by the PBX's own word for all: that would take along what has just been left, and
+    nobody has heard of.
+    """
+    if call.data.get(_ALL):
+        coordinator = _entry(call).runtime_data.coordinator
+        extension = _extension(call, coordinator)
+        messages = coordinator.data.mailbox(extension).messages
+    else:
+        entry, message = _message(call)
+        coordinator = entry.runtime_data.coordinator
+        extension, messages = message.extension, (message,)
+    _require(call, may_delete(coordinator, await _user(call), extension), POLICY_CONTROL)
+    try:
+        for message in messages:
+            try:
+                await coordinator.ask(partial(coordinator.client.delete_message, message))
+            except HomeAssistantError as err:
+                if not (call.data.get(_ALL) and isinstance(err.__cause__, PbxGoneError)):
+                    raise
+    finally:
+        await coordinator.async_refresh()
+
+
+async def _save_recording(call: ServiceCall) -> ServiceResponse:
+    """Write a recording to a file, where Home Assistant may write."""
+    hass = call.hass
+    entry, message = _message(call)
+    allowed = may_delete(entry.runtime_data.coordinator, await _user(call), message.extension)
+    _require(call, allowed, POLICY_CONTROL)
+    path = Path(hass.config.path(call.data[CONF_FILENAME]))
+    if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
+        raise failure(ServiceValidationError, "path_not_allowed", filename=call.data[CONF_FILENAME])
+    recording = await entry.runtime_data.recordings.fetch(message)
+
+    def copy() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(recording.path, path)
+
+    try:
+        await hass.async_add_executor_job(copy)
+    except OSError as err:
+        detail = err.strerror or type(err).__name__
+        raise failure(HomeAssistantError, "cannot_keep", detail=detail) from err
+    return {"filename": str(path), "content_type": recording.sound.content_type}
+
+
+async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
+    """Return what is said in a message, in writing."""
+    entry, message = _message(call)
+    allowed = may_hear(entry.runtime_data.coordinator, await _user(call), message.extension)
+    _require(call, allowed, POLICY_READ)
+    transcript = await entry.runtime_data.transcripts.write(
+        message, call.data.get(_ENGINE), call.data.get(_LANGUAGE)
+    )
+    return {
+        "text": transcript.text,
+        "engine": transcript.engine,
+        "language": transcript.language,
+        "seconds": transcript.seconds,
+    }
+
+
+def _entry(call: ServiceCall) -> PbxConfigEntry:
+    """Return the PBX that is meant; there is no need to name the only one."""
+    entry: PbxConfigEntry = async_get_config_entry(
+        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
+    )
+    return entry
+
+
+def _message(call: ServiceCall) -> tuple[PbxConfigEntry, Message]:
+    """Return the message that is meant, and its PBX, which needs no naming."""
+    named = ATTR_CONFIG_ENTRY_ID in call.data
+    entries: list[PbxConfigEntry] = call.hass.config_entries.async_loaded_entries(DOMAIN)
+    found = [
+        (entry, message)
+        for entry in ([_entry(call)] if named or not entries else entries)
+        if (message := entry.runtime_data.coordinator.data.find(call.data[_MESSAGE_ID]))
+    ]
+    if not found:
+        raise failure(ServiceValidationError, "message_gone")
+    if len(found) > 1:
+        raise failure(ServiceValidationError, "message_of_several")
+    return found[0]
+
+
+def _extension(call: ServiceCall, coordinator: PbxCoordinator) -> str:
+    extension: str = call.data[_EXTENSION]
+    if extension not in coordinator.data.roster:
+        raise failure(ServiceValidationError, "unknown_extension", extension=extension)
+    return extension
+
+
+async def _user(call: ServiceCall) -> User | None:
+    """Return who calls, None if it is an automation."""
+    if call.context.user_id is None:
+        return None
+    if (user := await call.hass.auth.async_get_user(call.context.user_id)) is None:
+        raise UnknownUser(context=call.context)
+    return user
+
+
+def _require(call: ServiceCall, allowed: bool, permission: str) -> None:
+    if not allowed:
+        raise Unauthorized(
+            context=call.context, user_id=call.context.user_id, permission=permission
+        )

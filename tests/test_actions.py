@@ -1,0 +1,403 @@
+"""What automations and people can do with messages, and what they are kept from."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+import shutil
+from typing import Any
+
+from aiohttp import web
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+    UnknownUser,
+)
+from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    MockUser,
+    async_capture_events,
+)
+import voluptuous as vol
+
+from .conftest import FIXTURES, TOKEN
+from .living import act, latest_of, leave, message_of, poll, state_of
+from .simulator import Simulator, Spool
+
+RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").read_bytes()
+
+
+def _sums(hass: HomeAssistant) -> tuple[str, str]:
+    """Return how many messages Reception and the PBX have."""
+    return (
+        state_of(hass, "sensor.reception_101_messages").state,
+        state_of(hass, "sensor.uc501_messages").state,
+    )
+
+
+async def test_get_messages(hass: HomeAssistant, connected: MockConfigEntry) -> None:
+    messages = (await act(hass, "get_messages"))["messages"]
+    assert len(messages) == 7
+    received = [message["received"] for message in messages]
+    assert received == sorted(received, reverse=True)
+    (first,) = [message for message in messages if message["caller"] == "13800138000"]
+    assert first == {
+        "message_id": first["message_id"],
+        "extension": "101",
+        "caller": "13800138000",
+        "caller_name": "张伟",
+        "received": "2026-11-23T14:51:02+00:00",
+        "duration": 2,
+        "read": None,
+        "media_content_id": (
+            f"media-source://pbx_voicemail/{connected.entry_id}/101/{first['message_id']}"
+        ),
+        "transcript": None,
+    }
+
+
+async def test_ids_are_those_of_events(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await leave(pbx, "104")
+    await poll(hass)
+    (message,) = (await act(hass, "get_messages", extension="104"))["messages"]
+    announced = state_of(hass, "event.extension_104_new_message").attributes
+    assert message.items() <= announced.items()
+
+
+async def test_filters(hass: HomeAssistant, connected: MockConfigEntry) -> None:
+    async def callers(**filters: Any) -> list[str]:
+        messages = (await act(hass, "get_messages", **filters))["messages"]
+        return [message["caller"] for message in messages]
+
+    assert await callers(extension="101") == ["13800138000", "7001", "6000"]
+    assert await callers(extension="104") == []
+    assert await callers(extension="101", limit=2) == ["13800138000", "7001"]
+    second = datetime.fromisoformat("2026-11-23T14:51:01+00:00")
+    assert await callers(extension="101", since=second) == ["13800138000", "7001"]
+    local = second.astimezone(dt_util.get_default_time_zone()).replace(tzinfo=None)
+    assert await callers(extension="101", since=str(local), limit="1") == ["13800138000"]
+    assert await callers(since=second + timedelta(days=1)) == []
+
+
+async def test_message_without_a_date_is_there_but_not_since(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def answer(request: web.Request) -> web.Response | None:
+        told = {"voicemailfile": "msg0000.wav", "messagefrom": "1", "voicemaildate": "yesterday"}
+        mailbox = {"extid": "104", "voicemail": [told]}
+        return web.json_response({"status": "Success", "voicemails": [mailbox]})
+
+    pbx.intercept = answer
+    await poll(hass)
+    (message,) = (await act(hass, "get_messages"))["messages"]
+    assert message["received"] is message["duration"] is None
+    assert not (await act(hass, "get_messages", since="2000-01-01 00:00:00"))["messages"]
+
+
+@pytest.mark.parametrize(
+    ("action", "data"),
+    [
+        ("get_messages", {"limit": 0}),
+        ("get_messages", {"limit": "many"}),
+        ("get_messages", {"since": "yesterday"}),
+        ("get_messages", {"extension": ""}),
+        ("get_messages", {"extensions": ["101"]}),
+        ("delete_message", {}),
+        ("delete_message", {"message_id": ""}),
+        ("delete_message", {"extension": "101"}),
+        ("delete_message", {"extension": "101", "all": False}),
+        ("delete_message", {"all": True}),
+        ("delete_message", {"message_id": "0", "extension": "101", "all": True}),
+        ("delete_message", {"message_id": "0", "extension": "101"}),
+        ("save_recording", {"message_id": "0"}),
+        ("save_recording", {"filename": "/media/a.wav"}),
+        ("transcribe_message", {"message_id": "0", "engine": "light.kitchen"}),
+        ("transcribe_message", {"message_id": "0", "language": ""}),
+    ],
+)
+async def test_nonsense(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    action: str,
+    data: dict[str, Any],
+) -> None:
+    pbx.requests.clear()
+    with pytest.raises(vol.Invalid):
+        await act(hass, action, **data)
+    assert pbx.requests == []
+
+
+@pytest.mark.parametrize("action", ["get_messages", "delete_message"])
+async def test_unknown_extension(
+    hass: HomeAssistant, connected: MockConfigEntry, action: str
+) -> None:
+    data: dict[str, Any] = {"all": True} if action == "delete_message" else {}
+    with pytest.raises(ServiceValidationError, match="no extension 999"):
+        await act(hass, action, extension="999", **data)
+
+
+async def test_delete(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
+    """The sensors follow at once."""
+    assert _sums(hass) == ("3", "7")
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    await act(hass, "delete_message", message_id=message_id)
+    assert _sums(hass) == ("2", "6")
+    callers = [message.caller for message in pbx.spool.messages("101")]
+    assert callers == ['"张伟" <13800138000>', '"Ann Müller" <6000>']
+
+
+async def test_delete_what_was_renumbered(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    message_id = (await message_of(hass, "13800138000"))["message_id"]
+    pbx.spool.delete("101", "msg0000")
+    await act(hass, "delete_message", message_id=message_id)
+    assert [message.caller for message in pbx.spool.messages("101")] == ['"Ann Müller" <6000>']
+
+
+async def test_delete_what_is_gone(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """Nothing else is deleted, and the sensors find out."""
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    pbx.spool.delete("101", "msg0000")
+    with pytest.raises(HomeAssistantError, match="no longer on the PBX"):
+        await act(hass, "delete_message", message_id=message_id)
+    assert _sums(hass) == ("2", "6")
+    with pytest.raises(ServiceValidationError, match="no longer on the PBX"):
+        await act(hass, "delete_message", message_id=message_id)
+
+
+async def test_delete_all(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
+    """What nobody knows of yet stays, and is announced."""
+    await leave(pbx, "101", "9999")
+    await act(hass, "delete_message", extension="101", all=True)
+    assert [message.caller for message in pbx.spool.messages("101")] == ["9999"]
+    assert _sums(hass) == ("1", "5")
+    assert state_of(hass, "event.reception_101_new_message").attributes["caller"] == "9999"
+    await act(hass, "delete_message", extension="104", all=True)
+
+
+async def test_delete_all_while_others_delete(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def delete_too(request: web.Request) -> None:
+        if request.path.endswith("/query"):
+            pbx.intercept = None
+            pbx.spool.delete("101", "msg0000")
+
+    pbx.intercept = delete_too
+    await act(hass, "delete_message", extension="101", all=True)
+    assert _sums(hass) == ("0", "4")
+
+
+async def test_delete_that_fails(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async def refuse(request: web.Request) -> web.Response | None:
+        if request.path.endswith("/delete"):
+            return web.json_response({"status": "Failed", "errno": "20010"})
+        return None
+
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    pbx.intercept = refuse
+    for data in {"message_id": message_id}, {"extension": "101", "all": True}:
+        with pytest.raises(HomeAssistantError, match="20010"):
+            await act(hass, "delete_message", **data)
+    assert _sums(hass) == ("3", "7")
+
+
+async def test_deleted_message_is_not_announced_again(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """Not even by a poll that was under way and knows nothing of it."""
+    answered, go_on = asyncio.Event(), asyncio.Event()
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    told = {
+        "status": "Success",
+        "voicemails": pbx._tell(["101", "102", "103"]),
+    }
+
+    async def answer_late(request: web.Request) -> web.Response | None:
+        if not request.path.endswith("/query") or await request.text():
+            return None
+        pbx.intercept = None
+        answered.set()
+        await go_on.wait()
+        return web.json_response(told)
+
+    states = async_capture_events(hass, "state_changed")
+    pbx.intercept = answer_late
+    polling = hass.async_create_task(connected.runtime_data.coordinator.async_refresh())
+    await answered.wait()
+    deleting = hass.async_create_task(act(hass, "delete_message", message_id=message_id))
+    while "/api/v0.0.1/voicemail/delete" not in pbx.requests:
+        await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(polling, deleting)
+    assert _sums(hass) == ("2", "6")
+    assert not [change for change in states if change.data["entity_id"].startswith("event.")]
+
+
+async def test_save_recording(
+    hass: HomeAssistant, connected: MockConfigEntry, tmp_path: Path
+) -> None:
+    hass.config.allowlist_external_dirs = {str(tmp_path / "media")}
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    target = tmp_path / "media" / "new" / "voicemail.wav"
+    for _ in range(2):
+        answer = await act(hass, "save_recording", message_id=message_id, filename=str(target))
+        assert answer == {"filename": str(target), "content_type": "audio/wav"}
+        assert await asyncio.to_thread(target.read_bytes) == RECORDED
+
+
+@pytest.mark.parametrize("filename", ["/etc/voicemail.wav", "{0}/media/../x.wav", "secrets.yaml"])
+async def test_save_only_where_it_is_allowed(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    tmp_path: Path,
+    filename: str,
+) -> None:
+    hass.config.allowlist_external_dirs = {str(tmp_path / "media")}
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    pbx.requests.clear()
+    with pytest.raises(ServiceValidationError, match="may not write"):
+        await act(hass, "save_recording", message_id=message_id, filename=filename.format(tmp_path))
+    assert pbx.requests == []
+
+
+async def test_save_where_it_cannot_be(
+    hass: HomeAssistant, connected: MockConfigEntry, tmp_path: Path
+) -> None:
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    with pytest.raises(HomeAssistantError, match="cannot be written"):
+        await act(hass, "save_recording", message_id=message_id, filename=str(tmp_path))
+
+
+async def test_user_who_may_not(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, restricted: MockUser
+) -> None:
+    """One who may see Reception (101) and control Workshop (102)."""
+    messages = (await act(hass, "get_messages", user=restricted))["messages"]
+    assert {message["extension"] for message in messages} == {"101", "102"}
+    assert await act(hass, "get_messages", user=restricted, extension="101")
+    ids = {extension: await latest_of(hass, extension) for extension in ("101", "102", "103")}
+    target = {"filename": "/media/voicemail.wav"}
+    pbx.requests.clear()
+    for action, data in (
+        ("get_messages", {"extension": "103"}),
+        ("get_messages", {"extension": "104"}),
+        ("delete_message", {"message_id": ids["101"]}),
+        ("delete_message", {"message_id": ids["103"]}),
+        ("delete_message", {"extension": "101", "all": True}),
+        ("save_recording", {"message_id": ids["101"], **target}),
+        ("transcribe_message", {"message_id": ids["103"]}),
+    ):
+        with pytest.raises(Unauthorized):
+            await act(hass, action, user=restricted, **data)
+    assert pbx.requests == []
+    await act(hass, "delete_message", user=restricted, message_id=ids["102"])
+    assert len(pbx.spool.messages("102")) == 1
+
+
+async def test_user_without_a_device_to_be_allowed(
+    hass: HomeAssistant, connected: MockConfigEntry, hass_read_only_user: MockUser
+) -> None:
+    """What has no entities, nobody but an administrator may hear."""
+    assert (await act(hass, "get_messages", user=hass_read_only_user))["messages"]
+    for device in dr.async_entries_for_config_entry(dr.async_get(hass), connected.entry_id):
+        if device.via_device_id:
+            dr.async_get(hass).async_remove_device(device.id)
+    await hass.async_block_till_done()
+    assert not (await act(hass, "get_messages", user=hass_read_only_user))["messages"]
+
+
+async def test_user_who_is_gone(hass: HomeAssistant, connected: MockConfigEntry) -> None:
+    with pytest.raises(UnknownUser):
+        await act(hass, "get_messages", user=MockUser())
+
+
+async def test_administrator(
+    hass: HomeAssistant, connected: MockConfigEntry, hass_admin_user: MockUser
+) -> None:
+    assert len((await act(hass, "get_messages", user=hass_admin_user))["messages"]) == 7
+
+
+@pytest.fixture
+async def second(
+    hass: HomeAssistant, connected: MockConfigEntry, tmp_path: Path
+) -> AsyncIterator[MockConfigEntry]:
+    """Connect another PBX with the very same messages, and one of its own."""
+    await asyncio.to_thread(shutil.copytree, FIXTURES / "asterisk-voicemail", tmp_path / "second")
+    spool = Spool(tmp_path / "second")
+    zone = dt_util.get_default_time_zone()
+    async with Simulator(spool, token=TOKEN, serial_number="2", zone=zone, names=True) as pbx:
+        await leave(pbx, "101", "4711")
+        data = {**connected.data, "port": int(pbx.address.split(":")[1])}
+        entry = MockConfigEntry(domain=connected.domain, title="Second", unique_id="2", data=data)
+        entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+        assert entry.state is ConfigEntryState.LOADED
+        yield entry
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_two_pbxs(
+    hass: HomeAssistant, connected: MockConfigEntry, second: MockConfigEntry, tmp_path: Path
+) -> None:
+    with pytest.raises(ServiceValidationError):
+        await act(hass, "get_messages")
+    of_first = (await act(hass, "get_messages", config_entry_id=connected.entry_id))["messages"]
+    of_second = (await act(hass, "get_messages", config_entry_id=second.entry_id))["messages"]
+    assert len(of_first) + 1 == len(of_second)
+    own = {message["message_id"] for message in of_second} - {
+        message["message_id"] for message in of_first
+    }
+    # Only one has it, so there is no need to say which.
+    await act(hass, "delete_message", message_id=own.pop())
+    both = of_first[0]["message_id"]
+    with pytest.raises(ServiceValidationError, match="More than one PBX"):
+        await act(hass, "delete_message", message_id=both)
+    await act(hass, "delete_message", message_id=both, config_entry_id=second.entry_id)
+    assert await act(hass, "get_messages", config_entry_id=connected.entry_id) == {
+        "messages": of_first
+    }
+
+
+async def test_no_pbx(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
+    """The actions stay, and say what is the matter."""
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    await pbx.stop()
+    await poll(hass)
+    with pytest.raises(HomeAssistantError, match="not connected"):
+        await act(hass, "get_messages")
+    with pytest.raises(HomeAssistantError, match="cannot be reached"):
+        await act(hass, "delete_message", message_id=message_id)
+    await hass.config_entries.async_unload(connected.entry_id)
+    for action, data in ("get_messages", {}), ("delete_message", {"message_id": message_id}):
+        with pytest.raises(ServiceValidationError):
+            await act(hass, action, **data)
+
+
+async def test_token_that_is_gone(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """The person who waits is told, and Home Assistant asks for a new one."""
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    pbx.revoke_tokens()
+    with pytest.raises(HomeAssistantError, match="token"):
+        await act(hass, "delete_message", message_id=message_id)
+    flows = hass.config_entries.flow.async_progress()
+    assert [flow["context"]["source"] for flow in flows] == ["reauth"]
