@@ -1,0 +1,221 @@
+"""Messages in the media browser: PBX, extension, message."""
+
+from collections.abc import Iterable, Iterator
+from heapq import nlargest
+from typing import Final, override
+
+from homeassistant.components.media_player import (
+    BrowseError,
+    MediaClass,
+    MediaType,
+    SearchMedia,
+    SearchMediaQuery,
+)
+from homeassistant.components.media_source import (
+    BrowseMediaSource,
+    MediaSource,
+    MediaSourceItem,
+    PlayMedia,
+    Unresolvable,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.translation import async_get_cached_translations
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .failures import failure
+from .message import MediaId
+from .pbx import Message
+from .permissions import current_user, may_hear
+from .runtime import PbxConfigEntry
+
+_MOST_FOUND: Final = 100
+_UNKNOWN_CALLER: Final = f"component.{DOMAIN}.common.unknown_caller"
+
+
+async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
+    """Offer the messages of all PBXs."""
+    return PbxMediaSource(hass)
+
+
+class PbxMediaSource(MediaSource):
+    """The messages that the user at hand may hear."""
+
+    name = "PBX Voicemail"
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Take where PBXs are."""
+        super().__init__(DOMAIN)
+        self.hass = hass
+
+    @override
+    async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
+        """Show what is below a PBX or an extension, or all PBXs."""
+        if not item.identifier:
+            entries = self.hass.config_entries.async_loaded_entries(DOMAIN)
+            return _folder(None, self.name, [self._show_pbx(entry) for entry in entries])
+        media_id = _parse(item)
+        entry = self._entry(media_id)
+        if media_id.extension is None:
+            extensions = _audible(entry)
+            return self._show_pbx(
+                entry, [self._show_extension(entry, extension) for extension in extensions]
+            )
+        return self._show_extension(
+            entry,
+            media_id.extension,
+            [self._show_message(entry, message) for message in _messages(entry, media_id)],
+        )
+
+    @override
+    async def async_search_media(
+        self, item: MediaSourceItem, query: SearchMediaQuery
+    ) -> SearchMedia:
+        """Find messages by who called whom, and by what was said."""
+        if item.identifier:
+            media_id = _parse(item)
+            entries = [self._entry(media_id)]
+            extension = media_id.extension
+        else:
+            entries = self.hass.config_entries.async_loaded_entries(DOMAIN)
+            extension = None
+        words = query.search_query.casefold()
+        found = (
+            (entry, message)
+            for entry in entries
+            for number in ([extension] if extension else _audible(entry))
+            for message in _messages(entry, MediaId(entry.entry_id, number))
+            if any(words in text.casefold() for text in _texts(entry, message))
+        )
+        latest = nlargest(
+            _MOST_FOUND,
+            found,
+            key=lambda hit: hit[1].received.timestamp() if hit[1].received else 0,
+        )
+        return SearchMedia(result=[self._show_message(*hit) for hit in latest])
+
+    @override
+    async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
+        """Get a recording, so that both its address and its file are there."""
+        try:
+            media_id = _parse(item)
+            entry = self._entry(media_id)
+            messages = _messages(entry, media_id) if media_id.extension else ()
+            message = next((found for found in messages if found.id == media_id.message_id), None)
+            if message is None:
+                raise failure(BrowseError, "message_gone")
+            recording = await entry.runtime_data.recordings.fetch(message)
+        except HomeAssistantError as err:
+            raise Unresolvable(
+                translation_domain=err.translation_domain,
+                translation_key=err.translation_key,
+                translation_placeholders=err.translation_placeholders,
+            ) from err
+        return PlayMedia(media_id.url, recording.sound.content_type, path=recording.path)
+
+    def _entry(self, media_id: MediaId) -> PbxConfigEntry:
+        for entry in self.hass.config_entries.async_loaded_entries(DOMAIN):
+            if entry.entry_id == media_id.entry_id:
+                return entry
+        raise failure(BrowseError, "not_connected")
+
+    def _show_pbx(
+        self, entry: PbxConfigEntry, children: list[BrowseMediaSource] | None = None
+    ) -> BrowseMediaSource:
+        return _folder(MediaId(entry.entry_id), entry.title, children)
+
+    def _show_extension(
+        self,
+        entry: PbxConfigEntry,
+        extension: str,
+        children: list[BrowseMediaSource] | None = None,
+    ) -> BrowseMediaSource:
+        coordinator = entry.runtime_data.coordinator
+        device = dr.async_get(self.hass).async_get_device_by_identifier(
+            (DOMAIN, coordinator.unique_id(extension)), entry.entry_id
+        )
+        name = (device.name_by_user or device.name if device else None) or extension
+        count = len(coordinator.data.mailbox(extension).messages)
+        title = f"{name} · {count}" if count and children is None else name
+        return _folder(MediaId(entry.entry_id, extension), title, children)
+
+    def _show_message(self, entry: PbxConfigEntry, message: Message) -> BrowseMediaSource:
+        return BrowseMediaSource(
+            domain=DOMAIN,
+            identifier=MediaId.of(entry.entry_id, message).identifier,
+            media_class=MediaClass.MUSIC,
+            # What it really is, only the recording tells; some players show nothing but audio.
+            media_content_type="audio/wav",
+            title=" · ".join(self._title(message)),
+            can_play=True,
+            can_expand=False,
+        )
+
+    def _title(self, message: Message) -> Iterator[str]:
+        if message.caller_name and message.caller:
+            yield f"{message.caller_name} ({message.caller})"
+        elif caller := message.caller_name or message.caller:
+            yield caller
+        else:
+            words = async_get_cached_translations(
+                self.hass, self.hass.config.language, "common", DOMAIN
+            )
+            yield words.get(_UNKNOWN_CALLER, "?")
+        if message.received:
+            yield f"{dt_util.as_local(message.received):%Y-%m-%d %H:%M}"
+        if message.duration is not None:
+            yield "{}:{:02}".format(*divmod(message.duration, 60))
+
+
+def _parse(item: MediaSourceItem) -> MediaId:
+    try:
+        return MediaId.parse(item.identifier)
+    except ValueError as err:
+        raise failure(BrowseError, "message_gone") from err
+
+
+def _audible(entry: PbxConfigEntry) -> list[str]:
+    """Return the extensions whose messages the user at hand may hear."""
+    coordinator = entry.runtime_data.coordinator
+    user = current_user()
+    return [
+        number for number in sorted(coordinator.data.roster) if may_hear(coordinator, user, number)
+    ]
+
+
+def _messages(entry: PbxConfigEntry, media_id: MediaId) -> Iterable[Message]:
+    """Return an extension's messages, if the user at hand may hear them."""
+    coordinator = entry.runtime_data.coordinator
+    extension = media_id.extension or ""
+    if not may_hear(coordinator, current_user(), extension):
+        raise failure(BrowseError, "not_allowed")
+    if extension not in coordinator.data.roster:
+        raise failure(BrowseError, "unknown_extension", extension=extension)
+    return coordinator.data.mailbox(extension).messages
+
+
+def _texts(entry: PbxConfigEntry, message: Message) -> Iterator[str]:
+    """Return what a message may be found by."""
+    runtime = entry.runtime_data
+    extension = runtime.coordinator.data.roster[message.extension]
+    transcript = runtime.transcripts.text_of(message)
+    texts = extension.number, extension.name, message.caller, message.caller_name, transcript
+    return filter(None, texts)
+
+
+def _folder(
+    media_id: MediaId | None, title: str, children: list[BrowseMediaSource] | None
+) -> BrowseMediaSource:
+    return BrowseMediaSource(
+        domain=DOMAIN,
+        identifier=media_id.identifier if media_id else None,
+        media_class=MediaClass.DIRECTORY,
+        media_content_type=MediaType.MUSIC,
+        title=title,
+        can_play=False,
+        can_expand=True,
+        can_search=True,
+        children=children,
+    )
