@@ -6,7 +6,7 @@ from pathlib import Path
 import re
 import shutil
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
 from freezegun.api import FrozenDateTimeFactory
@@ -21,9 +21,12 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
+from custom_components.pbx_voicemail.const import DOMAIN
+
 from .conftest import TOKEN
 from .demo.home import REPOSITORY
-from .living import leave, poll
+from .engines import ENGINE, Ear, connect
+from .living import act, leave, poll, state_of
 from .simulator import Simulator
 
 FOLDER = REPOSITORY / "blueprints" / "automation" / "pbx_voicemail"
@@ -127,6 +130,77 @@ async def test_notify_of_a_caller_who_is_not_known(house: House, pbx: Simulator)
     await leave(pbx, "101", "")
     await poll(house.hass)
     assert house.told == ["Unknown caller, 01:30, 4 s"]
+
+
+async def test_notify_with_what_was_said(house: House, pbx: Simulator) -> None:
+    await connect(house.hass, Ear())
+    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
+    house.hass.config_entries.async_update_entry(entry, options={"transcriber": ENGINE})
+    await house.hass.config_entries.async_reload(entry.entry_id)
+    await house.use("notify", events=EVENTS, phone=house.phone)
+    await leave(pbx, "101")
+    await poll(house.hass)
+    assert house.told == ["Ann (6000), 01:30, 4 s: Please call me back."]
+
+
+async def _press(house: House, title: str) -> dict[str, str]:
+    """Press a button of the last notification, and return what it is made of."""
+    (button,) = [
+        button for button in house.notified[-1].data["data"]["actions"] if button["title"] == title
+    ]
+    house.hass.bus.async_fire("mobile_app_notification_action", {"action": button["action"]})
+    await house.hass.async_block_till_done()
+    return dict(button)
+
+
+async def test_notify_and_delete(house: House, pbx: Simulator) -> None:
+    """Only the message that the button belongs to, and only if it is this automation's button."""
+    await house.use("notify", events=EVENTS, phone=house.phone)
+    for caller in "1", "2":
+        await leave(pbx, "104", caller)
+    await poll(house.hass)
+    for action in "PBX_VOICEMAIL_DELETE|automation.another|0", "SNOOZE":
+        house.hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+    await house.hass.async_block_till_done()
+    tag = house.notified[-1].data["data"]["tag"]
+    assert (await _press(house, "Delete"))["destructive"]
+    assert [message.caller for message in pbx.spool.messages("104")] == ["1"]
+    assert state_of(house.hass, "sensor.extension_104_messages").state == "1"
+    assert house.notified[-1].data == {"message": "clear_notification", "data": {"tag": tag}}
+
+
+async def test_notify_and_play_on_a_speaker(house: House, pbx: Simulator) -> None:
+    played = async_mock_service(house.hass, "media_player", "play_media")
+    await house.use("notify", events=EVENTS, phone=house.phone, speaker="media_player.kitchen")
+    await leave(pbx, "104")
+    await poll(house.hass)
+    await _press(house, "Play")
+    (message,) = (await act(house.hass, "get_messages", extension="104"))["messages"]
+    assert [dict(call.data) for call in played] == [
+        {
+            "entity_id": ["media_player.kitchen"],
+            "media_content_id": message["media_content_id"],
+            "media_content_type": "music",
+        }
+    ]
+
+
+async def test_notify_and_play_on_the_phone(house: House, pbx: Simulator) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone)
+    await leave(pbx, "104")
+    await poll(house.hass)
+    button = await _press(house, "Play")
+    assert button["action"] == "URI"
+    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
+    root = "media-source://pbx_voicemail"
+    assert [unquote(step) for step in button["uri"].split("/")] == [
+        "",
+        "media-browser",
+        "browser",
+        f"app,{root}",
+        f"music,{root}/{entry.entry_id}",
+        f"music,{root}/{entry.entry_id}/104",
+    ]
 
 
 @pytest.mark.parametrize(
