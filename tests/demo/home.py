@@ -8,6 +8,7 @@ from pathlib import Path
 import sys
 
 import aiohttp
+import imageio_ffmpeg
 from yarl import URL
 
 from .person import Person
@@ -33,10 +34,11 @@ config:
 frontend:
 history:
 logbook:
-# What a machine may lack that has no use here: a library for cameras, and ffmpeg.
+ffmpeg:
+  ffmpeg_bin: {ffmpeg}
+# What a machine may lack that has no use here: a library for cameras.
 logger:
   logs:
-    haffmpeg: critical
     homeassistant.components.camera.img_util: critical
 media_source:
 my:
@@ -111,7 +113,9 @@ class Home:
     def _prepare(self) -> None:
         storage = self._config / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
-        (self._config / "configuration.yaml").write_text(_CONFIGURATION)
+        (self._config / "configuration.yaml").write_text(
+            _CONFIGURATION.format(ffmpeg=imageio_ffmpeg.get_ffmpeg_exe())
+        )
         if self.is_new:
             (self._config / "automations.yaml").write_text("[]")
         components = self._config / "custom_components"
