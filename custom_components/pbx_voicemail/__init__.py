@@ -9,6 +9,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .actions import register_actions
 from .arrivals import Arrivals
+from .card import offer_card, serve_card, withdraw_card
 from .connection import time_zone_of
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
@@ -16,6 +17,7 @@ from .entity import register_devices
 from .issues import Issue, settle
 from .runtime import PbxConfigEntry, PbxRuntime, remove_kept
 from .view import RecordingView
+from .websocket import register_commands
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -25,7 +27,9 @@ _PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Offer what there is once for all PBXs."""
     register_actions(hass)
+    register_commands(hass)
     hass.http.register_view(RecordingView(hass))
+    await serve_card(hass)
     return True
 
 
@@ -42,6 +46,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     await entry.runtime_data.begin()
     register_devices(coordinator)
     await hass.config_entries.async_forward_entry_setups(entry, _PLATFORMS)
+    await offer_card(hass)
     return True
 
 
@@ -57,6 +62,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> None
     settle(hass, entry, *Issue)
     await Arrivals(hass, entry.entry_id, ()).remove()
     await remove_kept(hass, entry.entry_id)
+    if not hass.config_entries.async_entries(DOMAIN):
+        await withdraw_card(hass)
 
 
 async def async_remove_config_entry_device(

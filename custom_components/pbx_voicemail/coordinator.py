@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from itertools import chain
 import logging
 from time import monotonic
@@ -110,6 +110,8 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.arrivals = Arrivals(hass, entry.entry_id, self.chosen)
         self.device_info = DeviceInfo()
         self.polls: deque[Poll] = deque(maxlen=20)
+        self.answered: datetime | None = None
+        """When the PBX last gave a good answer."""
         self._zone = zone
         self._polling = Lock()
         self._listed: Mapping[str, Extension] = {}
@@ -161,6 +163,12 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 return name.removeprefix(prefix)
         return None
 
+    def device_of(self, extension: str) -> dr.DeviceEntry | None:
+        """Return the device that stands for an extension."""
+        return dr.async_get(self.hass).async_get_device_by_identifier(
+            (DOMAIN, self.unique_id(extension)), self.config_entry.entry_id
+        )
+
     @callback
     def forget(self, extension: str) -> bool:
         """Drop an extension from the roster, unless the PBX still has it."""
@@ -176,13 +184,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @callback
     def drop(self, extensions: Iterable[str]) -> None:
         """Remove the devices of extensions that only a choice brought in, not the PBX."""
-        registry = dr.async_get(self.hass)
         for extension in extensions:
-            device = registry.async_get_device_by_identifier(
-                (DOMAIN, self.unique_id(extension)), self.config_entry.entry_id
-            )
+            device = self.device_of(extension)
             if self.forget(extension) and device:
-                registry.async_remove_device(device.id)
+                dr.async_get(self.hass).async_remove_device(device.id)
 
     @override
     async def _async_setup(self) -> None:
@@ -212,6 +217,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             settle(self.hass, self.config_entry, Issue.UNKNOWN_REFUSAL)
             roster = await self._update_roster(mailboxes)
         self._remember_dialect()
+        self.answered = dt_util.utcnow()
         return PbxData(mailboxes, roster)
 
     def _respect_lock(self) -> None:

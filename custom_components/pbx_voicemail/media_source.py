@@ -20,7 +20,6 @@ from homeassistant.components.media_source import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
@@ -133,9 +132,7 @@ class PbxMediaSource(MediaSource):
         children: list[BrowseMediaSource] | None = None,
     ) -> BrowseMediaSource:
         coordinator = entry.runtime_data.coordinator
-        device = dr.async_get(self.hass).async_get_device_by_identifier(
-            (DOMAIN, coordinator.unique_id(extension)), entry.entry_id
-        )
+        device = coordinator.device_of(extension)
         name = (device.name_by_user or device.name if device else None) or extension
         count = len(coordinator.data.mailbox(extension).messages)
         title = f"{name} · {count}" if count and children is None else name

@@ -4,11 +4,10 @@ from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
 from homeassistant.components.http import KEY_HASS_USER
 from homeassistant.components.websocket_api import current_connection
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.core import callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.http import current_request
 
-from .const import DOMAIN
 from .coordinator import PbxCoordinator
 
 
@@ -46,21 +45,13 @@ def act_for_nobody() -> None:
 
 def _may(coordinator: PbxCoordinator, user: User, extension: str, policy: str) -> bool:
     """Tell what a user may do with all entities of an extension, disabled ones too."""
-    entities = _entities(coordinator.hass, coordinator, extension)
-    return user.is_admin or (
-        bool(entities) and all(user.permissions.check_entity(entity, policy) for entity in entities)
+    if user.is_admin:
+        return True
+    if (device := coordinator.device_of(extension)) is None:
+        return False
+    entities = er.async_entries_for_device(
+        er.async_get(coordinator.hass), device.id, include_disabled_entities=True
     )
-
-
-def _entities(hass: HomeAssistant, coordinator: PbxCoordinator, extension: str) -> list[str]:
-    device = dr.async_get(hass).async_get_device_by_identifier(
-        (DOMAIN, coordinator.unique_id(extension)), coordinator.config_entry.entry_id
+    return bool(entities) and all(
+        user.permissions.check_entity(entity.entity_id, policy) for entity in entities
     )
-    if device is None:
-        return []
-    return [
-        entity.entity_id
-        for entity in er.async_entries_for_device(
-            er.async_get(hass), device.id, include_disabled_entities=True
-        )
-    ]

@@ -1,6 +1,7 @@
 """Transcripts of one PBX's messages: each written once, and kept as long as its message."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -61,6 +62,8 @@ class Transcripts:
         options = coordinator.config_entry.options
         self.held: dict[str, str] = {}
         """The messages that have a transcript, and their extensions."""
+        self.revisions: Counter[str] = Counter()
+        """How often something was written down of which extension."""
         self._arrivals_engine: str | None = options.get(CONF_TRANSCRIBER)
         self._language: str | None = options.get(CONF_TRANSCRIPT_LANGUAGE)
         self._limit: float = options.get(CONF_TRANSCRIPT_LIMIT, DEFAULT_LIMIT)
@@ -154,6 +157,8 @@ class Transcripts:
         transcript = Transcript(text, engine, language, round(monotonic() - started, 1))
         self._kept[message.id] = transcript
         self.held[message.id] = message.extension
+        self.revisions[message.extension] += 1
+        self._coordinator.async_update_listeners()
         await self.end()
         return transcript
 

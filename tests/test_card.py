@@ -1,0 +1,142 @@
+"""The card comes with the integration: served, loaded by dashboards, updated, and taken away."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from homeassistant.components.lovelace.const import LOVELACE_DATA
+from homeassistant.components.lovelace.resources import ResourceStorageCollection
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.pbx_voicemail import card
+
+from .conftest import INTEGRATION
+
+FILE = INTEGRATION / "frontend" / "pbx-voicemail-card.js"
+OLD = "/pbx_voicemail_card/0123456789ab/pbx-voicemail-card.js"
+
+
+@pytest.fixture(autouse=True)
+def forget_the_address() -> Iterator[None]:
+    yield
+    card._url.cache_clear()
+
+
+@pytest.fixture
+async def dashboards(hass: HomeAssistant) -> None:
+    """Have dashboards that are made in the browser, as they are by default."""
+    assert await async_setup_component(hass, "lovelace", {})
+
+
+async def _resources(hass: HomeAssistant) -> list[dict[str, Any]]:
+    resources = hass.data[LOVELACE_DATA].resources
+    await resources.async_get_info()
+    return [{"type": item["type"], "url": item["url"]} for item in resources.async_items()]
+
+
+async def _set_up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_loaded_by_dashboards(
+    hass: HomeAssistant,
+    dashboards: None,
+    entry: MockConfigEntry,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> None:
+    await _set_up(hass, entry)
+    (resource,) = await _resources(hass)
+    assert resource["type"] == "module"
+    response = await (await hass_client_no_auth()).get(resource["url"])
+    assert response.status == 200
+    assert "javascript" in response.headers["Content-Type"]
+    assert "max-age" in response.headers["Cache-Control"]
+    assert await response.read() == await hass.async_add_executor_job(FILE.read_bytes)
+
+
+async def test_once_and_no_old_one(
+    hass: HomeAssistant, dashboards: None, entry: MockConfigEntry
+) -> None:
+    """After an upgrade, the entry of the old version becomes that of the new one."""
+    resources = hass.data[LOVELACE_DATA].resources
+    assert isinstance(resources, ResourceStorageCollection)
+    for url in "/local/another.js", OLD, OLD.replace("0", "1"):
+        await resources.async_create_item({"res_type": "module", "url": url})
+    await _set_up(hass, entry)
+    for _ in range(2):
+        urls = [resource["url"] for resource in await _resources(hass)]
+        assert len(urls) == 2
+        assert urls[0] == "/local/another.js"
+        assert urls[1].startswith("/pbx_voicemail_card/")
+        assert "0123456789ab" not in urls[1]
+        await hass.config_entries.async_reload(entry.entry_id)
+
+
+async def test_gone_with_the_last_pbx(
+    hass: HomeAssistant, dashboards: None, entry: MockConfigEntry
+) -> None:
+    await _set_up(hass, entry)
+    other = MockConfigEntry(domain="pbx_voicemail", unique_id="other", data={**entry.data})
+    other.add_to_hass(hass)
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert len(await _resources(hass)) == 1
+    await hass.config_entries.async_remove(other.entry_id)
+    assert await _resources(hass) == []
+
+
+async def test_back_with_the_next_one(
+    hass: HomeAssistant, dashboards: None, entry: MockConfigEntry
+) -> None:
+    """Without a restart in between."""
+    await _set_up(hass, entry)
+    await hass.config_entries.async_remove(entry.entry_id)
+    again = MockConfigEntry(domain="pbx_voicemail", unique_id="again", data={**entry.data})
+    again.add_to_hass(hass)
+    await _set_up(hass, again)
+    assert len(await _resources(hass)) == 1
+
+
+@pytest.mark.parametrize("added", [False, True])
+async def test_dashboards_in_yaml(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    hass_client_no_auth: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+    added: bool,
+) -> None:
+    """The log says what to add, until it is."""
+    resources = [{"url": card.STABLE_URL, "type": "module"}] if added else []
+    lovelace = {"mode": "storage", "resource_mode": "yaml", "resources": resources}
+    assert await async_setup_component(hass, "lovelace", {"lovelace": lovelace})
+    await _set_up(hass, entry)
+    told = [record.message for record in caplog.records if record.name == card.__name__]
+    assert len(told) == (0 if added else 1)
+    assert all(card.STABLE_URL in line and "configuration.yaml" in line for line in told)
+    response = await (await hass_client_no_auth()).get(card.STABLE_URL)
+    assert response.status == 200
+    await hass.config_entries.async_remove(entry.entry_id)
+
+
+async def test_no_dashboards(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await _set_up(hass, entry)
+    await hass.config_entries.async_remove(entry.entry_id)
+
+
+@pytest.fixture
+def broken(hass: HomeAssistant, dashboards: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have dashboards that are not what they were when this was written."""
+    monkeypatch.delattr(type(hass.data[LOVELACE_DATA].resources), "async_get_info")
+
+
+async def test_failure_costs_nothing_but_the_card(
+    hass: HomeAssistant, broken: None, entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _set_up(hass, entry)
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert len([record for record in caplog.records if record.name == card.__name__]) == 2

@@ -1,0 +1,242 @@
+"""The list behind the card: told once, then only what changes, and only to whom it may be told."""
+
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
+
+from .engines import Ear, connect
+from .living import act, leave, message_of, poll
+from .simulator import Simulator
+
+
+class Card:
+    """What a browser knows, from what it is told."""
+
+    def __init__(self, client: MockHAClientWebSocket) -> None:
+        self._client = client
+        self.pbxs: list[dict[str, Any]] = []
+        self.extensions: list[dict[str, Any]] = []
+        self.messages: dict[str, dict[str, Any]] = {}
+
+    async def subscribe(self) -> dict[str, Any]:
+        await self._client.send_json_auto_id({"type": "pbx_voicemail/messages/subscribe"})
+        assert (await self._client.receive_json())["success"]
+        return await self.hear()
+
+    async def hear(self) -> dict[str, Any]:
+        """Take in what was told next, and return it."""
+        told: dict[str, Any] = (await self._client.receive_json())["event"]
+        assert told
+        assert told.keys() <= {"pbxs", "extensions", "messages", "gone"}
+        self.pbxs = told.get("pbxs", self.pbxs)
+        self.extensions = told.get("extensions", self.extensions)
+        for media_id in told.get("gone", ()):
+            del self.messages[media_id]
+        self.messages |= {
+            message["media_content_id"]: message for message in told.get("messages", ())
+        }
+        return told
+
+    async def hear_nothing(self) -> None:
+        """Make sure that nothing was told: the answer to a ping is next."""
+        await self._client.send_json_auto_id({"type": "ping"})
+        assert (await self._client.receive_json())["type"] == "pong"
+
+    @property
+    def callers(self) -> set[str]:
+        return {message["caller"] for message in self.messages.values()}
+
+
+@pytest.fixture
+async def card(connected: MockConfigEntry, hass_ws_client: WebSocketGenerator) -> Card:
+    card = Card(await hass_ws_client())
+    await card.subscribe()
+    return card
+
+
+async def test_all_at_first(hass: HomeAssistant, connected: MockConfigEntry, card: Card) -> None:
+    entry_id = connected.entry_id
+    assert card.pbxs == [
+        {
+            "entry_id": entry_id,
+            "title": "UC501 (127.0.0.1)",
+            "available": True,
+            "answered": None,
+        }
+    ]
+    devices = {
+        device.name: device.id
+        for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry_id)
+    }
+    assert [(told["extension"], told["name"]) for told in card.extensions] == [
+        ("101", "Reception (101)"),
+        ("102", "Workshop (102)"),
+        ("103", "Extension 103"),
+        ("104", "Extension 104"),
+    ]
+    assert all(told["device_id"] == devices[told["name"]] for told in card.extensions)
+    assert all(told["may_delete"] for told in card.extensions)
+    listed = (await act(hass, "get_messages"))["messages"]
+    assert card.messages == {
+        message["media_content_id"]: {"entry_id": entry_id, **message} for message in listed
+    }
+
+
+async def test_nothing_new(hass: HomeAssistant, card: Card) -> None:
+    for _ in range(3):
+        await poll(hass)
+    await card.hear_nothing()
+
+
+async def test_message_that_comes_and_goes(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
+    await leave(pbx, "104", "4711")
+    await poll(hass)
+    told = await card.hear()
+    assert told.keys() == {"messages"}
+    assert [message["caller"] for message in told["messages"]] == ["4711"]
+
+    pbx.spool.delete("101", "msg0000")
+    await poll(hass)
+    assert (await card.hear()).keys() == {"gone"}
+    assert "7001" not in card.callers
+    assert "4711" in card.callers
+    await card.hear_nothing()
+
+
+async def test_deleted_by_action(hass: HomeAssistant, card: Card) -> None:
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    await act(hass, "delete_message", message_id=message_id)
+    assert (await card.hear()).keys() == {"gone"}
+
+
+async def test_extension_that_appears(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
+    await leave(pbx, "105")
+    await poll(hass)
+    told = await card.hear()
+    while "messages" not in told:
+        told = await card.hear()
+    assert {extension["extension"] for extension in card.extensions} >= {"105"}
+    assert len(card.messages) == 8
+
+
+@pytest.fixture
+async def ear(hass: HomeAssistant) -> None:
+    """Have a speech-to-text engine."""
+    await connect(hass, Ear())
+
+
+async def test_transcript(hass: HomeAssistant, ear: None, card: Card) -> None:
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    await act(hass, "transcribe_message", message_id=message_id)
+    (message,) = (await card.hear())["messages"]
+    assert (message["message_id"], message["transcript"]) == (message_id, "Please call me back.")
+
+
+async def test_outage(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
+    """The list stays as it was last known, and it is told since when."""
+    known = dict(card.messages)
+    await pbx.stop()
+    await poll(hass)
+    assert (await card.hear()).keys() == {"pbxs"}
+    assert card.pbxs[0]["available"] is False
+    assert card.pbxs[0]["answered"]
+    assert card.messages == known
+    await poll(hass)
+    await card.hear_nothing()
+    await pbx.start()
+    await poll(hass)
+    assert (await card.hear()).keys() == {"pbxs"}
+    assert card.pbxs[0]["available"] is True
+
+
+async def test_reload(hass: HomeAssistant, connected: MockConfigEntry, card: Card) -> None:
+    """Nothing flickers, and what comes later still comes."""
+    known = dict(card.messages)
+    await hass.config_entries.async_reload(connected.entry_id)
+    await hass.async_block_till_done()
+    assert (await card.hear()).keys() == {"pbxs"}
+    assert (await card.hear()).keys() == {"pbxs"}
+    assert card.messages == known
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    await act(hass, "delete_message", message_id=message_id)
+    assert (await card.hear()).keys() == {"gone"}
+
+
+async def test_pbx_that_is_removed(
+    hass: HomeAssistant, connected: MockConfigEntry, card: Card
+) -> None:
+    await hass.config_entries.async_remove(connected.entry_id)
+    await hass.async_block_till_done()
+    while card.pbxs:
+        await card.hear()
+    assert card.messages == {}
+    assert card.extensions == []
+
+
+async def test_pbx_that_comes_later(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, hass_ws_client: WebSocketGenerator
+) -> None:
+    await pbx.stop()
+    await hass.config_entries.async_setup(entry.entry_id)
+    card = Card(await hass_ws_client())
+    await card.subscribe()
+    assert [(told["available"], told["answered"]) for told in card.pbxs] == [(False, None)]
+    assert card.messages == {}
+    await pbx.start()
+    await hass.config_entries.async_reload(entry.entry_id)
+    while not card.messages:
+        await card.hear()
+    assert card.pbxs[0]["available"]
+    assert len(card.messages) == 7
+
+
+async def test_only_what_one_may_hear(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    restricted_token: str,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    client = await hass_ws_client(hass, restricted_token)
+    card = Card(client)
+    await card.subscribe()
+    assert {told["extension"]: told["may_delete"] for told in card.extensions} == {
+        "101": False,
+        "102": True,
+    }
+    assert {message["extension"] for message in card.messages.values()} == {"101", "102"}
+    await leave(pbx, "103")
+    await poll(hass)
+    await card.hear_nothing()
+    # And no more what one may not hear any longer.
+    device = next(
+        device
+        for device in dr.async_entries_for_config_entry(dr.async_get(hass), connected.entry_id)
+        if device.name == "Reception (101)"
+    )
+    dr.async_get(hass).async_remove_device(device.id)
+    await leave(pbx, "102")
+    await poll(hass)
+    await card.hear()
+    assert {message["extension"] for message in card.messages.values()} == {"102"}
+
+
+async def test_end(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """A browser that goes leaves nothing behind."""
+    coordinator = connected.runtime_data.coordinator
+    before = len(coordinator._listeners)
+    client = await hass_ws_client()
+    await Card(client).subscribe()
+    assert len(coordinator._listeners) == before + 1
+    await client.send_json_auto_id({"type": "unsubscribe_events", "subscription": 1})
+    assert (await client.receive_json())["success"]
+    assert len(coordinator._listeners) == before
