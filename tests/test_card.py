@@ -16,7 +16,7 @@ from custom_components.pbx_voicemail import card
 
 from .conftest import INTEGRATION
 
-FILE = INTEGRATION / "frontend" / "pbx-voicemail-card.js"
+FOLDER = INTEGRATION / "frontend"
 OLD = "/pbx_voicemail_card/0123456789ab/pbx-voicemail-card.js"
 
 
@@ -53,11 +53,15 @@ async def test_loaded_by_dashboards(
     await _set_up(hass, entry)
     (resource,) = await _resources(hass)
     assert resource["type"] == "module"
-    response = await (await hass_client_no_auth()).get(resource["url"])
-    assert response.status == 200
-    assert "javascript" in response.headers["Content-Type"]
-    assert "max-age" in response.headers["Cache-Control"]
-    assert await response.read() == await hass.async_add_executor_job(FILE.read_bytes)
+    client = await hass_client_no_auth()
+    modules = await hass.async_add_executor_job(lambda: list(FOLDER.glob("*.js")))
+    assert resource["url"].rpartition("/")[2] in {module.name for module in modules}
+    for module in modules:
+        response = await client.get(f"{resource['url'].rpartition('/')[0]}/{module.name}")
+        assert response.status == 200
+        assert "javascript" in response.headers["Content-Type"]
+        assert "max-age" in response.headers["Cache-Control"]
+        assert await response.read() == await hass.async_add_executor_job(module.read_bytes)
 
 
 async def test_once_and_no_old_one(

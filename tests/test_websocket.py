@@ -31,6 +31,8 @@ class Card:
         """Take in what was told next, and return it."""
         told: dict[str, Any] = (await self._client.receive_json())["event"]
         assert told
+        if told.pop("reset", False):
+            self.messages.clear()
         assert told.keys() <= {"pbxs", "extensions", "messages", "gone"}
         self.pbxs = told.get("pbxs", self.pbxs)
         self.extensions = told.get("extensions", self.extensions)
@@ -60,9 +62,15 @@ async def card(connected: MockConfigEntry, hass_ws_client: WebSocketGenerator) -
 
 async def test_all_at_first(hass: HomeAssistant, connected: MockConfigEntry, card: Card) -> None:
     entry_id = connected.entry_id
+    hub = next(
+        device
+        for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry_id)
+        if device.name == "UC501"
+    )
     assert card.pbxs == [
         {
             "entry_id": entry_id,
+            "device_id": hub.id,
             "title": "UC501 (127.0.0.1)",
             "available": True,
             "answered": None,

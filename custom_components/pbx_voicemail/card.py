@@ -3,7 +3,7 @@
 from functools import cache
 from hashlib import sha256
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from homeassistant.components.http import StaticPathConfig
@@ -16,19 +16,20 @@ from .const import DOMAIN
 
 _LOGGER = logging.getLogger(__name__)
 
-_FILE: Final = Path(__file__).parent / "frontend" / "pbx-voicemail-card.js"
+_FOLDER: Final = Path(__file__).parent / "frontend"
+_CARD: Final = "pbx-voicemail-card.js"
 _BASE: Final = f"/{DOMAIN}_card"
-STABLE_URL: Final = f"{_BASE}/{_FILE.name}"
+STABLE_URL: Final = f"{_BASE}/latest/{_CARD}"
 """For dashboards in YAML, whose owner would not want to change it with each version."""
 
 
 async def serve_card(hass: HomeAssistant) -> None:
-    """Serve the card, under a path that changes with it, so that no old one is kept."""
+    """Serve the card's modules, in a folder that changes with them, so that no old one is kept."""
     url = await hass.async_add_executor_job(_url)
     await hass.http.async_register_static_paths(
         [
-            StaticPathConfig(url, str(_FILE), cache_headers=True),
-            StaticPathConfig(STABLE_URL, str(_FILE), cache_headers=False),
+            StaticPathConfig(str(PurePosixPath(path).parent), str(_FOLDER), cache_headers=is_new)
+            for path, is_new in ((url, True), (STABLE_URL, False))
         ]
     )
 
@@ -79,5 +80,6 @@ async def _set_resource(hass: HomeAssistant, url: str | None) -> None:
 
 @cache
 def _url() -> str:
-    digest = sha256(_FILE.read_bytes()).hexdigest()[:12]
-    return f"{_BASE}/{digest}/{_FILE.name}"
+    modules = sorted(_FOLDER.glob("*.js"))
+    digest = sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
+    return f"{_BASE}/{digest[:12]}/{_CARD}"

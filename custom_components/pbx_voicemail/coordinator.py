@@ -163,10 +163,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 return name.removeprefix(prefix)
         return None
 
-    def device_of(self, extension: str) -> dr.DeviceEntry | None:
-        """Return the device that stands for an extension."""
+    def device_of(self, *extension: str) -> dr.DeviceEntry | None:
+        """Return the device that stands for an extension or, without one, for the PBX."""
         return dr.async_get(self.hass).async_get_device_by_identifier(
-            (DOMAIN, self.unique_id(extension)), self.config_entry.entry_id
+            (DOMAIN, self.unique_id(*extension)), self.config_entry.entry_id
         )
 
     @callback

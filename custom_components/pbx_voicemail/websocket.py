@@ -39,9 +39,10 @@ def register_commands(hass: HomeAssistant) -> None:
 def _subscribe(hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]) -> None:
     """Tell all messages that the user may hear, and go on telling what changes.
 
-    Each event has, where there is news:
+    The first event has `reset`, since a browser subscribes again when it has lost the
+    connection, and then forgets what it knew. Each has, where there is news:
 
-    `pbxs`, all of them: `entry_id`, `title`, `available`, and `answered`, when the PBX
+    `pbxs`, all of them: `entry_id`, `device_id`, `title`, `available`, and `answered`, when the PBX
     was last heard of, if it is not available (ISO 8601);
     `extensions`, all of them: `entry_id`, `extension`, `device_id`, `name`, `may_delete`;
     `messages`, those that are new or changed, in the words of events and actions, and with
@@ -85,6 +86,7 @@ class _Subscription:
         self._hass = hass
         self._connection = connection
         self._number = number
+        self._is_first = True
         self._told: dict[str, list[_Told]] = {}
         self._known: dict[str, _Pbx] = {}
         self._stop = async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._follow)
@@ -121,6 +123,9 @@ class _Subscription:
             news["messages"] = messages
         if gone:
             news["gone"] = gone
+        if self._is_first:
+            news["reset"] = True
+            self._is_first = False
         if news:
             self._connection.send_event(self._number, news)
 
@@ -171,8 +176,10 @@ class _Subscription:
             coordinator is not None and coordinator.last_update_success
         )
         answered = coordinator.answered if coordinator and not available else None
+        device = coordinator.device_of() if coordinator else None
         return {
             "entry_id": entry.entry_id,
+            "device_id": device.id if device else None,
             "title": entry.title,
             "available": available,
             "answered": answered.isoformat() if answered else None,
