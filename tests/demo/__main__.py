@@ -101,12 +101,12 @@ async def _pbx(port: int) -> AsyncIterator[Process]:
 
 async def _start(home: Home, person: Person, pbx: str) -> None:
     await home.start(person)
-    await _connect(person, pbx)
+    await connect(person, pbx)
     if home.is_new:
-        await _furnish(person)
+        await furnish(person)
 
 
-async def _connect(person: Person, pbx: str) -> None:
+async def connect(person: Person, pbx: str) -> None:
     """Add the PBX as a person would, in place of one that another demo left behind."""
     for entry in await person.get("/api/config/config_entries/entry?domain=pbx_voicemail"):
         await person.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
@@ -118,7 +118,7 @@ async def _connect(person: Person, pbx: str) -> None:
         raise RuntimeError(f"the PBX could not be added: {done.get('errors')}")
 
 
-async def _furnish(person: Person) -> None:
+async def furnish(person: Person) -> None:
     """Make a dashboard of the mailboxes, and that the start page."""
     page = "demo-voicemail"
     await person.command(

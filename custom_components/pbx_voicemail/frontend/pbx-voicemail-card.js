@@ -5,7 +5,7 @@
  */
 
 import { Inbox } from "./inbox.js";
-import { clock, Dates, loadTexts, text } from "./words.js";
+import { clock, count, Dates, loadTexts, text } from "./words.js";
 
 /**
  * @typedef {import("./inbox.js").Extension} Extension
@@ -14,7 +14,7 @@ import { clock, Dates, loadTexts, text } from "./words.js";
  * @typedef {{title?: string, devices?: string[]}} Config
  */
 
-const ROWS_AT_ONCE = 40;
+const ROWS_AT_ONCE = 25;
 const CONTROLS_FROM = 6;
 const ICONS = { "": "play", paused: "play", playing: "pause", loading: "dots-horizontal" };
 
@@ -47,6 +47,9 @@ const icon = (name) => {
 
 /** One message in the list. Its element stays the same for as long as it is shown, and so does the focus. */
 class Row {
+  /** What is shown, to be left alone while that stays the same. @type {unknown[]} */
+  #shown = [];
+
   /**
    * @param {Inbox} inbox
    * @param {Message} message
@@ -55,14 +58,14 @@ class Row {
   constructor(inbox, message, hass) {
     this.inbox = inbox;
     this.message = message;
-    const id = message.media_content_id;
     this.play = make("button", {
-      class: "play",
-      type: "button",
+      ...{ class: "play", type: "button" },
       click: () => inbox.player.toggle(this.message, hass()),
     });
     this.who = make("div", { class: "who" });
-    this.what = make("div", { class: "what" });
+    this.where = make("bdi");
+    this.when = make("time");
+    this.length = make("span");
     this.said = make("p", { class: "said", dir: "auto" });
     this.problem = make("p", { class: "problem", role: "alert" });
     this.position = make("span", { class: "position", dir: "ltr" });
@@ -73,11 +76,13 @@ class Row {
     this.progress = make("div", { class: "progress" }, this.seek, this.position);
     this.call = make("a", { class: "button" }, icon("phone"));
     this.delete = make("button", { type: "button", click: () => this.#leave(true) }, icon("delete"));
+    this.notice = make("span");
     this.undo = make("button", { type: "button", class: "undo", click: () => this.#leave(false) });
-    this.deleted = make("div", { class: "deleted" }, make("span"), this.undo);
-    const main = make("div", { class: "main" }, this.who, this.what, this.said, this.progress, this.problem);
+    this.deleted = make("div", { class: "deleted" }, this.notice, this.undo);
+    const what = make("div", { class: "what" }, this.where, this.when, this.length);
+    const main = make("div", { class: "main" }, this.who, what, this.said, this.progress, this.problem);
     this.body = make("div", { class: "body" }, this.play, main, this.call, this.delete);
-    this.element = make("li", { "data-id": id }, this.body, this.deleted);
+    this.element = make("li", {}, this.body, this.deleted);
   }
 
   /** @param {boolean} leaves */
@@ -95,54 +100,69 @@ class Row {
    * @param {boolean} available
    */
   show(message, extension, dates, available) {
-    const { inbox } = this;
-    const { player } = inbox;
-    const { media_content_id: id, caller, caller_name: name, received, duration } = message;
+    const { player, leaving, errors } = this.inbox;
+    const id = message.media_content_id;
+    const leaves = leaving.has(id);
     const state = player.id === id ? player.state : "";
-    const who = name ?? caller ?? text("unknown_caller");
-    const leaves = inbox.leaving.has(id);
+    if (state) this.#showProgress(player.position, player.duration || message.duration || 0);
+    const shown = [message, extension, dates, available, leaves, state, errors.get(id)];
+    if (shown.every((part, index) => part === this.#shown[index])) return;
+    this.#shown = shown;
     this.message = message;
+    const who = message.caller_name ?? message.caller ?? text("unknown_caller");
+    const blanks = { caller: who };
+
     this.body.hidden = leaves;
     this.deleted.hidden = !leaves;
-    put(/** @type {HTMLElement} */ (this.deleted.firstChild), text("card_deleted", { caller: who }));
+    this.progress.hidden = !state;
+    put(this.notice, text("card_deleted", blanks));
     put(this.undo, text("card_undo"));
-
-    const label = text(state === "playing" ? "card_pause" : "card_play", { caller: who });
     setIcon(this.play, ICONS[state]);
-    describe(this.play, label, available);
+    describe(this.play, text(state === "playing" ? "card_pause" : "card_play", blanks), available);
     this.play.setAttribute("aria-busy", String(state === "loading"));
-    describe(this.delete, text("card_delete", { caller: who }), available);
+    this.seek.setAttribute("aria-label", text("card_seek", blanks));
+    describe(this.delete, text("card_delete", blanks), available);
     this.delete.hidden = !extension?.may_delete;
-    const number = /^\+?[\d\s().\-/*#]{2,}$/.test(caller ?? "") ? caller : null;
-    this.call.hidden = !number;
-    if (number) {
-      this.call.href = `tel:${number.replace(/[^\d+*#]/g, "").replaceAll("#", "%23")}`;
-      describe(this.call, text("card_call", { caller: who }));
-    }
-
-    const people = [make("bdi", {}, who)];
-    if (name && caller) people.push(make("bdi", { class: "number" }, caller));
-    if (message.read === false) people.push(make("span", { class: "new" }, text("card_new")));
-    put(this.who, ...people);
-    const parts = [make("bdi", {}, extension?.name ?? message.extension)];
-    if (received) {
-      const when = `${dates.relative(received)} (${dates.absolute(received)})`;
-      parts.push(make("time", { datetime: received }, when));
-    }
-    if (duration !== null) parts.push(make("span", {}, clock(duration)));
-    put(this.what, ...parts);
-    put(this.said, message.transcript ?? "");
-    put(this.problem, inbox.errors.get(id) ?? "");
+    this.#showCall(message.caller ?? "", text("card_call", blanks));
+    this.element.classList.toggle("stale", !available);
     this.element.classList.toggle("unread", message.read === false);
 
-    this.progress.hidden = !state;
-    if (state) {
-      this.seek.max = String(player.duration || duration || 0);
-      this.seek.value = String(player.position);
-      this.seek.setAttribute("aria-label", text("card_seek", { caller: who }));
-      this.seek.setAttribute("aria-valuetext", clock(player.position));
-      put(this.position, `${clock(player.position)} / ${clock(player.duration || duration || 0)}`);
+    const people = [make("bdi", {}, who)];
+    if (message.caller_name && message.caller) people.push(make("bdi", { class: "number" }, message.caller));
+    if (message.read === false) people.push(make("span", { class: "new" }, text("card_new")));
+    put(this.who, ...people);
+    put(this.where, extension?.name ?? message.extension);
+    put(this.length, message.duration === null ? "" : clock(message.duration));
+    put(this.said, message.transcript ?? "");
+    put(this.problem, errors.get(id) ?? "");
+    this.age(dates);
+  }
+
+  /** Tells anew how long ago it was. @param {Dates} dates */
+  age(dates) {
+    const { received } = this.message;
+    if (received) {
+      this.when.dateTime = received;
+      put(this.when, `${dates.relative(received)} (${dates.absolute(received)})`);
     }
+  }
+
+  /**
+   * @param {number} position
+   * @param {number} duration
+   */
+  #showProgress(position, duration) {
+    this.seek.max = String(duration);
+    this.seek.value = String(position);
+    this.seek.setAttribute("aria-valuetext", clock(position));
+    put(this.position, `${clock(position)} / ${clock(duration)}`);
+  }
+
+  /** Offers to call back, if a caller is a number. @param {string} caller @param {string} label */
+  #showCall(caller, label) {
+    this.call.hidden = !/^\+?[\d\s().\-/*#]{2,}$/.test(caller);
+    this.call.href = `tel:${caller.replace(/[^\d+*#]/g, "").replaceAll("#", "%23")}`;
+    describe(this.call, label);
   }
 }
 
@@ -186,6 +206,8 @@ class PbxVoicemailCard extends HTMLElement {
   #inbox;
   /** @type {Map<string, Row>} */
   #rows = new Map();
+  /** @type {Dates | undefined} */
+  #dates;
   #limit = ROWS_AT_ONCE;
   #frame = 0;
   #minute = 0;
@@ -193,12 +215,17 @@ class PbxVoicemailCard extends HTMLElement {
   #update = () => {
     this.#frame ||= requestAnimationFrame(() => this.#render());
   };
+  #reword = () => {
+    this.#dates = undefined;
+    this.#update();
+  };
   #restart = () => {
     this.#limit = ROWS_AT_ONCE;
     this.#list.scrollTop = 0;
     this.#update();
   };
 
+  #card = document.createElement("ha-card");
   #title = make("h2");
   #count = make("span", { class: "count" });
   #search = make("input", { type: "search", input: this.#restart });
@@ -234,8 +261,9 @@ class PbxVoicemailCard extends HTMLElement {
 
   constructor() {
     super();
-    const header = make("header", {}, this.#title, this.#count);
-    const card = document.createElement("ha-card");
+    const header = make("div", { class: "header" }, this.#title, this.#count);
+    const card = this.#card;
+    card.setAttribute("role", "region");
     card.append(header, this.#controls, this.#notices, this.#list, this.#empty);
     this.#root.append(make("style", {}, STYLE), card);
   }
@@ -252,8 +280,8 @@ class PbxVoicemailCard extends HTMLElement {
     const before = this.#hass;
     this.#hass = hass;
     if (before?.connection !== hass.connection && this.isConnected) this.#open();
-    if (before?.language !== hass.language) loadTexts(hass)?.then(this.#update);
-    if (before?.locale !== hass.locale) this.#update();
+    if (before?.language !== hass.language) loadTexts(hass)?.then(this.#reword);
+    if (before?.locale !== hass.locale) this.#reword();
   }
 
   getCardSize() {
@@ -266,7 +294,9 @@ class PbxVoicemailCard extends HTMLElement {
 
   connectedCallback() {
     this.#open();
-    this.#minute = window.setInterval(this.#update, 30_000);
+    this.#minute = window.setInterval(() => {
+      if (this.#dates) for (const row of this.#rows.values()) row.age(this.#dates);
+    }, 30_000);
   }
 
   disconnectedCallback() {
@@ -306,12 +336,14 @@ class PbxVoicemailCard extends HTMLElement {
     const all = [...inbox.messages.values()].filter((message) => extensions.has(key(message)));
     const waiting = all.filter((message) => !inbox.leaving.has(message.media_content_id));
     put(this.#title, this.#config.title ?? text("card_title"));
-    put(this.#count, String(waiting.length));
-    this.#count.setAttribute("aria-label", text("card_count", { count: String(waiting.length) }));
+    const number = count(waiting.length, hass.locale);
+    put(this.#count, number);
+    this.#count.title = text("card_count", { count: number });
     this.#count.hidden = !inbox.isLoaded;
     this.#renderControls(extensions, all.length);
     const down = inbox.pbxs.filter((pbx) => !pbx.available);
-    const dates = new Dates(hass);
+    this.#dates ??= new Dates(hass);
+    const dates = this.#dates;
     put(
       this.#notices,
       ...down.map(({ title, answered }) =>
@@ -329,21 +361,20 @@ class PbxVoicemailCard extends HTMLElement {
     const found = this.#found(all, extensions);
     const unavailable = new Set(down.map((pbx) => pbx.entry_id));
     this.#renderRows(found, (row, message) => {
-      row.element.classList.toggle("stale", unavailable.has(message.entry_id));
       row.show(message, extensions.get(key(message)), dates, !unavailable.has(message.entry_id));
     });
     this.#empty.hidden = found.length > 0;
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
     put(this.#empty, text(inbox.isLoaded ? none : "card_loading"));
-    this.#list.setAttribute("aria-label", this.#title.textContent ?? "");
+    for (const part of [this.#card, this.#list]) part.setAttribute("aria-label", this.#title.textContent ?? "");
   }
 
   /**
    * @param {Map<string, Extension>} extensions
-   * @param {number} count of messages
+   * @param {number} messages
    */
-  #renderControls(extensions, count) {
-    this.#controls.hidden = count < CONTROLS_FROM && !this.#search.value && !this.#filter.value;
+  #renderControls(extensions, messages) {
+    this.#controls.hidden = messages < CONTROLS_FROM && !this.#search.value && !this.#filter.value;
     this.#search.placeholder = text("card_search");
     this.#search.setAttribute("aria-label", text("card_search"));
     this.#filter.setAttribute("aria-label", text("card_extension"));
@@ -414,7 +445,7 @@ const STYLE = `
   :host { display: block; }
   ha-card { display: flex; flex-direction: column; overflow: hidden; color: var(--primary-text-color); }
   [hidden] { display: none !important; }
-  header { display: flex; align-items: center; gap: 12px; padding: 16px 16px 8px; }
+  .header { display: flex; align-items: center; gap: 12px; padding: 16px 16px 8px; }
   h2 { margin: 0; font-size: 1.25rem; font-weight: 500; overflow-wrap: anywhere; }
   .count { min-width: 1.5em; padding: 2px 8px; border-radius: 12px; text-align: center; font-size: 0.875rem;
     background: var(--secondary-background-color); }
@@ -436,7 +467,7 @@ const STYLE = `
   .number { font-weight: 400; color: var(--secondary-text-color); }
   .new { padding: 0 8px; border: 1px solid currentColor; border-radius: 10px; font-size: 0.75rem; }
   .what { font-size: 0.875rem; color: var(--secondary-text-color); }
-  .what > * + *::before { content: "·"; margin: 0 6px; }
+  .what > :not(:empty) ~ :not(:empty)::before { content: "·"; margin: 0 6px; }
   .said { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--divider-color); }
   .said:empty, .problem:empty { display: none; }
   .problem { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--error-color); }

@@ -1,7 +1,7 @@
 /** Words, dates and durations as the user has them in Home Assistant. */
 
 /**
- * @typedef {{language: string, time_format: string, time_zone: string}} Locale
+ * @typedef {{language: string, number_format: string, time_format: string, time_zone: string}} Locale
  * @typedef {import("./inbox.js").Hass} Hass
  */
 
@@ -45,6 +45,17 @@ export function loadTexts(hass) {
  */
 export function text(key, blanks = {}) {
   return (texts[key] ?? "").replace(/{(\w+)}/g, (_, name) => blanks[name] ?? "");
+}
+
+/** Languages that write numbers as Home Assistant's formats are called. @type {Record<string, string | undefined>} */
+const NUMBERS = { comma_decimal: "en", decimal_comma: "de", space_comma: "fr", system: undefined };
+
+/**
+ * @param {number} number
+ * @param {Locale} locale
+ */
+export function count(number, { language, number_format: format }) {
+  return number.toLocaleString(format in NUMBERS ? NUMBERS[format] : language, { useGrouping: format !== "none" });
 }
 
 /** @param {number} seconds */
