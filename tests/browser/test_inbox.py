@@ -14,13 +14,14 @@ from playwright.async_api import Browser, Locator, Page, expect
 import pytest
 from yarl import URL
 
-from tests.conftest import EXTENSIONS, FIXTURES, TOKEN
+from tests.conftest import FIXTURES, TOKEN
 from tests.demo.__main__ import connect, furnish
 from tests.demo.home import REPOSITORY, Home
 from tests.demo.person import PASSWORD, USER, Person
 from tests.end_to_end import free_port
 from tests.living import leave
 from tests.simulator import Simulator, Spool
+from tests.simulator.__main__ import EXTENSIONS
 from tests.simulator.fill import fill
 
 SCREENSHOTS = REPOSITORY / "screenshots"
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 @pytest.fixture
 async def mailboxes(tmp_path: Path) -> Spool:
-    """Copy the recorded mailboxes, and leave a message that tries to be more than text."""
+    """Copy the recorded mailboxes."""
     await asyncio.to_thread(shutil.copytree, FIXTURES / "asterisk-voicemail", tmp_path / "spool")
     return Spool(tmp_path / "spool")
 
@@ -140,6 +141,7 @@ async def test_from_the_dialog_to_an_empty_inbox(
         await visit.open()
         await expect(visit.card.get_by_role("listitem")).to_have_count(7)
         await visit.look("inbox")
+        await _suggestion(visit)
         await _hear(visit)
         await _one_at_a_time(visit)
         await _delete(visit, uc501)
@@ -147,6 +149,22 @@ async def test_from_the_dialog_to_an_empty_inbox(
         await _arrival(visit, uc501)
         await _outage(visit, uc501)
         await _end(visit, uc501)
+
+
+async def _suggestion(visit: Visit) -> None:
+    """Who picks an entity of an extension for a dashboard is offered its inbox."""
+    suggested = await visit.page.evaluate(
+        "window.customCards.find(card => card.type === 'pbx-voicemail-card')"
+        ".getEntitySuggestion(document.querySelector('home-assistant').hass,"
+        " 'sensor.reception_101_messages').config"
+    )
+    assert suggested["type"] == "custom:pbx-voicemail-card"
+    (extension,) = [
+        told
+        for told in await visit.person.command("config/device_registry/list")
+        if told["name"] == "Reception (101)"
+    ]
+    assert suggested["devices"] == [extension["id"]]
 
 
 async def _hear(visit: Visit) -> None:
@@ -191,7 +209,7 @@ async def _search(visit: Visit) -> None:
     await visit.card.get_by_role("searchbox").fill("nobody")
     await expect(visit.card.get_by_text("No message matches")).to_be_visible()
     await visit.card.get_by_role("searchbox").fill("")
-    await visit.card.get_by_role("combobox").select_option(label="Extension 103")
+    await visit.card.get_by_role("combobox").select_option(label="Gate (103)")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)
     await visit.card.get_by_role("combobox").select_option(label="All extensions")
 
@@ -211,12 +229,14 @@ async def _outage(visit: Visit, uc501: Simulator) -> None:
     """The PBX goes away, and comes back."""
     await uc501.stop()
     await visit.poll()
-    await expect(visit.card.get_by_text("is unavailable since")).to_be_visible(timeout=15_000)
+    await expect(visit.card.get_by_text("has been unavailable since")).to_be_visible(timeout=15_000)
     await expect(visit.row("7001").get_by_role("button", name="Play")).to_be_disabled()
     await visit.look("unavailable")
     await uc501.start()
     await visit.poll()
-    await expect(visit.card.get_by_text("is unavailable since")).to_have_count(0, timeout=40_000)
+    await expect(visit.card.get_by_text("has been unavailable since")).to_have_count(
+        0, timeout=40_000
+    )
     await expect(visit.row("7001").get_by_role("button", name="Play")).to_be_enabled()
 
 
