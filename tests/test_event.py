@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
-from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_STATE_CHANGED
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_STATE_CHANGED, MATCH_ALL
 from homeassistant.core import CoreState, Event, EventStateChangedData, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -388,3 +388,14 @@ async def test_triggers(
     await pbx.start()
     await poll(hass)
     assert [str(event.data["caller"]) for event in called] == ["1", "2"]
+
+
+@pytest.mark.parametrize("entity_id", [RECEPTION, "sensor.reception_101_messages"])
+async def test_who_called_is_not_recorded(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, entity_id: str
+) -> None:
+    await leave(pbx, "101")
+    await poll(hass)
+    state = state_of(hass, entity_id)
+    assert state.state_info
+    assert MATCH_ALL in state.state_info["unrecorded_attributes"]

@@ -76,7 +76,7 @@ class Row {
     this.progress = make("div", { class: "progress" }, this.seek, this.position);
     this.call = make("a", { class: "button" }, icon("phone"));
     this.delete = make("button", { type: "button", click: () => this.#leave(true) }, icon("delete"));
-    this.notice = make("span");
+    this.notice = make("span", { role: "status" });
     this.undo = make("button", { type: "button", class: "undo", click: () => this.#leave(false) });
     this.deleted = make("div", { class: "deleted" }, this.notice, this.undo);
     const what = make("div", { class: "what" }, this.where, this.when, this.length);
