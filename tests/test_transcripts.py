@@ -135,6 +135,33 @@ async def test_ai_task_for_one_who_may_hear_it(
         assert (await client.receive_json())["success"] is may
 
 
+async def test_ai_task_whoever_had_the_pbx_asked(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    restricted_token: str,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """A user without permission finds an arrival by chance: it is written down for all the same."""
+    await connect(hass, AiTask())
+    hass.config_entries.async_update_entry(connected, options={"transcriber": AI_TASK})
+    await hass.config_entries.async_reload(connected.entry_id)
+    client = await hass_ws_client(hass, restricted_token)
+    await leave(pbx, "103")
+    await client.send_json_auto_id(
+        {
+            "type": "call_service",
+            "domain": "homeassistant",
+            "service": "update_entity",
+            "service_data": {"entity_id": "sensor.workshop_102_messages"},
+        }
+    )
+    assert (await client.receive_json())["success"]
+    await hass.async_block_till_done(wait_background_tasks=True)
+    announced = state_of(hass, "event.extension_103_new_message")
+    assert announced.attributes["transcript"] == TEXT
+
+
 async def test_gsm(
     ffmpeg: None, hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, ear: Ear
 ) -> None:

@@ -1,6 +1,5 @@
 """One poll for the whole PBX, and the roster: the extensions we know."""
 
-from asyncio import Lock
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -113,7 +112,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.answered: datetime | None = None
         """When the PBX last gave a good answer."""
         self._zone = zone
-        self._polling = Lock()
         self._listed: Mapping[str, Extension] = {}
         self._list_due = 0.0
         self._refusals = 0
@@ -201,11 +199,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     @override
     async def _async_update_data(self) -> PbxData:
-        # An answer that is overtaken by a later one would bring back what has been deleted.
-        async with self._polling:
-            return await self._poll()
-
-    async def _poll(self) -> PbxData:
         self._respect_lock()
         with self._translated_errors(), self._recorded():
             try:
