@@ -216,7 +216,7 @@ async def test_announce(
     only_if_home: bool,
     spoken: int,
 ) -> None:
-    await house.wait_until(freezer, pbx, datetime(2026, 11, 25, hour, tzinfo=HOME_ZONE))
+    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, hour, tzinfo=HOME_ZONE))
     house.hass.states.async_set("zone.home", str(people))
     calls = async_mock_service(house.hass, "tts", "speak")
     await house.use(
@@ -280,13 +280,13 @@ async def test_remind(house: House) -> None:
 
 
 async def test_daily_digest(freezer: FrozenDateTimeFactory, house: House, pbx: Simulator) -> None:
-    await house.wait_until(freezer, pbx, datetime(2026, 11, 25, 7, 59, tzinfo=HOME_ZONE))
+    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, 7, 59, tzinfo=HOME_ZONE))
     await house.use(
         "daily_digest",
         mailboxes=["sensor.reception_101_messages", "sensor.extension_104_messages"],
         phone=house.phone,
     )
-    await house.wait_until(freezer, pbx, datetime(2026, 11, 25, 8, 0, 1, tzinfo=HOME_ZONE))
+    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, 8, 0, 1, tzinfo=HOME_ZONE))
     async_fire_time_changed(house.hass)
     await house.hass.async_block_till_done()
     await house.leave_off()
@@ -304,7 +304,7 @@ async def test_empty_office(
     hour: int,
     told: int,
 ) -> None:
-    await house.wait_until(freezer, pbx, datetime(2026, 11, day, hour, tzinfo=HOME_ZONE))
+    await house.wait_until(freezer, pbx, datetime(2037, 11, day, hour, tzinfo=HOME_ZONE))
     await house.use("empty_office", events=EVENTS, phone=house.phone)
     await leave(pbx, "101")
     await poll(house.hass)
