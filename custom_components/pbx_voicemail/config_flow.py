@@ -5,7 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+)
 from homeassistant.const import (
     CONF_HOST,
     CONF_PASSWORD,
@@ -38,12 +43,22 @@ from .const import (
     CONF_API,
     CONF_DIALECT,
     CONF_EXTENSIONS,
+    CONF_FINGERPRINT,
     CONF_PASSWORD_MD5,
     CONF_REFUSED,
     DOMAIN,
 )
 from .options_flow import PbxOptionsFlow, extension_choice
-from .pbx import DEFAULT_PORT, DIALECTS, Address, Credentials, DeviceInfo, Extension, PbxError
+from .pbx import (
+    DEFAULT_PORT,
+    DIALECTS,
+    Address,
+    Credentials,
+    DeviceInfo,
+    Extension,
+    PbxError,
+    PbxTlsError,
+)
 
 _ASK_WHICH_FROM = 26
 
@@ -127,8 +142,11 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def __init__(self) -> None:
         """Start without answers."""
+        self._answers: _Answers = {}
         self._data: _Answers = {}
         self._identity: Identity | None = None
+        self._shown = ""
+        self._trusted = ""
 
     @staticmethod
     @callback
@@ -140,26 +158,20 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask where the PBX is, and for a token, if there is one."""
-        errors: dict[str, str] = {}
-        placeholders: dict[str, str] = {}
-        if user_input is not None:
-            token = user_input[CONF_TOKEN].strip()
-            with _told_in(errors, placeholders):
-                self._data = _read_address(user_input)
-                if token:
-                    self._data[CONF_TOKEN] = token
-                    self._identity = await _identify(self.hass, self._data)
-                else:
-                    async with temporary_client(self.hass, self._data) as client:
-                        await client.find_dialect()
-            if not errors:
-                return await (self._finish() if token else self.async_step_login())
-        return self.async_show_form(
-            step_id="user",
-            data_schema=self._prefilled(_USER_SCHEMA, user_input),
-            errors=errors,
-            description_placeholders=placeholders,
-        )
+        if user_input is None:
+            return self._show_address_form({})
+        self._answers = user_input
+        return await self._approach()
+
+    async def async_step_certificate(self, user_input: _Answers | None = None) -> ConfigFlowResult:
+        """Ask whether to trust a certificate that nobody vouches for, from now on that one alone."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="certificate",
+                description_placeholders={"fingerprint": _in_groups(self._shown)},
+            )
+        self._trusted = self._shown
+        return await self._approach()
 
     async def async_step_login(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask for the API user, to get tokens with."""
@@ -218,27 +230,71 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask where the PBX is now."""
         entry = self._get_reconfigure_entry()
+        if user_input is None:
+            known = Address(entry.data[CONF_HOST], entry.data[CONF_PORT])
+            return self._show_address_form({CONF_HOST: str(known), CONF_ADVANCED: entry.data})
+        self._answers = user_input
+        self._trusted = self._trusted or entry.data.get(CONF_FINGERPRINT, "")
+        return await self._approach()
+
+    async def _approach(self) -> ConfigFlowResult:
+        """Go on from the address that was entered, or tell what is wrong with it."""
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
-        if user_input is not None:
-            with _told_in(errors, placeholders):
-                address = _read_address(user_input)
-                identity = await _identify(self.hass, _without(entry.data, CONF_DIALECT) | address)
-            if not errors:
-                if not identity.may_be(entry):
-                    return self.async_abort(reason="wrong_pbx")
-                return self.async_update_reload_and_abort(
-                    entry,
-                    title=identity.title,
-                    data=_without(entry.data, CONF_REFUSED)
-                    | address
-                    | {CONF_DIALECT: identity.dialect},
-                )
-        known = Address(entry.data[CONF_HOST], entry.data[CONF_PORT])
-        current = {CONF_HOST: str(known), CONF_ADVANCED: entry.data}
+        with _told_in(errors, placeholders):
+            address = await _read_address(self.hass, self._answers)
+            if self.source == SOURCE_RECONFIGURE:
+                known = self._get_reconfigure_entry().data
+                self._data = _without(known, CONF_DIALECT, CONF_FINGERPRINT, CONF_REFUSED) | address
+                return await self._met() or self._move()
+            token = self._answers[CONF_TOKEN].strip()
+            self._data = address | ({CONF_TOKEN: token} if token else {})
+            return await self._met() or await (self._finish() if token else self.async_step_login())
+        return self._show_address_form(self._answers, errors, placeholders)
+
+    async def _met(self) -> ConfigFlowResult | None:
+        """Meet the PBX, by a certificate that is trusted; without one, return the question for it."""
+        try:
+            await self._meet()
+        except PbxTlsError:
+            async with temporary_client(self.hass, self._data) as client:
+                shown = await client.fetch_fingerprint()
+            if shown is None:
+                raise
+            self._shown = shown
+            if shown != self._trusted:
+                return await self.async_step_certificate()
+            self._data[CONF_FINGERPRINT] = shown
+            await self._meet()
+        return None
+
+    async def _meet(self) -> None:
+        """Find out which PBX it is or, before anybody signed in, that it is one."""
+        if self._data.keys() & {CONF_TOKEN, CONF_USERNAME}:
+            self._identity = await _identify(self.hass, self._data)
+        else:
+            async with temporary_client(self.hass, self._data) as client:
+                await client.find_dialect()
+
+    def _move(self) -> ConfigFlowResult:
+        """Keep the new address, if it is that of the same PBX."""
+        entry, identity = self._get_reconfigure_entry(), self._known_identity
+        if not identity.may_be(entry):
+            return self.async_abort(reason="wrong_pbx")
+        return self.async_update_reload_and_abort(
+            entry, title=identity.title, data=self._data | {CONF_DIALECT: identity.dialect}
+        )
+
+    def _show_address_form(
+        self,
+        answers: Mapping[str, Any],
+        errors: dict[str, str] | None = None,
+        placeholders: dict[str, str] | None = None,
+    ) -> ConfigFlowResult:
+        moves = self.source == SOURCE_RECONFIGURE
         return self.async_show_form(
-            step_id="reconfigure",
-            data_schema=self._prefilled(_ADDRESS_SCHEMA, user_input or current),
+            step_id="reconfigure" if moves else "user",
+            data_schema=self._prefilled(_ADDRESS_SCHEMA if moves else _USER_SCHEMA, answers),
             errors=errors,
             description_placeholders=placeholders,
         )
@@ -294,17 +350,29 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
 
-def _read_address(answers: _Answers) -> _Answers:
-    """Return what the entry keeps of an address. Raises ValueError if there is no host in it."""
+async def _read_address(hass: HomeAssistant, answers: _Answers) -> _Answers:
+    """Return what the entry keeps of an address, with TLS wherever the PBX offers it.
+
+    Only a URL with http settles for less. Raises ValueError if there is no host in it.
+    """
     advanced = answers[CONF_ADVANCED]
     address = Address.parse(answers[CONF_HOST], port=advanced[CONF_PORT], tls=advanced[CONF_SSL])
-    return {
+    data = {
         CONF_HOST: address.host,
         CONF_PORT: address.port,
         CONF_SSL: address.tls,
         CONF_VERIFY_SSL: advanced[CONF_VERIFY_SSL],
         CONF_API: advanced[CONF_API],
     }
+    if not address.tls and "://" not in answers[CONF_HOST]:
+        async with temporary_client(hass, data) as client:
+            data[CONF_SSL] = await client.fetch_fingerprint() is not None
+    return data
+
+
+def _in_groups(fingerprint: str) -> str:
+    """Write a fingerprint as browsers show it."""
+    return ":".join(fingerprint[begin : begin + 2] for begin in range(0, 64, 2)).upper()
 
 
 def _read_login(answers: _Answers) -> dict[str, str]:

@@ -19,7 +19,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.util import dt as dt_util
 
-from .const import API_AUTO, CONF_API, CONF_DIALECT, CONF_PASSWORD_MD5
+from .const import API_AUTO, CONF_API, CONF_DIALECT, CONF_FINGERPRINT, CONF_PASSWORD_MD5
 from .pbx import (
     DIALECTS,
     Address,
@@ -95,6 +95,7 @@ def _client(data: Mapping[str, Any], session: aiohttp.ClientSession, zone: tzinf
             password_md5=data.get(CONF_PASSWORD_MD5, ""),
         ),
         zone,
+        fingerprint=data.get(CONF_FINGERPRINT),
         dialects=dialects,
         dialect=dialect,
     )

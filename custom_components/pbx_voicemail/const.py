@@ -8,6 +8,7 @@ CONF_ADVANCED: Final = "advanced"
 CONF_API: Final = "api"
 CONF_DIALECT: Final = "dialect"
 CONF_EXTENSIONS: Final = "extensions"
+CONF_FINGERPRINT: Final = "fingerprint"
 CONF_PASSWORD_MD5: Final = "password_md5"  # noqa: S105
 CONF_REFUSED: Final = "refused"
 CONF_TRANSCRIBER: Final = "transcriber"

@@ -30,6 +30,7 @@ from .pbx import (
     Mailbox,
     Message,
     PbxAuthError,
+    PbxCertificateError,
     PbxError,
     PbxLockedError,
     PbxLoginError,
@@ -206,8 +207,17 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             except PbxRejectedError as err:
                 await self._count_refusal(err)
                 raise
+            except PbxCertificateError:
+                report(
+                    self.hass,
+                    self.config_entry,
+                    Issue.CERTIFICATE_CHANGED,
+                    severity=IssueSeverity.ERROR,
+                    placeholders={"model": self.model},
+                )
+                raise
             self._refusals = self._token_refusals = 0
-            settle(self.hass, self.config_entry, Issue.UNKNOWN_REFUSAL)
+            settle(self.hass, self.config_entry, Issue.CERTIFICATE_CHANGED, Issue.UNKNOWN_REFUSAL)
             roster = await self._update_roster(mailboxes)
         self._remember_dialect()
         self.answered = dt_util.utcnow()

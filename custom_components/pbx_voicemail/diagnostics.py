@@ -15,7 +15,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_API, DEFAULT_SCAN_INTERVAL
+from .const import CONF_API, CONF_FINGERPRINT, DEFAULT_SCAN_INTERVAL
 from .coordinator import Poll
 from .runtime import PbxConfigEntry
 
@@ -39,6 +39,7 @@ async def async_get_config_entry_diagnostics(
             "api": entry.data[CONF_API],
             "tls": entry.data[CONF_SSL],
             "verify_ssl": entry.data[CONF_VERIFY_SSL],
+            "pinned": CONF_FINGERPRINT in entry.data,
             "signs_in": CONF_USERNAME in entry.data,
             "scan_interval": entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL),
             "time_zone": entry.options.get(CONF_TIME_ZONE),

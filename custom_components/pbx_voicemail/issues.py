@@ -14,6 +14,7 @@ from .const import DOMAIN
 class Issue(StrEnum):
     """One kind of trouble; the value is its translation key, too."""
 
+    CERTIFICATE_CHANGED = "certificate_changed"
     LOCKED_OUT = "locked_out"
     UNKNOWN_REFUSAL = "unknown_refusal"
     UNVERIFIED_TLS = "unverified_tls"

@@ -10,6 +10,7 @@ import signal
 import tempfile
 from zoneinfo import ZoneInfo
 
+from .certificate import Certificate
 from .fill import fill
 from .server import OPENVOX, PASSWORD, USERNAME, YEASTAR, Simulator
 from .spool import Spool
@@ -32,6 +33,9 @@ def main() -> None:
     parser.add_argument("--zone", type=ZoneInfo, default=UTC, help="the PBX's time zone")
     parser.add_argument("--names", action="store_true", help="tell callers' names, too")
     parser.add_argument("--api", choices=(OPENVOX, YEASTAR), default=OPENVOX)
+    parser.add_argument(
+        "--tls", action="store_true", help="speak TLS, with a certificate made for this run"
+    )
     parser.add_argument(
         "--spool",
         type=Path,
@@ -72,8 +76,12 @@ async def _run(options: argparse.Namespace, scratch: Path) -> None:
         names=options.names,
         version=options.api,
     )
+    certificate = Certificate.make() if options.tls else None
+    simulator.tls = certificate.context() if certificate else None
     await simulator.start(options.port)
-    print(f"PBX at http://{simulator.address}", flush=True)
+    print(f"PBX at {'https' if certificate else 'http'}://{simulator.address}", flush=True)
+    if certificate:
+        print(f"Certificate with SHA-256 {certificate.fingerprint}", flush=True)
     calls = asyncio.create_task(_call(spool, options.call_every)) if options.call_every else None
     await stopped.wait()
     if calls:

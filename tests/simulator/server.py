@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 import re
 import secrets
+import ssl
 from typing import Self
 
 from aiohttp import web
@@ -72,7 +73,7 @@ class Simulator:
     `stranger` what paths of another version get: an HTML page, or an errno.
 
     A test may set `intercept` to answer in the PBX's place, and finds in `requests` the
-    paths that were asked for.
+    paths that were asked for. With `tls` set when it starts, the PBX speaks nothing else.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Simulator:
         self.stranger = stranger
         self.clock = clock
         self.intercept: Interceptor | None = None
+        self.tls: ssl.SSLContext | None = None
         self.clock_error = timedelta()
         self.requests: list[str] = []
         self.logins = 0
@@ -139,7 +141,13 @@ class Simulator:
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port or self._port, reuse_address=True)
+        site = web.TCPSite(
+            self._runner,
+            "127.0.0.1",
+            port or self._port,
+            ssl_context=self.tls,
+            reuse_address=True,
+        )
         await site.start()
         self._port = self._runner.addresses[0][1]
 

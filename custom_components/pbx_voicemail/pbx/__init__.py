@@ -6,6 +6,7 @@ from .client import PbxClient
 from .dialect import DIALECTS, OPENVOX, YEASTAR, Dialect
 from .errors import (
     PbxAuthError,
+    PbxCertificateError,
     PbxConnectionError,
     PbxError,
     PbxGoneError,
@@ -35,6 +36,7 @@ __all__ = [
     "Mailbox",
     "Message",
     "PbxAuthError",
+    "PbxCertificateError",
     "PbxClient",
     "PbxConnectionError",
     "PbxError",

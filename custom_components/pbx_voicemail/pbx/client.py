@@ -46,7 +46,8 @@ class PbxClient:
     """The API of one PBX.
 
     The session is the caller's to close. It should keep no cookies. `zone` is the one in
-    which the PBX tells dates. Every call raises a PbxError when it has no answer.
+    which the PBX tells dates. `fingerprint`, the SHA-256 of a certificate in hexadecimal,
+    pins that certificate. Every call raises a PbxError when it has no answer.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class PbxClient:
         credentials: Credentials,
         zone: tzinfo,
         *,
+        fingerprint: str | None = None,
         dialects: Sequence[Dialect] = DIALECTS,
         dialect: Dialect | None = None,
     ) -> None:
@@ -63,7 +65,8 @@ class PbxClient:
         self.address = address
         self.reply_bytes = 0
         """The size of the last answer about mailboxes."""
-        self._access = Access(Transport(session, address), credentials, dialects, dialect)
+        self._transport = Transport(session, address, fingerprint)
+        self._access = Access(self._transport, credentials, dialects, dialect)
         self._dialects = dialects
         self._zone = zone
         self._selects = True
@@ -79,6 +82,10 @@ class PbxClient:
     async def find_dialect(self) -> None:
         """Find out whether there is a PBX at all, without credentials."""
         await self._access.find_dialect()
+
+    async def fetch_fingerprint(self) -> str | None:
+        """Return that of the certificate shown at the address, None if nothing there speaks TLS."""
+        return await self._transport.fetch_fingerprint()
 
     async def sign_out(self) -> None:
         """Give back a token that was got by a login."""
@@ -233,7 +240,7 @@ def _check_audio(body: bytes) -> None:
     start = body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
         decode(body)
-    if not start or start.startswith((b"{", b"<")):
+    if not start or start.startswith((b"{", b"[", b"<")):
         raise PbxReplyError("the answer is not a recording")
     if body.startswith(b"RIFF"):
         size = int.from_bytes(body[4:8], "little") + len(b"RIFF____")

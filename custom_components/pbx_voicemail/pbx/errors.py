@@ -31,6 +31,12 @@ class PbxTlsError(PbxConnectionError):
     kind = "ssl_error"
 
 
+class PbxCertificateError(PbxTlsError):
+    """The PBX shows another certificate than the one that was pinned."""
+
+    kind = "certificate_changed"
+
+
 class PbxRedirectError(PbxError):
     """The answer points elsewhere. It is not followed, for the token would follow too."""
 

@@ -1,6 +1,7 @@
 """One question to a PBX over HTTP, and one answer, whatever is in it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -9,6 +10,7 @@ import orjson
 from .address import Address
 from .errors import (
     PbxAuthError,
+    PbxCertificateError,
     PbxConnectionError,
     PbxRedirectError,
     PbxReplyError,
@@ -23,6 +25,12 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 DOWNLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_read=30)
 """How long it may take for a recording, and how long it may fall silent over it."""
 
+_HANDSHAKE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+"""How long a port may take to show a certificate. Some that speak no TLS just stay silent."""
+
+_NO_FINGERPRINT: Final = bytes(32)
+"""Matches no certificate, so that nothing is ever sent behind it."""
+
 _HEADERS: Final = {
     "Content-Type": "application/json; charset=utf-8",
     # PBXs hang up on idle connections without a word; the next question would be lost.
@@ -31,12 +39,37 @@ _HEADERS: Final = {
 
 
 class Transport:
-    """The web server of one PBX. The session is the caller's to close."""
+    """The web server of one PBX. The session is the caller's to close.
 
-    def __init__(self, session: aiohttp.ClientSession, address: Address) -> None:
+    With a `fingerprint`, the SHA-256 of a certificate in hexadecimal, that certificate is
+    trusted and no other, whoever signed it. Without, the session decides.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, address: Address, fingerprint: str | None
+    ) -> None:
         """Take what every question needs."""
         self.address = address
         self._session = session
+        self._trust = aiohttp.Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
+
+    async def fetch_fingerprint(self) -> str | None:
+        """Return the fingerprint of the certificate shown at this address, None if it is not TLS.
+
+        No request is sent, and any certificate will do.
+        """
+        try:
+            async with self._session.head(
+                replace(self.address, tls=True).url,
+                allow_redirects=False,
+                timeout=_HANDSHAKE_TIMEOUT,
+                ssl=aiohttp.Fingerprint(_NO_FINGERPRINT),
+            ):
+                return None
+        except aiohttp.ServerFingerprintMismatch as err:
+            return err.got.hex()
+        except TimeoutError, aiohttp.ClientError, OSError:
+            return None
 
     async def post(self, path: str, body: Mapping[str, str] | None, **query: str) -> bytes:
         """Return the body of the answer to one POST.
@@ -72,11 +105,14 @@ class Transport:
                 headers=_HEADERS,
                 allow_redirects=False,
                 timeout=patience,
+                ssl=self._trust,
             ) as response:
                 _check_status(response.status)
                 return await _read(response, max_bytes)
         except TimeoutError as err:
             raise PbxTimeoutError("the PBX took too long to answer") from err
+        except aiohttp.ServerFingerprintMismatch as err:
+            raise PbxCertificateError("the certificate is not the one that is trusted") from err
         except aiohttp.ClientSSLError as err:
             raise PbxTlsError("no trusted TLS connection came about") from err
         except aiohttp.ClientResponseError as err:

@@ -1,0 +1,292 @@
+"""TLS: taken wherever it is offered, and a certificate that nobody vouches for is pinned, not ignored."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util.ssl import SSL_ALPN_HTTP11, SSLCipherList, client_context
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .conftest import TOKEN
+from .living import act, message_of, poll, state_of
+from .simulator import Certificate, Simulator
+
+AUTHORITY = Certificate.make("127.0.0.9", is_authority=True)
+SELF_SIGNED = Certificate.make()
+SIGNED = Certificate.make(issuer=AUTHORITY)
+
+UNTRUSTED = {
+    "self-signed": SELF_SIGNED,
+    "expired": Certificate.make(issuer=AUTHORITY, expires=-timedelta(days=1)),
+    "wrong host name": Certificate.make("127.0.0.2", issuer=AUTHORITY),
+    "unknown authority": Certificate.make(issuer=Certificate.make(is_authority=True)),
+}
+every_untrusted = pytest.mark.parametrize("certificate", UNTRUSTED.values(), ids=UNTRUSTED)
+
+
+@pytest.fixture(autouse=True)
+def trusted_authority() -> None:
+    """Have Home Assistant trust an authority of the tests' own."""
+    context = client_context(SSLCipherList.PYTHON_DEFAULT, SSL_ALPN_HTTP11)
+    context.load_verify_locations(cadata=AUTHORITY.pem)
+
+
+@pytest.fixture(autouse=True)
+def handshakes_may_fail(hass: HomeAssistant) -> Iterator[None]:
+    """Let the PBX complain of handshakes that break off; Home Assistant's own must not."""
+    handler = hass.loop.get_exception_handler()
+
+    def listen(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "incoming connection" not in context["message"] and handler:
+            handler(loop, context)
+
+    hass.loop.set_exception_handler(listen)
+    yield
+    hass.loop.set_exception_handler(handler)
+
+
+async def _show(pbx: Simulator, certificate: Certificate | None) -> None:
+    """Have the PBX speak TLS with a certificate, or none."""
+    await pbx.stop()
+    pbx.tls = await asyncio.to_thread(certificate.context) if certificate else None
+    await pbx.start()
+
+
+@asynccontextmanager
+async def _pinned(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> AsyncIterator[None]:
+    """Set the PBX up by a certificate that is pinned."""
+    await _show(pbx, SELF_SIGNED)
+    data = {**entry.data, "ssl": True, "fingerprint": SELF_SIGNED.fingerprint}
+    hass.config_entries.async_update_entry(entry, data=data)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    pbx.requests.clear()
+    yield
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def _enter(hass: HomeAssistant, **answers: Any) -> ConfigFlowResult:
+    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    return await _answer(hass, form, **answers)
+
+
+async def _answer(hass: HomeAssistant, form: ConfigFlowResult, **answers: Any) -> ConfigFlowResult:
+    result = await hass.config_entries.flow.async_configure(form["flow_id"], answers)
+    await hass.async_block_till_done()
+    return result
+
+
+async def test_tls_is_taken_where_it_is_offered(hass: HomeAssistant, pbx: Simulator) -> None:
+    await _show(pbx, SIGNED)
+    created = await _enter(hass, host=pbx.address, token=TOKEN)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert created["data"]["ssl"] is True
+    assert "fingerprint" not in created["data"]
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_plain_http_where_it_is_asked_for(hass: HomeAssistant, pbx: Simulator) -> None:
+    await _show(pbx, SIGNED)
+    form = await _enter(hass, host=f"http://{pbx.address}", token=TOKEN)
+    assert form["errors"] == {"base": "cannot_connect"}
+
+
+async def test_tls_that_is_insisted_on(hass: HomeAssistant, pbx: Simulator) -> None:
+    form = await _enter(hass, host=pbx.address, token=TOKEN, advanced={"ssl": True})
+    assert form["errors"] == {"base": "ssl_error"}
+    assert pbx.requests == []
+
+
+@every_untrusted
+@pytest.mark.parametrize("host", ["{}", "https://{}"])
+async def test_certificate_is_shown_and_pinned(
+    hass: HomeAssistant, pbx: Simulator, certificate: Certificate, host: str
+) -> None:
+    await _show(pbx, certificate)
+    form = await _enter(hass, host=host.format(pbx.address), token=TOKEN)
+    assert form["step_id"] == "certificate"
+    assert form["description_placeholders"]
+    shown = form["description_placeholders"]["fingerprint"]
+    assert shown.replace(":", "").lower() == certificate.fingerprint
+    # Before somebody trusts it, nothing was asked, hence nothing given away.
+    assert pbx.requests == []
+
+    created = await _answer(hass, form)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert created["data"]["fingerprint"] == certificate.fingerprint
+    assert created["data"]["verify_ssl"] is True
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_pinned_before_the_login(hass: HomeAssistant, pbx: Simulator) -> None:
+    await _show(pbx, SELF_SIGNED)
+    form = await _enter(hass, host=pbx.address)
+    assert form["step_id"] == "certificate"
+    form = await _answer(hass, form)
+    assert form["step_id"] == "login"
+    form = await _answer(hass, form, username="api", password="wrong")
+    assert form["errors"] == {"base": "invalid_auth"}
+    created = await _answer(hass, form, username="api", password="secret")
+    assert created["data"]["fingerprint"] == SELF_SIGNED.fingerprint
+
+
+async def test_trusted_certificate_and_wrong_token(hass: HomeAssistant, pbx: Simulator) -> None:
+    await _show(pbx, SELF_SIGNED)
+    form = await _enter(hass, host=pbx.address, token="wrong")
+    form = await _answer(hass, form)
+    assert form["step_id"] == "user"
+    assert form["errors"] == {"base": "invalid_auth"}
+    # It has been trusted, and is not asked for again.
+    created = await _answer(hass, form, host=pbx.address, token=TOKEN)
+    assert created["data"]["fingerprint"] == SELF_SIGNED.fingerprint
+
+
+async def test_another_certificate_while_a_person_thinks(
+    hass: HomeAssistant, pbx: Simulator
+) -> None:
+    await _show(pbx, SELF_SIGNED)
+    form = await _enter(hass, host=pbx.address, token=TOKEN)
+    other = Certificate.make()
+    await _show(pbx, other)
+    form = await _answer(hass, form)
+    assert form["step_id"] == "certificate"
+    assert pbx.requests == []
+    created = await _answer(hass, form)
+    assert created["data"]["fingerprint"] == other.fingerprint
+
+
+async def test_check_that_is_switched_off(hass: HomeAssistant, pbx: Simulator) -> None:
+    await _show(pbx, SELF_SIGNED)
+    answers = {"host": pbx.address, "token": TOKEN}
+    created = await _enter(hass, **answers, advanced={"verify_ssl": False})
+    assert created["data"]["ssl"] is True
+    assert "fingerprint" not in created["data"]
+    issue_id = f"unverified_tls_{created['result'].entry_id}"
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+
+
+@pytest.mark.parametrize("certificate", [Certificate.make(), SIGNED], ids=["made", "signed"])
+async def test_certificate_that_changes(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    certificate: Certificate,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No other certificate is taken for the pinned one, not even one that is signed."""
+    issue = DOMAIN, f"certificate_changed_{entry.entry_id}"
+    async with _pinned(hass, pbx, entry):
+        await _show(pbx, certificate)
+        for _ in range(2):
+            await poll(hass)
+        assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+        assert pbx.requests == []
+        assert ir.async_get(hass).async_get_issue(*issue)
+        errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        assert len([error for error in errors if "shows another certificate" in error]) == 1
+
+        await _show(pbx, SELF_SIGNED)
+        await poll(hass)
+        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+        assert not ir.async_get(hass).async_get_issue(*issue)
+
+
+async def test_certificate_that_changes_before_playing_and_deleting(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async with _pinned(hass, pbx, entry):
+        message_id = (await message_of(hass, "7001"))["message_id"]
+        await _show(pbx, Certificate.make())
+        for action in ("transcribe_message", "delete_message"):
+            with pytest.raises(HomeAssistantError):
+                await act(hass, action, message_id=message_id)
+        assert pbx.requests == []
+
+
+async def test_changed_certificate_is_trusted_anew(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async with _pinned(hass, pbx, entry):
+        other = Certificate.make()
+        await _show(pbx, other)
+        await poll(hass)
+        form = await entry.start_reconfigure_flow(hass)
+        form = await _answer(hass, form, host=pbx.address)
+        assert form["step_id"] == "certificate"
+        done = await _answer(hass, form)
+        assert done["reason"] == "reconfigure_successful"
+        assert entry.data["fingerprint"] == other.fingerprint
+        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_known_certificate_is_not_asked_for_again(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async with _pinned(hass, pbx, entry):
+        form = await entry.start_reconfigure_flow(hass)
+        done = await _answer(hass, form, host=pbx.address)
+        assert done["reason"] == "reconfigure_successful"
+        assert entry.data["fingerprint"] == SELF_SIGNED.fingerprint
+
+
+async def test_pin_goes_when_somebody_vouches(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async with _pinned(hass, pbx, entry):
+        await _show(pbx, SIGNED)
+        form = await entry.start_reconfigure_flow(hass)
+        await _answer(hass, form, host=pbx.address)
+        assert "fingerprint" not in entry.data
+        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_token_is_not_shown_to_another_certificate(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    async with _pinned(hass, pbx, entry):
+        await _show(pbx, Certificate.make())
+        form = await entry.start_reauth_flow(hass)
+        form = await _answer(hass, form, token=TOKEN)
+        assert form["errors"] == {"base": "certificate_changed"}
+        assert pbx.requests == []
+
+
+@every_untrusted
+async def test_untrusted_at_start(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, certificate: Certificate
+) -> None:
+    await _show(pbx, certificate)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "ssl": True})
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert str(entry.reason).startswith("No trusted TLS connection")
+    assert pbx.requests == []
+
+    await _show(pbx, SIGNED)
+    await poll(hass)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_plain_http_on_a_port_that_spoke_tls(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    """Nobody in between can talk Home Assistant out of TLS."""
+    async with _pinned(hass, pbx, entry):
+        await _show(pbx, None)
+        await poll(hass)
+        assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+        assert pbx.requests == []
