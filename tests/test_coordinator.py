@@ -15,8 +15,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
-from .bad_answers import BAD_ANSWERS, BadAnswer
-from .conftest import TOKEN
 from .living import an_hour_passes, leave, poll, state_of
 from .simulator import Simulator
 
@@ -111,56 +109,6 @@ async def test_asked_to_update_now(
     await hass.services.async_call("homeassistant", "update_entity", entity, blocking=True)
     await hass.async_block_till_done()
     assert state_of(hass, "sensor.extension_104_messages").state == "1"
-
-
-async def test_switched_off_and_on(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    connected: MockConfigEntry,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    caplog.clear()
-    before = {state.entity_id: state.state for state in hass.states.async_all()}
-    await pbx.stop()
-    for _ in range(3):
-        await poll(hass)
-    assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
-
-    await pbx.start()
-    for _ in range(3):
-        await poll(hass)
-    assert {state.entity_id: state.state for state in hass.states.async_all()} == before
-    assert _log(caplog) == [
-        "Error fetching pbx_voicemail data: The PBX cannot be reached",
-        "Fetching pbx_voicemail data recovered",
-    ]
-
-
-@pytest.mark.parametrize(
-    "bad",
-    # A token that is gone does not come back by itself, and a lock lasts ten minutes.
-    [bad for bad in BAD_ANSWERS if bad.kind not in ("invalid_auth", "locked")],
-    ids=str,
-)
-async def test_bad_answer_is_an_outage_and_never_zero(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    connected: MockConfigEntry,
-    bad: BadAnswer,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    before = {state.entity_id: state.state for state in hass.states.async_all()}
-    pbx.intercept = bad.answer
-    for _ in range(2):
-        await poll(hass)
-    assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
-
-    pbx.intercept = None
-    await poll(hass)
-    assert {state.entity_id: state.state for state in hass.states.async_all()} == before
-    assert TOKEN not in caplog.text
 
 
 async def test_new_extension_without_reload(

@@ -16,8 +16,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
-from .bad_answers import BAD_ANSWERS
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
+from .faults import FAULTS
 from .living import poll
 from .simulator import Simulator
 
@@ -73,11 +73,10 @@ async def test_nothing_secret_leaves_the_house(
         hass.config_entries.async_update_entry(entry, data=data)
     pbx.clock_error = timedelta(minutes=37)
     await hass.config_entries.async_setup(entry.entry_id)
-    for bad in BAD_ANSWERS:
-        if bad.kind not in ("invalid_auth", "locked"):
-            pbx.intercept = bad.answer
-            await poll(hass)
-            pbx.intercept = None
+    for fault in FAULTS:
+        if fault.passes_by_itself:
+            async with fault.strike(pbx):
+                await poll(hass)
             await poll(hass)
     issues = str([i for (domain, _), i in ir.async_get(hass).issues.items() if domain == DOMAIN])
     assert "wrong_clock" in issues

@@ -12,7 +12,7 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
-from .bad_answers import BAD_ANSWERS
+from .faults import FAULTS
 from .living import leave, poll, state_of
 from .simulator import Simulator
 
@@ -152,11 +152,10 @@ async def test_outage_and_rubbish_change_nothing(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await leave(pbx, "101")
-    for bad in BAD_ANSWERS:
-        if bad.kind not in ("invalid_auth", "locked"):
-            pbx.intercept = bad.answer
-            await poll(hass)
-            pbx.intercept = None
+    for fault in FAULTS:
+        if fault.passes_by_itself:
+            async with fault.strike(pbx):
+                await poll(hass)
             await poll(hass)
     assert announced.callers == ["6000"]
 

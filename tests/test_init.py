@@ -1,21 +1,17 @@
 """A PBX's life in Home Assistant: set up, unloaded, reloaded, removed."""
 
 import asyncio
-import json
 
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
-import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
-from .bad_answers import BAD_ANSWERS, BadAnswer
-from .conftest import INTEGRATION, TOKEN
 from .living import leave, poll, state_of
 from .simulator import Simulator
 
@@ -59,46 +55,6 @@ async def test_unload_and_reload_leave_nothing_behind(
     pbx.requests.clear()
     await poll(hass)
     assert pbx.requests == ["/api/v0.0.1/voicemail/query"]
-
-
-@pytest.mark.parametrize("bad", BAD_ANSWERS, ids=str)
-async def test_bad_answers_at_start(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    entry: MockConfigEntry,
-    bad: BadAnswer,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    pbx.intercept = bad.answer
-    await hass.config_entries.async_setup(entry.entry_id)
-
-    if bad.kind == "invalid_auth":
-        assert entry.state is ConfigEntryState.SETUP_ERROR
-        assert [
-            flow["context"]["source"] for flow in hass.config_entries.flow.async_progress()
-        ] == ["reauth"]
-    else:
-        assert entry.state is ConfigEntryState.SETUP_RETRY
-    text = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"][
-        bad.kind
-    ]["message"]
-    assert str(entry.reason).startswith(text.split("{")[0].rstrip("."))
-    assert TOKEN not in caplog.text
-    assert "Traceback" not in "".join(
-        r.getMessage() for r in caplog.records if r.levelname != "DEBUG"
-    )
-
-
-async def test_recovers_from_a_failed_start(
-    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
-) -> None:
-    await pbx.stop()
-    await hass.config_entries.async_setup(entry.entry_id)
-    assert not hass.states.async_all()
-
-    await pbx.start()
-    await poll(hass)
-    assert entry.state is ConfigEntryState.LOADED
 
 
 async def test_pbx_without_device_info_and_extension_list(

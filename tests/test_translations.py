@@ -12,8 +12,8 @@ from custom_components.pbx_voicemail import pbx
 from custom_components.pbx_voicemail.issues import Issue
 from custom_components.pbx_voicemail.pbx import PbxError, PbxGoneError, PbxUnclearError
 
-from .bad_answers import BAD_ANSWERS
 from .conftest import INTEGRATION
+from .faults import FAULTS
 
 TRANSLATIONS = INTEGRATION / "translations"
 CODE = "".join(file.read_text() for file in sorted(INTEGRATION.glob("*.py")))
@@ -55,7 +55,7 @@ def test_every_error_of_the_client_has_words() -> None:
     assert ENGLISH["exceptions"].keys() == kinds | set(raised)
     assert ENGLISH["config"]["error"].keys() == kinds - of_messages | {"invalid_host"}
     assert ENGLISH["issues"].keys() == set(Issue)
-    assert {bad.kind for bad in BAD_ANSWERS} <= kinds
+    assert {fault.kind for fault in FAULTS} <= kinds
 
 
 def test_every_field_is_described() -> None:
@@ -63,7 +63,7 @@ def test_every_field_is_described() -> None:
     for flow in (ENGLISH["config"], ENGLISH["options"], zone):
         for step in flow["step"].values():
             for form in (step, *step.get("sections", {}).values()):
-                assert form["data"].keys() == form["data_description"].keys()
+                assert form.get("data", {}).keys() == form.get("data_description", {}).keys()
 
 
 def test_every_key_in_the_code_has_words_and_no_words_are_left_over() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.bad_answers import BAD_ANSWERS
 from tests.conftest import PASSWORD, PASSWORD_MD5, TOKEN
 from tests.demo.home import Home
 from tests.demo.person import Person
+from tests.faults import FAULTS, Slowness, SpeaksTls
 from tests.simulator import Simulator, Spool
 
 from . import expect_messages, free_port
@@ -77,11 +77,11 @@ async def test_dialogs(tmp_path: Path, pbx: Simulator, recorded: Spool) -> None:
 
 async def _connect_after_every_error(person: Person, pbx: Simulator) -> None:
     flow = await _begin(person)
-    for bad in BAD_ANSWERS:
-        pbx.intercept = bad.answer
-        form = await person.post(flow, host=pbx.address, token=TOKEN)
-        assert form["errors"] == {"base": bad.kind}, bad.name
-    pbx.intercept = None
+    for fault in FAULTS:
+        if not isinstance(fault, Slowness | SpeaksTls):
+            async with fault.strike(pbx):
+                form = await person.post(flow, host=pbx.address, token=TOKEN)
+                assert form["errors"] == {"base": fault.kind}, fault.name
     form = await person.post(flow, host="two words", token=TOKEN)
     assert form["errors"] == {"host": "invalid_host"}
     form = await person.post(flow, host=f"https://{pbx.address}", token=TOKEN)

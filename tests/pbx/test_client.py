@@ -28,8 +28,8 @@ from custom_components.pbx_voicemail.pbx import (
     reply as reply_module,
     transport as transport_module,
 )
-from tests.bad_answers import BAD_ANSWERS, BadAnswer
 from tests.conftest import TOKEN
+from tests.faults import FAULTS, Fault
 from tests.simulator import Simulator
 
 
@@ -159,31 +159,15 @@ async def test_token_lives_while_it_is_used(client: PbxClient, pbx: Simulator) -
         await client.query_mailboxes()
 
 
-@pytest.mark.parametrize("bad", BAD_ANSWERS, ids=str)
-async def test_bad_answers(client: PbxClient, pbx: Simulator, bad: BadAnswer) -> None:
-    pbx.intercept = bad.answer
-    with pytest.raises(PbxError) as raised:
-        await client.query_mailboxes()
-    assert raised.value.kind == bad.kind
-    assert TOKEN not in "".join(traceback.format_exception(raised.value))
-
-
-async def test_bad_answer_leaves_the_last_one_standing(client: PbxClient, pbx: Simulator) -> None:
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+async def test_faults(client: PbxClient, pbx: Simulator, fault: Fault) -> None:
     before = await client.query_mailboxes()
-    for bad in BAD_ANSWERS:
-        pbx.intercept = bad.answer
-        with pytest.raises(PbxError):
+    async with fault.strike(pbx):
+        with pytest.raises(PbxError) as raised:
             await client.query_mailboxes()
-    pbx.intercept = None
+    assert raised.value.kind == fault.kind
+    assert TOKEN not in "".join(traceback.format_exception(raised.value))
     assert await client.query_mailboxes() is before
-
-
-async def test_closed_port(session: aiohttp.ClientSession, pbx: Simulator) -> None:
-    client = _client(session, Address.parse(pbx.address), UTC)
-    await pbx.stop()
-    with pytest.raises(PbxConnectionError) as raised:
-        await client.query_mailboxes()
-    assert type(raised.value) is PbxConnectionError
 
 
 async def test_unknown_host(

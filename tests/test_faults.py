@@ -1,0 +1,225 @@
+"""Every fault at every stage: what a person sees, what is kept, and that it passes."""
+
+from datetime import timedelta
+import json
+import logging
+from pathlib import Path
+
+from freezegun import freeze_time
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .conftest import INTEGRATION, TOKEN
+from .faults import FAULTS, Fault, SpeaksTls
+from .living import act, poll
+from .simulator import Simulator
+
+TEXTS = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"]
+
+every_fault = pytest.mark.parametrize("fault", FAULTS, ids=str)
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(FAULTS) >= 80
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+def _told(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return what a person finds in the log, who must not find the token or a traceback there."""
+    assert TOKEN not in log.text
+    records = [record for record in log.records if record.levelno >= logging.INFO]
+    # That this machine may have no FFmpeg is no fault of the PBX.
+    assert not [r.getMessage() for r in records if r.exc_info and r.name != "haffmpeg.core"]
+    return [r.getMessage() for r in records if r.name.startswith("custom_components")]
+
+
+@every_fault
+async def test_dialog(
+    hass: HomeAssistant, pbx: Simulator, fault: Fault, log: pytest.LogCaptureFixture
+) -> None:
+    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    answers = {"host": f"http://{pbx.address}", "token": TOKEN}
+    async with fault.strike(pbx):
+        form = await hass.config_entries.flow.async_configure(form["flow_id"], answers)
+
+    assert form["errors"] == {"base": fault.kind}
+    assert form["data_schema"] is not None
+    suggested = {key.schema: key.description for key in form["data_schema"].schema}
+    assert suggested["host"] == {"suggested_value": answers["host"]}
+    assert not suggested["token"]
+    assert not _told(log)
+
+    created = await hass.config_entries.flow.async_configure(form["flow_id"], answers)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+@every_fault
+async def test_start(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    fault: Fault,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    async with fault.strike(pbx):
+        await hass.config_entries.async_setup(entry.entry_id)
+    text = TEXTS[fault.kind]["message"]
+    assert str(entry.reason).startswith(text.split("{")[0].rstrip("."))
+    assert not hass.states.async_all()
+
+    if fault.kind == "invalid_auth":
+        assert entry.state is ConfigEntryState.SETUP_ERROR
+        assert _reauths(hass) == 1
+        await hass.config_entries.async_reload(entry.entry_id)
+    else:
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        await _ten_minutes_later(hass)
+    assert entry.state is ConfigEntryState.LOADED
+    _told(log)
+
+
+@every_fault
+async def test_polling(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    fault: Fault,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    before = {state.entity_id: state.state for state in hass.states.async_all()}
+    log.clear()
+    async with fault.strike(pbx):
+        for _ in range(2):
+            await poll(hass)
+            assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
+
+    if fault.kind == "invalid_auth":
+        assert _reauths(hass) == 1
+        await hass.config_entries.async_reload(connected.entry_id)
+        await hass.async_block_till_done()
+    elif fault.kind == "locked":
+        await _ten_minutes_later(hass)
+    for _ in range(2):
+        await poll(hass)
+    assert {state.entity_id: state.state for state in hass.states.async_all()} == before
+    told = _told(log)
+    assert len(told) == 2 if fault.passes_by_itself else told
+    assert TEXTS[fault.kind]["message"].split("{")[0].rstrip(".") in told[0]
+    if fault.passes_by_itself:
+        assert told[1] == "Fetching pbx_voicemail data recovered"
+
+
+@every_fault
+async def test_playing(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    fault: Fault,
+    tmp_path: Path,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    target = tmp_path / "recording.wav"
+    messages = (await act(hass, "get_messages", extension="101"))["messages"]
+
+    async def play(message_id: str) -> None:
+        await act(hass, "save_recording", message_id=message_id, filename=str(target))
+
+    for where, message in zip(("query", "get_random", "download"), messages, strict=True):
+        if where in fault.passes_at:
+            continue
+        async with fault.strike(pbx, where):
+            with pytest.raises(HomeAssistantError) as raised:
+                await play(message["message_id"])
+        assert raised.value.translation_key == _kind_for_a_message(fault, where)
+        assert not target.exists()
+        if raised.value.translation_key == "locked":
+            return
+
+        await play(message["message_id"])
+        assert target.read_bytes().startswith(b"RIFF")
+        target.unlink()
+    _told(log)
+
+
+@every_fault
+async def test_deleting(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    fault: Fault,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    messages = (await act(hass, "get_messages", extension="101"))["messages"]
+    ids = [message["message_id"] for message in messages]
+    for where in ("query", "delete"):
+        if where in fault.passes_at:
+            continue
+        async with fault.strike(pbx, where):
+            with pytest.raises(HomeAssistantError) as raised:
+                await act(hass, "delete_message", message_id=ids[0])
+        assert raised.value.translation_key == _kind_for_a_message(fault, where)
+        assert len(pbx.spool.messages("101")) == len(ids)
+        if raised.value.translation_key == "locked":
+            return
+
+        await act(hass, "delete_message", message_id=ids.pop(0))
+        await hass.async_block_till_done()
+        left = (await act(hass, "get_messages", extension="101"))["messages"]
+        assert [message["message_id"] for message in left] == ids
+    _told(log)
+
+
+def _kind_for_a_message(fault: Fault, where: str) -> str:
+    """Return the error that a fault is where a message is asked for.
+
+    That the PBX has none is a fault in a poll, and here its answer. After a question that
+    was answered, a token is good, and nobody is locked out.
+    """
+    if where == "query":
+        return "message_gone" if fault.name in ("nothing there", "errno '10006'") else fault.kind
+    if fault.kind == "invalid_auth" or (fault.kind == "locked" and where != "delete"):
+        return "rejected"
+    return fault.kind
+
+
+async def test_tls_that_was_not_there_before(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """It is the one fault that a person can turn into something better."""
+    (fault,) = [fault for fault in FAULTS if isinstance(fault, SpeaksTls)]
+    async with fault.strike(pbx):
+        form = await connected.start_reconfigure_flow(hass)
+        form = await hass.config_entries.flow.async_configure(
+            form["flow_id"], {"host": pbx.address}
+        )
+        assert form["step_id"] == "certificate"
+        done = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+        assert done["reason"] == "reconfigure_successful"
+        await hass.async_block_till_done()
+        assert connected.state is ConfigEntryState.LOADED
+        assert connected.data["ssl"]
+
+
+async def _ten_minutes_later(hass: HomeAssistant) -> None:
+    with freeze_time(dt_util.utcnow() + timedelta(minutes=10), tick=True):
+        await poll(hass)
+
+
+def _reauths(hass: HomeAssistant) -> int:
+    flows = hass.config_entries.flow.async_progress()
+    return sum(flow["context"]["source"] == "reauth" for flow in flows)
