@@ -1,0 +1,41 @@
+"""Draws the brand images that Home Assistant and HACS show, from the SVGs beside it.
+
+Run by scripts/brand, with the browser that draws them.
+"""  # noqa: INP001 (a program, not a module)
+
+from io import BytesIO
+from pathlib import Path
+import sys
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+SOURCES = Path(__file__).parent
+BRAND = SOURCES.parents[1] / "custom_components" / "pbx_voicemail" / "brand"
+
+# Green and white stand out from a dark page as well as from a light one; only letters change.
+PICTURES = {"icon": "icon", "dark_icon": "icon", "logo": "logo", "dark_logo": "dark_logo"}
+HEIGHTS = {"": 256, "@2x": 512}
+
+
+def draw(page: Page, source: Path, height: int) -> Image.Image:
+    """Draw what is in the file, and nothing where it leaves the page bare."""
+    style = f"svg {{ display: block; height: {height}px; width: auto }}"
+    page.set_content(f"<style>{style}</style>{source.read_text()}")
+    return Image.open(BytesIO(page.locator("svg").screenshot(omit_background=True)))
+
+
+def main(chromium: str) -> None:
+    """Write all of them anew."""
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
+    ):
+        page = browser.new_page(viewport={"width": 2048, "height": 1024})
+        for picture, source in PICTURES.items():
+            for suffix, height in HEIGHTS.items():
+                image = draw(page, SOURCES / f"{source}.svg", height)
+                image.save(BRAND / f"{picture}{suffix}.png", optimize=True)
+
+
+main(sys.argv[1])
