@@ -198,7 +198,7 @@ class Histories(RuleBasedStateMachine):
         journal = Store[dict[str, Any]](self.hass, 1, f"pbx_voicemail.{self.entry_id}")
         content = self._run(journal.async_load())
         assert content is not None
-        announced = {number: set(ids) for number, ids in content["announced"].items()}
+        announced = {number: set(ids.split()) for number, ids in content["announced"].items()}
         messages = sum(map(len, announced.values()))
         assert len(prepare_save_json(content)[1]) <= 300 + 60 * len(EXTENSIONS) + 40 * messages
         return announced

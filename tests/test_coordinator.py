@@ -79,8 +79,6 @@ async def test_one_request_a_poll_and_no_state_for_no_news(
 async def test_news_of_one_extension_wakes_no_other(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await leave(pbx, "104")
-    await poll(hass)
     before = {state.entity_id: state.last_reported for state in hass.states.async_all()}
     await leave(pbx, "104")
     await poll(hass)

@@ -246,7 +246,8 @@ async def test_choice_of_extensions_starts_silently(
 
 
 def _written(storage: dict[str, Any], entry: MockConfigEntry, extension: str) -> int:
-    return len(storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"][extension])
+    journal = storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"]
+    return len(journal[extension].split())
 
 
 async def test_journal(
@@ -257,7 +258,7 @@ async def test_journal(
 ) -> None:
     journal = hass_storage[f"pbx_voicemail.{connected.entry_id}"]
     announced = journal["data"]["announced"]
-    assert {number: len(ids) for number, ids in announced.items()} == {
+    assert {number: len(ids.split()) for number, ids in announced.items()} == {
         "101": 3,
         "102": 2,
         "103": 2,
@@ -299,7 +300,7 @@ async def test_news_is_written_though_the_journal_waits_to_be_tidied(
         {"version": 1, "minor_version": 1, "data": {"announced": {}}},
         {"version": 1, "minor_version": 1, "data": {"announced": [], "chosen": []}},
         {"version": 1, "minor_version": 1, "data": {"announced": {"101": 3}, "chosen": []}},
-        {"version": 1, "minor_version": 1, "data": {"announced": {"101": "abc"}, "chosen": []}},
+        {"version": 1, "minor_version": 1, "data": {"announced": {"101": ["abc"]}, "chosen": []}},
         {"version": 1, "minor_version": 1, "data": {"announced": {"101": [1]}, "chosen": []}},
         {"version": 1, "minor_version": 1, "data": []},
         {"version": 9, "minor_version": 1, "data": {}},

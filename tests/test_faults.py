@@ -19,7 +19,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import INTEGRATION, TOKEN
 from .faults import FAULTS, Fault, SpeaksTls
-from .living import act, poll
+from .living import act, poll, state_of
 from .simulator import Simulator
 
 TEXTS = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"]
@@ -88,7 +88,7 @@ async def test_start(
     else:
         assert entry.state is ConfigEntryState.SETUP_RETRY
         await _ten_minutes_later(hass)
-    assert entry.state is ConfigEntryState.LOADED
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
     _told(log)
 
 

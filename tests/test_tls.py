@@ -278,7 +278,7 @@ async def test_untrusted_at_start(
 
     await _show(pbx, SIGNED)
     await poll(hass)
-    assert entry.state is ConfigEntryState.LOADED
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_plain_http_on_a_port_that_spoke_tls(

@@ -43,4 +43,4 @@ class MessageWaiting(ExtensionEntity, BinarySensorEntity):
         """Tell whether a message waits."""
         if self.coordinator.client.dialect.tells_read:
             return self.mailbox.unread > 0
-        return bool(self.mailbox.messages)
+        return self.mailbox.count > 0

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
-from itertools import chain
 import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Final, override
@@ -57,20 +56,13 @@ class PbxData:
 
     def find(self, message_id: str) -> Message | None:
         """Return a message by its id."""
-        return next((message for message in self._messages() if message.id == message_id), None)
+        found = (mailbox.find(message_id) for mailbox in self.mailboxes.values())
+        return next(filter(None, found), None)
 
     def extensions_of(self, message_ids: Collection[str]) -> dict[str, str]:
         """Return whose messages these are, leaving out those that are not there."""
-        if not message_ids:
-            return {}
-        return {
-            message.id: message.extension
-            for message in self._messages()
-            if message.id in message_ids
-        }
-
-    def _messages(self) -> Iterator[Message]:
-        return chain.from_iterable(mailbox.messages for mailbox in self.mailboxes.values())
+        found = filter(None, map(self.find, message_ids))
+        return {message.id: message.extension for message in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ async def async_get_config_entry_diagnostics(
         "counts": {
             "extensions": len(coordinator.data.roster),
             "mailboxes_with_messages": len(coordinator.data.mailboxes),
-            "messages": sorted(len(mailbox.messages) for mailbox in mailboxes),
+            "messages": sorted(mailbox.count for mailbox in mailboxes),
             "messages_without_date": sum(
                 message.received is None for mailbox in mailboxes for message in mailbox.messages
             ),

@@ -37,7 +37,7 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
     """
 
     _attr_has_entity_name = True
-    _shown: tuple[bool, Mailbox] | None = None
+    _shown: tuple[bool, Mailbox]
 
     def __init__(
         self, coordinator: PbxCoordinator, extension: str, description: EntityDescription
@@ -61,6 +61,12 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
     def available(self) -> bool:
         """Tell whether the PBX answers and has the extension."""
         return super().available and self.extension in self.coordinator.data.roster
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Begin to follow the mailbox from what is shown first."""
+        await super().async_added_to_hass()
+        self._shown = self.available, self.mailbox
 
     @callback
     @override

@@ -134,7 +134,7 @@ class PbxMediaSource(MediaSource):
         coordinator = entry.runtime_data.coordinator
         device = coordinator.device_of(extension)
         name = (device.name_by_user or device.name if device else None) or extension
-        count = len(coordinator.data.mailbox(extension).messages)
+        count = coordinator.data.mailbox(extension).count
         title = f"{name} · {count}" if count and children is None else name
         return _folder(MediaId(entry.entry_id, extension), title, children)
 

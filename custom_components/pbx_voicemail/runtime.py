@@ -63,7 +63,7 @@ def _gone(held: Mapping[str, str], before: PbxData, now: PbxData) -> set[str]:
 
     @cache
     def ids(extension: str) -> frozenset[str]:
-        return frozenset(message.id for message in now.mailbox(extension).messages)
+        return now.mailbox(extension).ids
 
     return {
         message_id

@@ -43,7 +43,7 @@ HUB_SENSORS = (
         key="messages",
         translation_key="messages",
         state_class=SensorStateClass.MEASUREMENT,
-        value_fn=lambda data: sum(len(mailbox.messages) for mailbox in data.mailboxes.values()),
+        value_fn=lambda data: sum(mailbox.count for mailbox in data.mailboxes.values()),
     ),
     HubSensorDescription(
         key="mailboxes_with_messages",
@@ -129,7 +129,7 @@ class MessagesSensor(ExtensionEntity, SensorEntity):
     @override
     def native_value(self) -> int:
         """Count."""
-        return len(self.mailbox.messages)
+        return self.mailbox.count
 
     @property
     @override

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+import json
 import traceback
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -17,6 +19,7 @@ from custom_components.pbx_voicemail.pbx import (
     Credentials,
     DeviceInfo,
     Extension,
+    Message,
     PbxAuthError,
     PbxClient,
     PbxConnectionError,
@@ -25,11 +28,13 @@ from custom_components.pbx_voicemail.pbx import (
     PbxTimeoutError,
     PbxTlsError,
     client as client_module,
+    models as models_module,
     reply as reply_module,
     transport as transport_module,
 )
 from tests.conftest import TOKEN
 from tests.faults import FAULTS, Fault
+from tests.living import leave
 from tests.simulator import Simulator
 
 
@@ -144,6 +149,60 @@ async def test_same_refusal_with_a_dead_token(
     pbx.intercept = partial(_fail, errno=errno, path="voicemail/query")
     pbx.revoke_tokens()
     with pytest.raises(PbxAuthError):
+        await client.query_mailboxes()
+
+
+async def test_only_what_changed_is_read(
+    client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await client.query_mailboxes()
+    read: list[str] = []
+
+    def note(extension: str, *arguments: Any) -> tuple[Message, ...]:
+        read.append(extension)
+        return really(extension, *arguments)
+
+    really = models_module._read_messages
+    monkeypatch.setattr(models_module, "_read_messages", note)
+    await leave(pbx, "102")
+    after = await client.query_mailboxes()
+    assert read == ["102"]
+    assert after["101"] is before["101"]
+    assert after["103"] is before["103"]
+
+
+async def test_answers_that_begin_like_the_last(client: PbxClient, pbx: Simulator) -> None:
+    """They are compared piece by piece as they come, and must not be taken for the last one."""
+    told = ""
+
+    async def tell(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(told))})
+        await response.prepare(request)
+        for begin in range(0, len(told), 50):
+            await response.write(told[begin : begin + 50].encode())
+            await asyncio.sleep(0)
+        return response
+
+    def reply(*dates: str) -> str:
+        voicemail = [{"voicemaildate": f"2026-11-23 {date}"} for date in dates]
+        return json.dumps(
+            {"status": "Success", "voicemails": [{"extid": "1", "voicemail": voicemail}]}
+        )
+
+    pbx.intercept = tell
+    for dates in (["10:00:00"], ["10:00:00", "11:00:00"], ["10:00:00"], ["10:00:01"], []):
+        told = reply(*dates)
+        mailboxes = await client.query_mailboxes()
+        assert sum(mailbox.count for mailbox in mailboxes.values()) == len(dates)
+        told += "  "
+        again = await client.query_mailboxes()
+        assert all(again[number] is mailbox for number, mailbox in mailboxes.items())
+        assert await client.query_mailboxes() is again
+    told = told[:40]
+    with pytest.raises(PbxReplyError):
+        await client.query_mailboxes()
+    told = ""
+    with pytest.raises(PbxReplyError):
         await client.query_mailboxes()
 
 

@@ -55,7 +55,7 @@ def test_documented_reply() -> None:
         ("7001", datetime(2020, 4, 7, 8, 57, 31, tzinfo=UTC), 3),
         ("6000", datetime(2020, 4, 7, 8, 56, 40, tzinfo=UTC), 4),
     ]
-    assert mailbox.latest is mailbox.messages[0]
+    assert mailbox.latest == mailbox.messages[0]
     assert {m.extension for m in mailbox.messages} == {"102"}
     assert {m.read for m in mailbox.messages} == {None}
 

@@ -50,6 +50,16 @@ class Credentials:
         return cls(username=username, password_md5=digest)
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a PBX is asked for, in whatever dialect, and an answer that it gave before."""
+
+    path: str
+    body: Mapping[str, str] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    known: bytes = b""
+
+
 class Access:
     """Asks one PBX with a token, in a dialect it understands.
 
@@ -80,12 +90,17 @@ class Access:
         path: str,
         read: Callable[[bytes], Awaitable[AnswerT]],
         body: Mapping[str, str] | None = None,
+        known: bytes = b"",
         **query: str,
     ) -> AnswerT:
-        """Return what `read` makes of the answer; it raises what the answer means."""
+        """Return what `read` makes of the answer; it raises what the answer means.
+
+        An answer that is the same as a `known` one is that very object.
+        """
+        question = _Question(path, body, query, known)
         dialect = self.dialect or await self.find_dialect()
         try:
-            return await self._ask_in(dialect, path, read, body, query)
+            return await self._ask_in(dialect, question, read)
         except PbxReplyError, PbxUnsupportedError:
             # New firmware may speak another dialect.
             with suppress(PbxError):
@@ -93,7 +108,7 @@ class Access:
             if self.dialect is dialect or self.dialect is None:
                 raise
             dialect = self.dialect
-        return await self._ask_in(dialect, path, read, body, query)
+        return await self._ask_in(dialect, question, read)
 
     async def ask_once[AnswerT](
         self,
@@ -103,7 +118,7 @@ class Access:
     ) -> AnswerT:
         """Ask for what must not be done twice: as `ask`, but whatever comes back stands."""
         dialect = self.dialect or await self.find_dialect()
-        return await read(await self._post(dialect, path, body, {}))
+        return await read(await self._post(dialect, _Question(path, body)))
 
     async def download(self, path: str, query: Mapping[str, str], max_bytes: int) -> bytes:
         """Return what a GET brings. It is sent once: what it asks for is given out once."""
@@ -152,22 +167,20 @@ class Access:
     async def _ask_in[AnswerT](
         self,
         dialect: Dialect,
-        path: str,
+        question: _Question,
         read: Callable[[bytes], Awaitable[AnswerT]],
-        body: Mapping[str, str] | None,
-        query: Mapping[str, str],
     ) -> AnswerT:
         if self._credentials.username is None:
-            return await read(await self._post(dialect, path, body, query))
+            return await read(await self._post(dialect, question))
         token = self.token or await self._sign_in(dialect, None)
         try:
-            return await read(await self._post(dialect, path, body, query))
+            return await read(await self._post(dialect, question))
         except PbxRejectedError as err:
             if not self._may_be_the_token(err):
                 raise
         await self._sign_in(dialect, token)
         try:
-            return await read(await self._post(dialect, path, body, query))
+            return await read(await self._post(dialect, question))
         except PbxAuthError as err:
             # The password is good, so a person could not mend this by giving another.
             raise PbxRejectedError(err.errno) from err
@@ -215,15 +228,13 @@ class Access:
             raise PbxReplyError("the reply to the login has no token")
         return token
 
-    async def _post(
-        self,
-        dialect: Dialect,
-        path: str,
-        body: Mapping[str, str] | None,
-        query: Mapping[str, str],
-    ) -> bytes:
+    async def _post(self, dialect: Dialect, question: _Question) -> bytes:
         return await self._transport.post(
-            _path(dialect, path), body, token=self.token or "", **query
+            _path(dialect, question.path),
+            question.body,
+            question.known,
+            token=self.token or "",
+            **question.query,
         )
 
 

@@ -197,7 +197,9 @@ class PbxClient:
 
     async def _query_mailboxes(self, body: Mapping[str, str] | None) -> Mapping[str, Mailbox]:
         while True:
-            mailboxes = await self._access.ask("voicemail/query", self._read, body)
+            mailboxes = await self._access.ask(
+                "voicemail/query", self._read, body, known=self._last_body or b""
+            )
             if mailboxes is not None:
                 return mailboxes
             # The same words may also mean that the token is gone: ask what it is good for.
@@ -210,7 +212,7 @@ class PbxClient:
     async def _read(self, body: bytes) -> Mapping[str, Mailbox] | None:
         """Return the mailboxes in a reply, None if it may mean that there are none."""
         self.reply_bytes = len(body)
-        if body == self._last_body:
+        if body is self._last_body:
             return self._mailboxes
         try:
             if len(body) < _OFF_LOOP:

@@ -1,0 +1,82 @@
+"""A PBX whose mailboxes are in memory, full from the start, and told without delay."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from aiohttp import web
+import orjson
+
+from tests.conftest import TOKEN
+from tests.simulator import Simulator, Spool
+
+FIRST_EXTENSION = 1000
+_CALLERS = ("Ann Müller", "张伟", "O'Brien", "José", "Ана", "")
+_BEGIN = datetime(2026, 10, 1, 8, tzinfo=UTC)
+
+
+class FullPbx(Simulator):
+    """A simulated PBX with so many extensions of so many messages, the same for the same seed.
+
+    `POST /leave/{count}` leaves that many messages, one extension after another; the answer to it
+    is the reply to a query.
+    """
+
+    def __init__(self, spool: Spool, extensions: int, messages: int) -> None:
+        """Fill the mailboxes. The spool stays empty."""
+        numbers = range(FIRST_EXTENSION, FIRST_EXTENSION + extensions)
+        super().__init__(
+            spool, extensions={str(number): f"Desk {number}" for number in numbers}, token=TOKEN
+        )
+        self.reply = b""
+        self._random = Random(1)
+        self._left = 0
+        self._boxes: dict[str, list[dict[str, str]]] = {number: [] for number in self.extensions}
+        for number in self._boxes:
+            for _ in range(messages):
+                self._leave(number)
+        self._next = self._one_after_another()
+        self._tell_all()
+        self.intercept = self._answer_at_once
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many messages each extension has."""
+        return {number: len(box) for number, box in self._boxes.items()}
+
+    async def _answer_at_once(self, request: web.Request) -> web.Response | None:
+        if request.path.startswith("/leave/"):
+            for _ in range(int(request.path.rpartition("/")[2])):
+                self._leave(next(self._next))
+            self._tell_all()
+        elif not request.path.endswith("voicemail/query"):
+            return None
+        return web.Response(body=self.reply, content_type="application/json")
+
+    def _one_after_another(self) -> Iterator[str]:
+        while True:
+            yield from self._boxes
+
+    def _leave(self, extension: str) -> None:
+        self._left += 1
+        random = self._random
+        number, name = f"+4930{random.randrange(10**7):07}", random.choice(_CALLERS)
+        box = self._boxes[extension]
+        box.append(
+            {
+                "voicemailfile": f"msg{len(box):04}.wav",
+                "messagefrom": f'"{name}" <{number}>' if name else number,
+                "voicemaildate": f"{_BEGIN + timedelta(seconds=37 * self._left):%Y-%m-%d %H:%M:%S}",
+                "voicemaillength": str(random.randrange(2, 180)),
+            }
+        )
+
+    def _tell_all(self) -> None:
+        reply: dict[str, Any] = {
+            "status": "Success",
+            "voicemails": [
+                {"extid": number, "voicemail": box} for number, box in self._boxes.items() if box
+            ],
+        }
+        self.reply = orjson.dumps(reply)
