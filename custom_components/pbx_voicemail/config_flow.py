@@ -27,6 +27,7 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -75,7 +76,15 @@ _ADVANCED = section(
             vol.Optional(CONF_VERIFY_SSL, default=True): BooleanSelector(),
             vol.Optional(CONF_API, default=API_AUTO): SelectSelector(
                 SelectSelectorConfig(
-                    options=[API_AUTO, *(dialect.version for dialect in DIALECTS)],
+                    # Versions have dots, which keys of translations must not have.
+                    options=[SelectOptionDict(value=API_AUTO, label=API_AUTO)]
+                    + [
+                        SelectOptionDict(
+                            value=dialect.version,
+                            label=f"{dialect.version} ({dialect.manufacturer})",
+                        )
+                        for dialect in DIALECTS
+                    ],
                     mode=SelectSelectorMode.DROPDOWN,
                     translation_key=CONF_API,
                 )

@@ -1,0 +1,53 @@
+"""services.yaml: actions with fields that Home Assistant can ask for, each in words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.selector import validate_selector
+from homeassistant.util.yaml import load_yaml_dict
+import voluptuous as vol
+
+from .repository import integration_of, misfits, read_json
+
+
+def _told(value: object) -> object:
+    if value is None:
+        raise vol.Invalid("nothing is no value")
+    return value
+
+
+# Names and descriptions are in the translations, and only there.
+_SCHEMA: Final = vol.Schema(
+    {
+        cv.slug: {
+            vol.Required("fields"): {
+                cv.slug: {
+                    vol.Optional("default"): _told,
+                    vol.Optional("example"): _told,
+                    vol.Optional("required"): bool,
+                    vol.Required("selector"): validate_selector,
+                }
+            }
+        }
+    }
+)
+
+
+def check(repository: Path) -> Iterator[str]:
+    """Complain of actions that nobody could fill in or understand."""
+    folder = integration_of(repository)
+    file = folder / "services.yaml"
+    if not file.is_file():
+        yield "services.yaml: is missing"
+        return
+    actions: dict[str, Any] = load_yaml_dict(str(file))
+    yield from misfits(_SCHEMA, actions, "services.yaml")
+    texts = read_json(folder / "translations" / "en.json").get("services", {})
+    for action in sorted(actions.keys() ^ texts.keys()):
+        yield f"services.yaml: {action} is either no action, or one without words"
+    for action in sorted(actions.keys() & texts.keys()):
+        named = texts[action].get("fields", {}).keys()
+        for field in sorted((actions[action] or {}).get("fields", {}).keys() ^ named):
+            yield f"services.yaml: {field} is either no field of {action}, or one without words"
