@@ -54,11 +54,14 @@ class Home:
     where it was.
     """
 
-    def __init__(self, config: Path, port: int) -> None:
-        """Take a folder, which need not exist, and a free port."""
+    def __init__(
+        self, config: Path, port: int, components: Path = REPOSITORY / "custom_components"
+    ) -> None:
+        """Take a folder, which need not exist, a free port, and where custom components are."""
         self.url = URL.build(scheme="http", host="127.0.0.1", port=port)
         self.is_new = not (config / "configuration.yaml").exists()
         self._config = config
+        self._components = components
         self._process: Process | None = None
 
     @property
@@ -121,7 +124,7 @@ class Home:
         components = self._config / "custom_components"
         with suppress(FileNotFoundError):
             components.unlink()
-        components.symlink_to(REPOSITORY / "custom_components", target_is_directory=True)
+        components.symlink_to(self._components, target_is_directory=True)
         # An address from YAML is on trial for five minutes; this one counts as confirmed.
         _store(
             storage / "http",
