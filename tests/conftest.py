@@ -1,7 +1,9 @@
 """A simulated PBX over real HTTP, and Home Assistant with the integration connected to it."""
 
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain
 from pathlib import Path
+import re
 import shutil
 from unittest.mock import PropertyMock, patch
 
@@ -35,6 +37,19 @@ EXTENSIONS = {"101": "Reception", "102": "Workshop", "103": "103", "104": "104"}
 @pytest.fixture(autouse=True)
 def integration_of_this_repository(enable_custom_integrations: None) -> None:
     """Let Home Assistant find the integration."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_that_will_stop_to_work(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail where Home Assistant warns of something that the integration should do otherwise."""
+    yield
+    stages = (caplog.get_records("setup"), caplog.get_records("call"))
+    warnings = [
+        record.getMessage()
+        for record in chain(*stages)
+        if re.search(f"custom integration '{DOMAIN}'|deprecated.*{DOMAIN}", record.getMessage())
+    ]
+    assert not warnings
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""A real Home Assistant in a process of its own."""
+"""A real Home Assistant in a process of its own: this environment's, or the program in HASS."""
 
 import asyncio
 from asyncio.subprocess import Process
 from contextlib import suppress
 import json
+import os
 from pathlib import Path
 import sys
 
@@ -74,7 +75,7 @@ class Home:
         """Start, and return when all is running and the person is signed in."""
         await asyncio.to_thread(self._prepare)
         self._process = await asyncio.create_subprocess_exec(
-            Path(sys.executable).with_name("hass"),
+            os.environ.get("HASS") or Path(sys.executable).with_name("hass"),
             *("--config", self._config),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

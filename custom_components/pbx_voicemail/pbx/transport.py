@@ -59,17 +59,17 @@ class Transport:
         No request is sent, and any certificate will do.
         """
         try:
-            async with self._session.head(
+            await self._session.head(
                 replace(self.address, tls=True).url,
                 allow_redirects=False,
                 timeout=_HANDSHAKE_TIMEOUT,
                 ssl=aiohttp.Fingerprint(_NO_FINGERPRINT),
-            ):
-                return None
+            )
         except aiohttp.ServerFingerprintMismatch as err:
             return err.got.hex()
         except TimeoutError, aiohttp.ClientError, OSError:
-            return None
+            pass
+        return None
 
     async def post(
         self, path: str, body: Mapping[str, str] | None, known: bytes = b"", **query: str

@@ -1,0 +1,148 @@
+"""Weeks of polling in simulated time: whatever happens, nothing piles up, and nothing is missed.
+
+`pytest --hypothesis-profile=nightly tests/test_soak.py` polls ten thousand times.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+import gc
+import logging
+from pathlib import Path
+from random import Random
+import tracemalloc
+from unittest.mock import NonCallableMock
+
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant
+from homeassistant.helpers.event import async_track_state_change_event
+from hypothesis import settings
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from .conftest import EXTENSIONS
+from .faults import FAULTS, Slowness
+from .living import leave, poll, state_of
+from .simulator import Simulator
+
+_HEAVY = {"too much", "no end", "gzip bomb"}
+"""Their 64 MiB each would only take time here."""
+
+PASSING = [
+    fault
+    for fault in FAULTS
+    if fault.passes_by_itself and not isinstance(fault, Slowness) and fault.name not in _HEAVY
+]
+_NAMES = dict(
+    zip(
+        EXTENSIONS, ("reception_101", "workshop_102", "extension_103", "extension_104"), strict=True
+    )
+)
+_MOST_MESSAGES = 20
+_LEEWAY, _LEEWAY_PER_POLL = 256 * 1024, 512
+"""Bytes that may be added: caches, this test's own notes, and timers, for which no time passes."""
+
+
+@pytest.fixture(autouse=True)
+def without_log() -> Iterator[None]:
+    """Keep the test's own record of the log from being what piles up."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+class Office:
+    """People who call, hear and delete, and what has to be announced of it."""
+
+    def __init__(self, pbx: Simulator, random: Random) -> None:
+        """Begin with what is there, which is no news."""
+        self._pbx = pbx
+        self._random = random
+        self._now = datetime(2026, 11, 24, 9, tzinfo=UTC)
+        self._calls = 0
+        self.expected: Counter[str] = Counter()
+
+    async def live(self) -> None:
+        """Leave some messages and delete some, as it comes."""
+        for extension in EXTENSIONS:
+            there = self._pbx.spool.messages(extension)
+            if self._random.random() < 0.2:
+                self._calls += 1
+                self._now += timedelta(seconds=7)
+                await leave(self._pbx, extension, str(self._calls), self._now)
+            if there and (self._random.random() < 0.15 or len(there) > _MOST_MESSAGES):
+                gone = self._random.choice(there)
+                await asyncio.to_thread(self._pbx.spool.delete, extension, gone.name)
+
+    def look(self) -> None:
+        """Expect of every message that is there now that it is announced, or has been."""
+        for extension in EXTENSIONS:
+            for message in self._pbx.spool.messages(extension):
+                if message.caller.isdecimal() and int(message.caller) <= self._calls:
+                    self.expected[message.caller] = 1
+
+
+async def test_soak(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
+    polls = 10_000 if settings.get_current_profile_name() == "nightly" else 320
+    random = Random(polls)
+    office = Office(pbx, random)
+    announced: Counter[str] = Counter()
+
+    def hear(event: Event[EventStateChangedData]) -> None:
+        state, before = event.data["new_state"], event.data["old_state"]
+        if state and state.attributes.get("caller") and before and before.state != "unavailable":
+            announced[state.attributes["caller"]] += 1
+
+    events = [f"event.{name}_new_message" for name in _NAMES.values()]
+    async_track_state_change_event(hass, events, hear)
+
+    tracemalloc.start()
+    marks = []
+    for number in range(polls):
+        await office.live()
+        chance = random.random()
+        if chance < 0.1:
+            async with random.choice(PASSING).strike(pbx):
+                await poll(hass)
+        elif chance < 0.12:
+            await hass.config_entries.async_reload(connected.entry_id)
+        elif chance < 0.13:
+            async with random.choice(PASSING).strike(pbx):
+                await hass.config_entries.async_reload(connected.entry_id)
+            await hass.async_block_till_done(wait_background_tasks=True)
+        office.look()
+        await poll(hass)
+        pbx.requests.clear()
+        if number % (polls // 8) == polls // 8 - 1:
+            marks.append(_held())
+    tracemalloc.stop()
+
+    assert announced == office.expected
+    for extension, name in _NAMES.items():
+        there = pbx.spool.messages(extension)
+        state = state_of(hass, f"sensor.{name}_messages")
+        assert state.state == str(len(there))
+        latest = max(there, key=lambda message: message.received).caller if there else None
+        assert (state.attributes["latest_caller"] or "") in (latest or "")
+
+    memory, objects, tasks, handles = zip(*marks[1:], strict=True)
+    print(f"{polls} polls, {len(announced)} messages: {marks}")
+    assert memory[-1] <= memory[0] + _LEEWAY + polls * _LEEWAY_PER_POLL
+    assert objects[-1] <= objects[0] + 2 * len(EXTENSIONS) * _MOST_MESSAGES
+    assert max(tasks) == min(tasks)
+    assert max(handles) <= min(handles) + 2
+
+
+def _held() -> tuple[int, int, int, int]:
+    """Return how many bytes, objects of ours, tasks, and handles of files and sockets there are."""
+    for mock in gc.get_objects():
+        # Those in place of Home Assistant's storage remember all that was ever written.
+        if isinstance(mock, NonCallableMock):
+            mock.reset_mock()
+    gc.collect()
+    return (
+        tracemalloc.get_traced_memory()[0],
+        sum(type(found).__module__.startswith("custom_components") for found in gc.get_objects()),
+        len(asyncio.all_tasks()),
+        sum(1 for _ in Path("/proc/self/fd").iterdir()),
+    )
