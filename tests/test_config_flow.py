@@ -81,7 +81,7 @@ async def test_address_wins_over_more_settings(hass: HomeAssistant, pbx: Simulat
         await _begin(hass),
         host=f"http://{pbx.address}/",
         token=TOKEN,
-        advanced={"port": 1, "ssl": True},
+        advanced={"port": 1},
     )
     assert created["data"]["ssl"] is False
     assert created["data"]["port"] == int(pbx.address.split(":")[1])

@@ -105,8 +105,10 @@ async def test_plain_http_where_it_is_asked_for(hass: HomeAssistant, pbx: Simula
     assert form["errors"] == {"base": "cannot_connect"}
 
 
-async def test_tls_that_is_insisted_on(hass: HomeAssistant, pbx: Simulator) -> None:
-    form = await _enter(hass, host=pbx.address, token=TOKEN, advanced={"ssl": True})
+@pytest.mark.parametrize("host", ["{}", "http://{}"])
+async def test_tls_that_is_insisted_on(hass: HomeAssistant, pbx: Simulator, host: str) -> None:
+    answers = {"host": host.format(pbx.address), "token": TOKEN}
+    form = await _enter(hass, **answers, advanced={"ssl": True})
     assert form["errors"] == {"base": "ssl_error"}
     assert pbx.requests == []
 

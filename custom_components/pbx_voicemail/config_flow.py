@@ -362,18 +362,18 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 async def _read_address(hass: HomeAssistant, answers: _Answers) -> _Answers:
     """Return what the entry keeps of an address, with TLS wherever the PBX offers it.
 
-    Only a URL with http settles for less. Raises ValueError if there is no host in it.
+    Only a URL with http settles for less, unless TLS is insisted on. Raises ValueError if there is no host in it.
     """
     advanced = answers[CONF_ADVANCED]
     address = Address.parse(answers[CONF_HOST], port=advanced[CONF_PORT], tls=advanced[CONF_SSL])
     data = {
         CONF_HOST: address.host,
         CONF_PORT: address.port,
-        CONF_SSL: address.tls,
+        CONF_SSL: address.tls or advanced[CONF_SSL],
         CONF_VERIFY_SSL: advanced[CONF_VERIFY_SSL],
         CONF_API: advanced[CONF_API],
     }
-    if not address.tls and "://" not in answers[CONF_HOST]:
+    if not data[CONF_SSL] and "://" not in answers[CONF_HOST]:
         async with temporary_client(hass, data) as client:
             data[CONF_SSL] = await client.fetch_fingerprint() is not None
     return data
