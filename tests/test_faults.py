@@ -4,7 +4,10 @@ from datetime import timedelta
 import json
 import logging
 from pathlib import Path
+import socket
+from typing import Any
 
+from aiohttp import AsyncResolver
 from freezegun import freeze_time
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
@@ -195,6 +198,44 @@ def _kind_for_a_message(fault: Fault, where: str) -> str:
     if fault.kind == "invalid_auth" or (fault.kind == "locked" and where != "delete"):
         return "rejected"
     return fault.kind
+
+
+async def test_name_that_nobody_knows(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    """In the dialog, at the start, and then it is known again."""
+    known = False
+
+    async def resolve(*_: object, **__: object) -> list[dict[str, Any]]:
+        if not known:
+            raise OSError(None, "Domain name not found")
+        found = {"hostname": "pbx.test", "host": "127.0.0.1", "port": port}
+        return [{**found, "family": socket.AF_INET, "proto": 0, "flags": 0}]
+
+    port = int(pbx.address.rpartition(":")[2])
+    monkeypatch.setattr(AsyncResolver, "resolve", resolve)
+    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    answers = {"host": f"http://pbx.test:{port}", "token": TOKEN}
+    form = await hass.config_entries.flow.async_configure(form["flow_id"], answers)
+    assert form["errors"] == {"base": "cannot_connect"}
+
+    data = {"host": "pbx.test", "port": port, "token": TOKEN, "dialect": "v0.0.1"}
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        unique_id="a09805021987",
+        data={**data, "ssl": False, "verify_ssl": True, "api": "auto"},
+    )
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert not _told(log)
+
+    known = True
+    await _ten_minutes_later(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_tls_that_was_not_there_before(

@@ -53,7 +53,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
 async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Disconnect from it."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, _PLATFORMS)
-    await entry.runtime_data.end()
+    if unloaded:
+        await entry.runtime_data.end()
     return unloaded
 
 

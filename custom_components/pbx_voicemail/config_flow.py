@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -37,7 +36,7 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .connection import error_placeholders, if_offered, temporary_client
+from .connection import error_placeholders, temporary_client
 from .const import (
     API_AUTO,
     CONF_ADVANCED,
@@ -49,17 +48,9 @@ from .const import (
     CONF_REFUSED,
     DOMAIN,
 )
+from .identity import Identity, identify
 from .options_flow import PbxOptionsFlow, extension_choice
-from .pbx import (
-    DEFAULT_PORT,
-    DIALECTS,
-    Address,
-    Credentials,
-    DeviceInfo,
-    Extension,
-    PbxError,
-    PbxTlsError,
-)
+from .pbx import DEFAULT_PORT, DIALECTS, Address, Credentials, PbxError, PbxTlsError
 
 _ASK_WHICH_FROM = 26
 
@@ -118,34 +109,6 @@ _LOGIN_SCHEMA = vol.Schema(
 type _Answers = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which PBX answered, and in what. One that tells no serial number is known by its address."""
-
-    address: Address
-    info: DeviceInfo
-    extensions: tuple[Extension, ...]
-    dialect: str
-
-    @property
-    def unique_id(self) -> str:
-        """A name that stays."""
-        return self.info.serial_number or str(self.address)
-
-    @property
-    def title(self) -> str:
-        """A name that people can tell it by."""
-        return f"{self.info.model or 'PBX'} ({self.address.host})"
-
-    def may_be(self, entry: ConfigEntry) -> bool:
-        """Tell whether it may be a PBX known before; only serial numbers prove it is not."""
-        known = Address(entry.data[CONF_HOST], entry.data[CONF_PORT])
-        return self.info.serial_number is None or entry.unique_id in (
-            self.info.serial_number,
-            str(known),
-        )
-
-
 class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     """Adds a PBX, lets a known one in again, or finds it at another address."""
 
@@ -189,7 +152,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             self._data |= _read_login(user_input)
             with _told_in(errors, placeholders):
-                self._identity = await _identify(self.hass, self._data)
+                self._identity = await identify(self.hass, self._data)
             if not errors:
                 return await self._finish()
         return self.async_show_form(
@@ -280,7 +243,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _meet(self) -> None:
         """Find out which PBX it is or, before anybody signed in, that it is one."""
         if self._data.keys() & {CONF_TOKEN, CONF_USERNAME}:
-            self._identity = await _identify(self.hass, self._data)
+            self._identity = await identify(self.hass, self._data)
         else:
             async with temporary_client(self.hass, self._data) as client:
                 await client.find_dialect()
@@ -320,7 +283,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
                 entry.data, CONF_TOKEN, CONF_USERNAME, CONF_PASSWORD_MD5, CONF_REFUSED
             ) | dict(credentials)
             with _told_in(errors, placeholders):
-                identity = await _identify(self.hass, data)
+                identity = await identify(self.hass, data)
             if not errors:
                 if not identity.may_be(entry):
                     return self.async_abort(reason="wrong_pbx")
@@ -391,20 +354,6 @@ def _read_login(answers: _Answers) -> dict[str, str]:
         CONF_USERNAME: answers[CONF_USERNAME].strip(),
         CONF_PASSWORD_MD5: credentials.password_md5,
     }
-
-
-async def _identify(hass: HomeAssistant, data: Mapping[str, Any]) -> Identity:
-    """Find out which PBX it is, and that it tells us its mailboxes.
-
-    Raises the PbxError that stands in the way.
-    """
-    async with temporary_client(hass, data) as client:
-        await client.query_mailboxes()
-        info = await if_offered(client.query_device_info)
-        extensions = await if_offered(client.query_extensions)
-        return Identity(
-            client.address, info or DeviceInfo(), extensions or (), client.dialect.version
-        )
 
 
 @contextmanager
