@@ -5,8 +5,8 @@ tried under every one of them: the dialog, the start, polling, playing, deleting
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 import gzip
@@ -111,24 +111,32 @@ class SpeaksTls(Fault):
     @asynccontextmanager
     @override
     async def strike(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        handler = loop.get_exception_handler()
-
-        def let_handshakes_fail(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            if "incoming connection" not in context["message"] and handler:
-                handler(loop, context)
-
         await pbx.stop()
         pbx.tls = await asyncio.to_thread(Certificate.make().context)
         await pbx.start()
-        loop.set_exception_handler(let_handshakes_fail)
         try:
-            yield
+            with handshakes_may_fail(asyncio.get_running_loop()):
+                yield
         finally:
             await pbx.stop()
-            loop.set_exception_handler(handler)
             pbx.tls = None
             await pbx.start()
+
+
+@contextmanager
+def handshakes_may_fail(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let the PBX complain of handshakes that break off, as it has no log of its own."""
+    handler = loop.get_exception_handler()
+
+    def listen(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "incoming connection" not in context["message"] and handler:
+            handler(loop, context)
+
+    loop.set_exception_handler(listen)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(handler)
 
 
 async def _respond(

@@ -1,13 +1,15 @@
 """Every fault at every stage: what a person sees, what is kept, and that it passes."""
 
 from datetime import timedelta
+import gc
 import json
 import logging
 from pathlib import Path
 import socket
+import tracemalloc
 from typing import Any
 
-from aiohttp import AsyncResolver
+from aiohttp import AsyncResolver, web
 from freezegun import freeze_time
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
@@ -185,6 +187,35 @@ async def test_deleting(
         left = (await act(hass, "get_messages", extension="101"))["messages"]
         assert [message["message_id"] for message in left] == ids
     _told(log)
+
+
+async def _send_zeros(request: web.Request) -> web.Response:
+    return web.Response(body=bytes(8 * 1024 * 1024))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(fault for fault in FAULTS if fault.name in ("too much", "no end")),
+        Fault("megabytes of zeros", "not_a_pbx", _send_zeros),
+    ],
+    ids=str,
+)
+async def test_nothing_of_a_large_answer_is_held(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, fault: Fault
+) -> None:
+    """Not even by the error that it is kept in mind as."""
+    await poll(hass)
+    gc.collect()
+    tracemalloc.start()
+    async with fault.strike(pbx):
+        await poll(hass)
+        assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Buffers of the PBX are counted, too.
+    assert held < 5 * 1024 * 1024
 
 
 def _kind_for_a_message(fault: Fault, where: str) -> str:

@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import TOKEN
+from .faults import handshakes_may_fail
 from .living import act, message_of, poll, state_of
 from .simulator import Certificate, Simulator
 
@@ -43,17 +44,10 @@ def trusted_authority() -> None:
 
 
 @pytest.fixture(autouse=True)
-def handshakes_may_fail(hass: HomeAssistant) -> Iterator[None]:
-    """Let the PBX complain of handshakes that break off; Home Assistant's own must not."""
-    handler = hass.loop.get_exception_handler()
-
-    def listen(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if "incoming connection" not in context["message"] and handler:
-            handler(loop, context)
-
-    hass.loop.set_exception_handler(listen)
-    yield
-    hass.loop.set_exception_handler(handler)
+def refusals(hass: HomeAssistant) -> Iterator[None]:
+    """Let certificates be refused."""
+    with handshakes_may_fail(hass.loop):
+        yield
 
 
 async def _show(pbx: Simulator, certificate: Certificate | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 import logging
 from time import monotonic
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Final, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
@@ -351,13 +352,17 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """Turn the client's errors into Home Assistant's, and do what they ask for."""
         try:
             yield
-        except PbxAuthError as err:
+        except PbxError as err:
+            # The last error is kept in mind; the megabytes that it may have come from need not be.
+            clear_frames(err.__traceback__)
+            raise self._translate(err) from err
+
+    def _translate(self, err: PbxError) -> HomeAssistantError:
+        if isinstance(err, PbxAuthError):
             if isinstance(err, PbxLoginError):
                 self._stop_logging_in()
-            raise ConfigEntryAuthFailed(
-                translation_domain=DOMAIN, translation_key="invalid_auth"
-            ) from err
-        except PbxLockedError as err:
+            return ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
+        if isinstance(err, PbxLockedError):
             until = dt_util.utcnow() + _LOCKED_FOR
             report(
                 self.hass,
@@ -368,17 +373,16 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 severity=IssueSeverity.ERROR,
                 placeholders={"model": self.model},
             )
-            raise UpdateFailed(
+            return UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=err.kind,
                 retry_after=_LOCKED_FOR.total_seconds(),
-            ) from err
-        except PbxError as err:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key=err.kind,
-                translation_placeholders=error_placeholders(err),
-            ) from err
+            )
+        return UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=err.kind,
+            translation_placeholders=error_placeholders(err),
+        )
 
     def _stop_logging_in(self) -> None:
         """Keep a password that was refused from being tried again, at restarts too."""

@@ -84,8 +84,9 @@ def _parse(body: bytes) -> Json:
     try:
         return cast("Json", orjson.loads(mended))
     except orjson.JSONDecodeError as err:
-        # The parser's own error keeps the whole document, callers and all.
-        raise PbxReplyError("the reply is not JSON") from ValueError(err.msg)
+        reason = err.msg
+    # The parser's own error keeps the whole document, callers and all.
+    raise PbxReplyError("the reply is not JSON") from ValueError(reason)
 
 
 def _rejection(errno: str | None) -> PbxRejectedError:
