@@ -104,7 +104,7 @@ async def _measure(extensions: int, messages: int) -> Figures:
             if shown != pbx.counts:
                 raise RuntimeError(f"{name} shows other counts than the PBX has")
         for kind, changing in (("unchanged", False), ("changed", True)):
-            measured = await ours.do("from_bytes", polls=15, changing=changing)
+            measured = await ours.do("from_bytes", polls=40, changing=changing)
             figures |= {f"{kind}_from_bytes": measured["cpu"], f"{kind}_loads": measured["loads"]}
         figures["bytes"] = len(pbx.reply)
     return figures

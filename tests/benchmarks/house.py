@@ -172,7 +172,8 @@ class House:
         return {"message": await grown(news) / messages, "unchanged": unchanged / messages}
 
     async def held(self) -> dict[str, float]:
-        """Return the bytes that are held since `watch`."""
+        """Return the bytes that are held since `watch`, once the recorder has written all."""
+        await self._recorded_bytes()
         gc.collect()
         return {"bytes": float(tracemalloc.get_traced_memory()[0])}
 
