@@ -25,6 +25,7 @@ from homeassistant.exceptions import (
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_get_config_entry
 from homeassistant.util import dt as dt_util
+from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
 from .const import DOMAIN
@@ -118,19 +119,23 @@ async def _get_messages(call: ServiceCall) -> ServiceResponse:
     if not coordinator.last_update_success:
         raise failure(HomeAssistantError, "not_connected")
     since = dt_util.as_utc(call.data[_SINCE]) if _SINCE in call.data else None
-    messages = [
-        message
-        for extension in extensions
-        for message in coordinator.data.mailbox(extension).messages
-        if since is None or (message.received and message.received >= since)
-    ]
-    messages.sort(key=lambda message: message.received or _LONG_AGO, reverse=True)
-    return {
-        "messages": [
+    mailboxes = [coordinator.data.mailbox(extension) for extension in extensions]
+
+    def find() -> list[JsonValueType]:
+        messages = [
+            message
+            for mailbox in mailboxes
+            for message in mailbox.messages
+            if since is None or (message.received and message.received >= since)
+        ]
+        messages.sort(key=lambda message: message.received or _LONG_AGO, reverse=True)
+        return [
             describe(entry.entry_id, message, transcripts.text_of(message))
             for message in messages[: call.data.get(_LIMIT)]
         ]
-    }
+
+    # Tens of thousands would keep everything else waiting.
+    return {"messages": await call.hass.async_add_executor_job(find)}
 
 
 async def _delete_message(call: ServiceCall) -> None:

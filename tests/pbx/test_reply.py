@@ -8,6 +8,7 @@ from custom_components.pbx_voicemail.pbx import (
     PbxLockedError,
     PbxRejectedError,
     PbxReplyError,
+    PbxUnsupportedError,
 )
 from custom_components.pbx_voicemail.pbx.reply import decode
 
@@ -36,6 +37,25 @@ def test_failure(status: bytes, expected: type[PbxError]) -> None:
     with pytest.raises(PbxRejectedError) as raised:
         decode(b'{"status":"Failed","errno":%b}' % status)
     assert type(raised.value) is expected
+
+
+# Yeastar S-Series API v1.1.0, "Error codes"; OpenVox documents none.
+DOCUMENTED = {*range(10002, 10034), *range(20000, 20022), 30001, 30003}
+SPECIAL = {
+    **dict.fromkeys((20004, 20005, 20006), PbxAuthError),
+    **dict.fromkeys((10002, 10003), PbxUnsupportedError),
+    20002: PbxLockedError,
+}
+
+
+@pytest.mark.parametrize("status", ["Failed", "Failure", "failed"])
+def test_every_documented_errno(status: str) -> None:
+    for errno in DOCUMENTED:
+        for told in (f'"{errno}"', errno):
+            with pytest.raises(PbxRejectedError) as raised:
+                decode(f'{{"status":"{status}","errno":{told}}}'.encode())
+            assert raised.value.errno == str(errno)
+            assert type(raised.value) is SPECIAL.get(errno, PbxRejectedError)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +94,4 @@ def test_error_keeps_nothing_of_the_reply() -> None:
         decode(b'{"messagefrom":"6000"')
     assert "6000" not in repr([raised.value, raised.value.__cause__])
     assert not hasattr(raised.value.__cause__, "doc")
+    assert not hasattr(raised.value.__context__, "doc")
