@@ -110,13 +110,7 @@ async def test_message_without_a_date_is_there_but_not_since(
         ("get_messages", {"since": "yesterday"}),
         ("get_messages", {"extension": ""}),
         ("get_messages", {"extensions": ["101"]}),
-        ("delete_message", {}),
         ("delete_message", {"message_id": ""}),
-        ("delete_message", {"extension": "101"}),
-        ("delete_message", {"extension": "101", "all": False}),
-        ("delete_message", {"all": True}),
-        ("delete_message", {"message_id": "0", "extension": "101", "all": True}),
-        ("delete_message", {"message_id": "0", "extension": "101"}),
         ("save_recording", {"message_id": "0"}),
         ("save_recording", {"filename": "/media/a.wav"}),
         ("transcribe_message", {"message_id": "0", "engine": "light.kitchen"}),
@@ -133,6 +127,27 @@ async def test_nonsense(
     pbx.requests.clear()
     with pytest.raises(vol.Invalid):
         await act(hass, action, **data)
+    assert pbx.requests == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"extension": "101"},
+        {"extension": "101", "all": False},
+        {"all": True},
+        {"message_id": "0", "all": True},
+        {"message_id": "0", "extension": "101", "all": True},
+        {"message_id": "0", "extension": "101"},
+    ],
+)
+async def test_one_or_all(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, data: dict[str, Any]
+) -> None:
+    pbx.requests.clear()
+    with pytest.raises(ServiceValidationError, match="Give either a message ID or"):
+        await act(hass, "delete_message", **data)
     assert pbx.requests == []
 
 

@@ -16,6 +16,7 @@ from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -274,7 +275,10 @@ async def test_tls_that_was_not_there_before(
 ) -> None:
     """It is the one fault that a person can turn into something better."""
     (fault,) = [fault for fault in FAULTS if isinstance(fault, SpeaksTls)]
+    issue = DOMAIN, f"tls_offered_{connected.entry_id}"
     async with fault.strike(pbx):
+        await poll(hass)
+        assert ir.async_get(hass).async_get_issue(*issue)
         form = await connected.start_reconfigure_flow(hass)
         form = await hass.config_entries.flow.async_configure(
             form["flow_id"], {"host": pbx.address}
@@ -285,6 +289,15 @@ async def test_tls_that_was_not_there_before(
         await hass.async_block_till_done()
         assert connected.state is ConfigEntryState.LOADED
         assert connected.data["ssl"]
+        assert not ir.async_get(hass).async_get_issue(*issue)
+
+
+async def test_no_tls_where_there_is_none(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    async with FAULTS[0].strike(pbx):
+        await poll(hass)
+    assert not ir.async_get(hass).issues
 
 
 async def _ten_minutes_later(hass: HomeAssistant) -> None:

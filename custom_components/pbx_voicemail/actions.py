@@ -51,17 +51,6 @@ _TEXT: Final = vol.All(cv.string, vol.Length(min=1))
 _PBX: Final[dict[vol.Marker, Any]] = {vol.Optional(ATTR_CONFIG_ENTRY_ID): _TEXT}
 _MESSAGE: Final[dict[vol.Marker, Any]] = {**_PBX, vol.Required(_MESSAGE_ID): _TEXT}
 
-
-def _one_or_all(data: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what might delete more than was meant."""
-    if data.get(_ALL):
-        if _EXTENSION not in data or _MESSAGE_ID in data:
-            raise vol.Invalid("all messages can only be deleted of one extension")
-    elif _MESSAGE_ID not in data or _EXTENSION in data:
-        raise vol.Invalid("give a message_id or, with 'all: true', an extension")
-    return data
-
-
 _GET_MESSAGES: Final = vol.Schema(
     {
         **_PBX,
@@ -70,16 +59,13 @@ _GET_MESSAGES: Final = vol.Schema(
         vol.Optional(_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1)),
     }
 )
-_DELETE_MESSAGE: Final = vol.All(
-    vol.Schema(
-        {
-            **_PBX,
-            vol.Optional(_MESSAGE_ID): _TEXT,
-            vol.Optional(_EXTENSION): _TEXT,
-            vol.Optional(_ALL): cv.boolean,
-        }
-    ),
-    _one_or_all,
+_DELETE_MESSAGE: Final = vol.Schema(
+    {
+        **_PBX,
+        vol.Optional(_MESSAGE_ID): _TEXT,
+        vol.Optional(_EXTENSION): _TEXT,
+        vol.Optional(_ALL): cv.boolean,
+    }
 )
 _SAVE_RECORDING: Final = vol.Schema({**_MESSAGE, vol.Required(CONF_FILENAME): _TEXT})
 _TRANSCRIBE_MESSAGE: Final = vol.Schema(
@@ -144,7 +130,11 @@ async def _delete_message(call: ServiceCall) -> None:
     Not by the PBX's own word for all: that would take along what has just been left, and
     nobody has heard of.
     """
-    if call.data.get(_ALL):
+    is_one, is_all = _MESSAGE_ID in call.data, call.data.get(_ALL, False)
+    if is_one == is_all or is_all != (_EXTENSION in call.data):
+        # What is not clear might delete more than was meant.
+        raise failure(ServiceValidationError, "one_or_all")
+    if is_all:
         coordinator = _entry(call).runtime_data.coordinator
         extension = _extension(call, coordinator)
         messages = coordinator.data.mailbox(extension).messages
@@ -158,7 +148,7 @@ async def _delete_message(call: ServiceCall) -> None:
             try:
                 await coordinator.ask(partial(coordinator.client.delete_message, message))
             except HomeAssistantError as err:
-                if not (call.data.get(_ALL) and isinstance(err.__cause__, PbxGoneError)):
+                if not (is_all and isinstance(err.__cause__, PbxGoneError)):
                     raise
     finally:
         await coordinator.async_refresh()

@@ -1,9 +1,9 @@
 """One poll for the whole PBX, and the roster: the extensions we know."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 import logging
 from time import monotonic
@@ -28,52 +28,22 @@ from .pbx import (
     DeviceInfo,
     Extension,
     Mailbox,
-    Message,
     PbxAuthError,
     PbxCertificateError,
+    PbxConnectionError,
     PbxError,
     PbxLockedError,
     PbxLoginError,
     PbxRejectedError,
+    PbxReplyError,
 )
+from .polled import PbxData, Poll
 
 _LOGGER = logging.getLogger(__name__)
 
 _ROSTER_SECONDS: Final = 60 * 60
 _LOCKED_FOR: Final = timedelta(minutes=10)
 _REFUSALS_THAT_COUNT: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PbxData:
-    """What the last good poll told: mailboxes that have messages, and all extensions."""
-
-    mailboxes: Mapping[str, Mailbox]
-    roster: Mapping[str, Extension]
-
-    def mailbox(self, extension: str) -> Mailbox:
-        """Return an extension's mailbox, empty if the PBX did not mention it."""
-        return self.mailboxes.get(extension) or Mailbox(extension)
-
-    def find(self, message_id: str) -> Message | None:
-        """Return a message by its id."""
-        found = (mailbox.find(message_id) for mailbox in self.mailboxes.values())
-        return next(filter(None, found), None)
-
-    def extensions_of(self, message_ids: Collection[str]) -> dict[str, str]:
-        """Return whose messages these are, leaving out those that are not there."""
-        found = filter(None, map(self.find, message_ids))
-        return {message.id: message.extension for message in found}
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """How one poll went: how long it took, how large the reply was, and what was wrong."""
-
-    seconds: float
-    reply_bytes: int
-    error: str | None
-    errno: str | None
 
 
 class PbxCoordinator(DataUpdateCoordinator[PbxData]):
@@ -209,8 +179,17 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                     placeholders={"model": self.model},
                 )
                 raise
+            except PbxConnectionError, PbxReplyError:
+                await self._look_for_tls()
+                raise
             self._refusals = self._token_refusals = 0
-            settle(self.hass, self.config_entry, Issue.CERTIFICATE_CHANGED, Issue.UNKNOWN_REFUSAL)
+            settle(
+                self.hass,
+                self.config_entry,
+                Issue.CERTIFICATE_CHANGED,
+                Issue.TLS_OFFERED,
+                Issue.UNKNOWN_REFUSAL,
+            )
             roster = await self._update_roster(mailboxes)
         self._remember_dialect()
         self.answered = dt_util.utcnow()
@@ -249,6 +228,19 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 self.config_entry,
                 Issue.UNKNOWN_REFUSAL,
                 placeholders={"model": self.model} | error_placeholders(refusal),
+            )
+
+    async def _look_for_tls(self) -> None:
+        """See, when trouble begins, if it is that the PBX speaks TLS by now and nothing else."""
+        if self.config_entry.data[CONF_SSL] or not self.last_update_success:
+            return
+        if await self.client.fetch_fingerprint():
+            report(
+                self.hass,
+                self.config_entry,
+                Issue.TLS_OFFERED,
+                severity=IssueSeverity.ERROR,
+                placeholders={"model": self.model},
             )
 
     async def _refuses_all(self, refusal: PbxRejectedError) -> bool:

@@ -16,7 +16,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 
 from .const import CONF_API, CONF_FINGERPRINT, DEFAULT_SCAN_INTERVAL
-from .coordinator import Poll
+from .polled import Poll
 from .runtime import PbxConfigEntry
 
 

@@ -16,6 +16,7 @@ class Issue(StrEnum):
 
     CERTIFICATE_CHANGED = "certificate_changed"
     LOCKED_OUT = "locked_out"
+    TLS_OFFERED = "tls_offered"
     UNKNOWN_REFUSAL = "unknown_refusal"
     UNVERIFIED_TLS = "unverified_tls"
     WRONG_CLOCK = "wrong_clock"

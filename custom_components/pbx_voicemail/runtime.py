@@ -6,7 +6,8 @@ from functools import cache
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 
-from .coordinator import PbxCoordinator, PbxData
+from .coordinator import PbxCoordinator
+from .polled import PbxData
 from .recordings import Recordings, cache_of
 from .transcripts import Transcripts, store_of
 

@@ -15,9 +15,9 @@ from homeassistant.const import MATCH_ALL, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import PbxData
 from .entity import ExtensionEntity, HubEntity, add_extension_entities
 from .pbx import Message
+from .polled import PbxData
 from .runtime import PbxConfigEntry
 
 # The coordinator does the asking.
