@@ -1,5 +1,6 @@
 """A folder that stays small, and keeps what is used."""
 
+from concurrent.futures import ThreadPoolExecutor
 import os
 from pathlib import Path
 
@@ -74,3 +75,18 @@ def test_dropped_and_removed(cache: Cache, tmp_path: Path) -> None:
     assert cache.names() == {"c"}
     cache.remove()
     assert not (tmp_path / "kept/here").exists()
+
+
+def test_many_threads_at_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", 50)
+
+    def use(number: int) -> None:
+        name = str(number % 7)
+        cache.store(name, ".wav", bytes(10))
+        cache.find(str((number + 1) % 7))
+        cache.drop([str((number + 2) % 7)])
+        cache.names()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(use, range(400)))
+    assert sum(file.stat().st_size for file in (tmp_path / "cache").iterdir()) <= 50

@@ -7,6 +7,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
@@ -55,6 +56,31 @@ async def test_unload_and_reload_leave_nothing_behind(
     pbx.requests.clear()
     await poll(hass)
     assert pbx.requests == ["/api/v0.0.1/voicemail/query"]
+
+
+async def test_unload_that_is_refused(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What goes on working keeps its token."""
+
+    async def refuse(*_: object) -> bool:
+        return False
+
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    await hass.async_block_till_done()
+    with monkeypatch.context() as patch:
+        patch.setattr(hass.config_entries, "async_unload_platforms", refuse)
+        assert not await hass.config_entries.async_unload(entry_with_user.entry_id)
+    assert not [path for path in pbx.requests if path.endswith("logout")]
+    await poll(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+    entry_with_user.mock_state(hass, ConfigEntryState.LOADED)
+    assert await hass.config_entries.async_unload(entry_with_user.entry_id)
+    assert pbx.requests[-1].endswith("logout")
 
 
 async def test_pbx_without_device_info_and_extension_list(

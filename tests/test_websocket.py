@@ -233,6 +233,13 @@ async def test_only_what_one_may_hear(
     assert {message["extension"] for message in card.messages.values()} == {"102"}
 
 
+async def test_entry_of_something_else(hass: HomeAssistant, card: Card) -> None:
+    other = MockConfigEntry(domain="other")
+    other.add_to_hass(hass)
+    hass.config_entries.async_update_entry(other, title="Something else")
+    await card.hear_nothing()
+
+
 async def test_end(
     hass: HomeAssistant,
     pbx: Simulator,
