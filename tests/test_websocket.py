@@ -8,6 +8,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 
+from custom_components.pbx_voicemail import websocket
+
 from .engines import Ear, connect
 from .living import act, leave, message_of, poll
 from .simulator import Simulator
@@ -237,6 +239,22 @@ async def test_entry_of_something_else(hass: HomeAssistant, card: Card) -> None:
     other = MockConfigEntry(domain="other")
     other.add_to_hass(hass)
     hass.config_entries.async_update_entry(other, title="Something else")
+    await card.hear_nothing()
+
+
+async def test_many_are_told_by_several_events(
+    connected: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "_MOST_AT_ONCE", 3)
+    card = Card(await hass_ws_client())
+    first = await card.subscribe()
+    assert {message["extension"] for message in first["messages"]} == {"101"}
+    assert len(card.extensions) == 4
+    second = await card.hear()
+    assert second.keys() == {"messages"}
+    assert len(card.messages) == 7
     await card.hear_nothing()
 
 

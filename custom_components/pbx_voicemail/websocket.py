@@ -1,5 +1,6 @@
 """The message list for cards: told once, and then what changes of it."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,9 @@ type _Told = dict[str, JsonValueType]
 
 SUBSCRIBE: Final = f"{DOMAIN}/messages/subscribe"
 
+_MOST_AT_ONCE: Final = 2000
+"""About how many messages an event has: to tell more would keep everything else waiting."""
+
 
 @callback
 def register_commands(hass: HomeAssistant) -> None:
@@ -46,7 +50,7 @@ def _subscribe(hass: HomeAssistant, connection: ActiveConnection, msg: dict[str,
     was last heard of, if it is not available (ISO 8601);
     `extensions`, all of them: `entry_id`, `extension`, `device_id`, `name`, `may_delete`;
     `messages`, those that are new or changed, in the words of events and actions, and with
-    their `entry_id`;
+    their `entry_id`; many are told by several events;
     `gone`, the media ids of those that are no more.
     """
     subscription = _Subscription(hass, connection, msg["id"])
@@ -89,18 +93,21 @@ class _Subscription:
         self._is_first = True
         self._told: dict[str, list[_Told]] = {}
         self._known: dict[str, _Pbx] = {}
+        self._rest: asyncio.Handle | None = None
         self._stop = async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._follow)
 
     @callback
     def end(self) -> None:
         """Stop to listen."""
         self._stop()
+        self._put_off()
         for pbx in self._known.values():
             pbx.stop()
 
     @callback
     def tell(self) -> None:
         """Send what is new, if anything is."""
+        self._put_off()
         entries: list[PbxConfigEntry] = self._hass.config_entries.async_entries(
             DOMAIN, include_ignore=False, include_disabled=False
         )
@@ -113,6 +120,8 @@ class _Subscription:
         for entry in entries:
             if entry.state is ConfigEntryState.LOADED:
                 self._look(entry, messages, gone)
+        if len(messages) >= _MOST_AT_ONCE:
+            self._rest = self._hass.loop.call_soon(self.tell)
         news: dict[str, Any] = {
             "pbxs": [self._show_pbx(entry) for entry in entries],
             "extensions": [told for pbx in self._known.values() for told in pbx.extensions],
@@ -130,12 +139,19 @@ class _Subscription:
             self._connection.send_event(self._number, news)
 
     @callback
+    def _put_off(self) -> None:
+        """Let the rest be told by whoever tells next."""
+        if self._rest:
+            self._rest.cancel()
+            self._rest = None
+
+    @callback
     def _follow(self, change: ConfigEntryChange, entry: ConfigEntry) -> None:
         if entry.domain == DOMAIN:
             self.tell()
 
     def _look(self, entry: PbxConfigEntry, messages: list[_Told], gone: list[str]) -> None:
-        """Note what has changed of a PBX that answers."""
+        """Note what has changed of a PBX that answers, or the beginning of much."""
         runtime = entry.runtime_data
         pbx = self._known.get(entry.entry_id)
         if pbx is None or pbx.runtime is not runtime:
@@ -153,6 +169,8 @@ class _Subscription:
         ]
         pbx.extensions = [self._show_extension(entry, number) for number in audible]
         for number in [*audible, *(pbx.boxes.keys() - set(audible))]:
+            if len(messages) >= _MOST_AT_ONCE:
+                return
             box = pbx.boxes.get(number)
             told = box.messages if box else {}
             if number in audible:
