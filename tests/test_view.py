@@ -390,7 +390,14 @@ async def test_gsm_without_ffmpeg(
     assert told["data"]["recordings"] == {"kept": 1, "codecs": {"gsm": 1}, "not_converted": 1}
 
 
-@pytest.mark.parametrize("audio", [b"RIFF\x1c\0\0\0WAVEfmt \x10\0\0\0\x31\0\1\0\x40\x1f", b"?"])
+@pytest.mark.parametrize(
+    "audio",
+    [
+        b"RIFF\x1c\0\0\0WAVEfmt \x10\0\0\0\x31\0\1\0\x40\x1f",
+        b"#EXTM3U\nfile:///etc/passwd",
+        b"?",
+    ],
+)
 async def test_what_ffmpeg_cannot_convert(
     ffmpeg: None, gsm_path: str, pbx: Simulator, audio: bytes, hass_client: ClientSessionGenerator
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
+import re
 import shutil
 from typing import Any
 
@@ -269,7 +270,8 @@ LOOKS: dict[str, tuple[dict[str, Any], str]] = {
 
 async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
     """Nothing is cut off, unreadable or unnamed, and what a caller is called stays text."""
-    await leave(uc501, "101", HOSTILE, received=datetime.now(UTC) - timedelta(minutes=5))
+    for minutes, caller in enumerate((HOSTILE, '"Script" <javascript:alert(1)>')):
+        await leave(uc501, "101", caller, received=datetime.now(UTC) - timedelta(minutes=minutes))
     async with _home(tmp_path / "home") as (home, person):
         await connect(person, uc501.address)
         await furnish(person)
@@ -284,6 +286,12 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                 await visit.row("<img").get_by_role("button").first.click()
                 await expect(visit.row("<img").get_by_role("slider")).to_be_visible()
                 await visit.look(name)
+                links = await visit.card.locator("a:visible").evaluate_all(
+                    "links => links.map(link => link.getAttribute('href'))"
+                )
+                assert links
+                assert all(re.fullmatch(r"tel:\+?\d+", link) for link in links)
+                assert await visit.row("Script").locator("a:visible").count() == 0
                 assert await visit.card.locator("img").count() == 0
                 assert await visit.page.evaluate("window.hacked") is None
                 assert await visit.card.evaluate(
