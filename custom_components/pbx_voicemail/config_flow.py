@@ -138,9 +138,10 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_certificate(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask whether to trust a certificate that nobody vouches for, from now on that one alone."""
         if user_input is None:
+            as_in_browsers = bytes.fromhex(self._shown).hex(":").upper()
             return self.async_show_form(
                 step_id="certificate",
-                description_placeholders={"fingerprint": _in_groups(self._shown)},
+                description_placeholders={"fingerprint": as_in_browsers},
             )
         self._trusted = self._shown
         return await self._approach()
@@ -325,7 +326,8 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 async def _read_address(hass: HomeAssistant, answers: _Answers) -> _Answers:
     """Return what the entry keeps of an address, with TLS wherever the PBX offers it.
 
-    Only a URL with http settles for less, unless TLS is insisted on. Raises ValueError if there is no host in it.
+    Only a URL with http settles for less, unless TLS is insisted on. Raises ValueError if
+    there is no host in it.
     """
     advanced = answers[CONF_ADVANCED]
     address = Address.parse(answers[CONF_HOST], port=advanced[CONF_PORT], tls=advanced[CONF_SSL])
@@ -340,11 +342,6 @@ async def _read_address(hass: HomeAssistant, answers: _Answers) -> _Answers:
         async with temporary_client(hass, data) as client:
             data[CONF_SSL] = await client.fetch_fingerprint() is not None
     return data
-
-
-def _in_groups(fingerprint: str) -> str:
-    """Write a fingerprint as browsers show it."""
-    return ":".join(fingerprint[begin : begin + 2] for begin in range(0, 64, 2)).upper()
 
 
 def _read_login(answers: _Answers) -> dict[str, str]:

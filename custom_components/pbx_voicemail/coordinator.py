@@ -171,13 +171,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 await self._count_refusal(err)
                 raise
             except PbxCertificateError:
-                report(
-                    self.hass,
-                    self.config_entry,
-                    Issue.CERTIFICATE_CHANGED,
-                    severity=IssueSeverity.ERROR,
-                    placeholders={"model": self.model},
-                )
+                self._report_outage(Issue.CERTIFICATE_CHANGED)
                 raise
             except PbxConnectionError, PbxReplyError:
                 await self._look_for_tls()
@@ -235,13 +229,17 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         if self.config_entry.data[CONF_SSL] or not self.last_update_success:
             return
         if await self.client.fetch_fingerprint():
-            report(
-                self.hass,
-                self.config_entry,
-                Issue.TLS_OFFERED,
-                severity=IssueSeverity.ERROR,
-                placeholders={"model": self.model},
-            )
+            self._report_outage(Issue.TLS_OFFERED)
+
+    def _report_outage(self, issue: Issue) -> None:
+        """Tell of trouble that lasts until a person does something about it."""
+        report(
+            self.hass,
+            self.config_entry,
+            issue,
+            severity=IssueSeverity.ERROR,
+            placeholders={"model": self.model},
+        )
 
     async def _refuses_all(self, refusal: PbxRejectedError) -> bool:
         try:

@@ -24,8 +24,13 @@ class PbxData:
 
     def extensions_of(self, message_ids: Collection[str]) -> dict[str, str]:
         """Return whose messages these are, leaving out those that are not there."""
-        found = filter(None, map(self.find, message_ids))
-        return {message.id: message.extension for message in found}
+        if not (wanted := frozenset(message_ids)):
+            return {}
+        return {
+            message_id: mailbox.extension
+            for mailbox in self.mailboxes.values()
+            for message_id in mailbox.ids & wanted
+        }
 
 
 @dataclass(frozen=True, slots=True)

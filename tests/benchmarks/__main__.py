@@ -155,7 +155,7 @@ async def _memory(extensions: int, messages: int) -> Figures:
 async def _recorder() -> Figures:
     async with _pbx(20, 20) as pbx, _house(pbx) as house:
         await house.do("set_up_ours")
-        measured: Figures = await house.do("recorded", messages=100)
+        measured: Figures = await house.do("recorded", messages=500)
         return measured
 
 
