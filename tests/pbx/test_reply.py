@@ -78,15 +78,12 @@ def test_not_this_api(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "read"),
-    [
-        (b"M\xfcller", "M�ller"),  # Latin-1
-        (b"line\nfeed", "line feed"),
-        (b"nul\x00byte", "nul byte"),
-    ],
+    "errno", ['"1\\n2026-11-26 ERROR"', '"zero"', '"\\u202e"', '"12345678901"']
 )
-def test_one_callers_name_does_not_spoil_the_reply(name: bytes, read: str) -> None:
-    assert decode(b'{"status":"Success","name":"%b"}' % name)["name"] == read
+def test_errno_that_is_no_number_is_not_passed_on(errno: str) -> None:
+    with pytest.raises(PbxRejectedError) as raised:
+        decode(f'{{"status":"Failed","errno":{errno}}}'.encode())
+    assert raised.value.errno == "?"
 
 
 def test_error_keeps_nothing_of_the_reply() -> None:

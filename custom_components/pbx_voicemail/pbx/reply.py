@@ -1,6 +1,7 @@
 """What a PBX answers: from bytes to the JSON object in them, or to the error it means."""
 
 from collections.abc import Mapping, Sequence
+import re
 from typing import cast
 
 import orjson
@@ -12,12 +13,10 @@ from .errors import (
     PbxReplyError,
     PbxUnsupportedError,
 )
+from .repair import decode_text, repair
 
 type Json = str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None
 type JsonObject = Mapping[str, Json]
-
-MAX_BYTES = 64 * 1024 * 1024
-"""A reply over this is not read. 500 mailboxes of 100 messages make 6 to 12 MB."""
 
 _LOCKED = frozenset({"20002"})
 _TOKEN_GONE = frozenset({"20004", "20005", "20006"})
@@ -25,8 +24,8 @@ _TOKEN_GONE = frozenset({"20004", "20005", "20006"})
 _UNSUPPORTED = frozenset({"10002", "10003"})
 
 _BOM = b"\xef\xbb\xbf"
-_CONTROLS_TO_SPACE = bytes(max(byte, 0x20) for byte in range(256))
-_ERRNO_LENGTH = 16
+
+_ERRNO = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 
 def decode(body: bytes) -> JsonObject:
@@ -42,7 +41,7 @@ def decode(body: bytes) -> JsonObject:
     if not status:
         raise PbxReplyError("the reply has no status")
     if status.casefold() != "success":
-        raise _rejection(text(reply.get("errno"))[:_ERRNO_LENGTH] or None)
+        raise _rejection(_errno(text(reply.get("errno"))))
     return cast("JsonObject", reply)
 
 
@@ -77,16 +76,19 @@ def _parse(body: bytes) -> Json:
     came. One of them must not make every message unreadable.
     """
     body = body.removeprefix(_BOM)
-    try:
-        return cast("Json", orjson.loads(body))
-    except orjson.JSONDecodeError:
-        mended = body.translate(_CONTROLS_TO_SPACE).decode(errors="replace")
-    try:
-        return cast("Json", orjson.loads(mended))
-    except orjson.JSONDecodeError as err:
-        reason = err.msg
+    reason = ""
+    for read in (bytes, decode_text, repair):
+        try:
+            return cast("Json", orjson.loads(read(body)))
+        except orjson.JSONDecodeError as err:
+            reason = err.msg
     # The parser's own error keeps the whole document, callers and all.
     raise PbxReplyError("the reply is not JSON") from ValueError(reason)
+
+
+def _errno(value: str) -> str | None:
+    """Return an errno, `?` for one that is no number: it ends up in logs and dialogs."""
+    return (value if _ERRNO.fullmatch(value) else "?") if value else None
 
 
 def _rejection(errno: str | None) -> PbxRejectedError:
