@@ -18,7 +18,7 @@ READERS: tuple[Callable[[JsonObject], object], ...] = (
     lambda reply: read_mailboxes(reply, UTC, {}),
     read_extensions,
     DeviceInfo.read,
-    lambda reply: find_place(reply, "101", "0"),
+    lambda reply: find_place(reply, "101", "0", b""),
 )
 
 SCALARS = (

@@ -1,6 +1,7 @@
 """From replies to messages: what is documented, and what has to be put up with."""
 
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -139,7 +140,20 @@ def test_mailbox_told_in_two_parts() -> None:
         ('"" <6000>', "6000", None),
         ('"Ann" <>', None, "Ann"),
         ("<6000>", "6000", None),
-        ('"Ann <6000>', '"Ann <6000>', None),
+        ('"Ann <6000>', "6000", "Ann"),
+        ('"Ann "Lee" <6000>', "6000", "Ann"),
+        ('"Ann\\" <6000>', "6000", "Ann"),
+        ("Jean\u00a0Dupont <6000>", "6000", "Jean Dupont"),
+        ("山田\u3000太郎 <6000>", "6000", "山田 太郎"),
+        ("Ann\t\n Lee <6000>", "6000", "Ann Lee"),
+        ("\u2028\u00a0 <6000>", "6000", None),
+        ("می\u200cخواهم <6000>", "6000", "می\u200cخواهم"),
+        ("👩\u200d👩\u200d👧 <6000>", "6000", "👩\u200d👩\u200d👧"),
+        ("\u200d\u200c <6000>", "6000", None),
+        ("A\u200b\ufeff\u2066n <6000>", "6000", "An"),
+        ('"6000" <6000>', "6000", None),
+        ('"+49 (30) 123-456" <+4930123456>', "+4930123456", None),
+        ('"6001" <6000>', "6000", "6001"),
         ("a < b > c", "a < b > c", None),
         ("\u202e6000\x00\n", "6000", None),
         ("x" * 300, "x" * 255, None),
@@ -161,6 +175,11 @@ def test_callers(caller: str, number: str | None, name: str | None) -> None:
         ("", None),
         (1586249800, None),
         ("0001-01-01 00:00:00", None),
+        ("9999-12-31 23:59:59.999999", None),
+        ("1969-12-31 23:59:59", None),
+        ("2101-01-01 00:00:00", None),
+        ("1970-01-01 00:00:00", datetime(1969, 12, 31, 23, 0, tzinfo=UTC)),
+        ("2100-12-31 23:59:59", datetime(2100, 12, 31, 22, 59, 59, tzinfo=UTC)),
     ],
 )
 def test_dates(date: object, received: datetime | None) -> None:
@@ -248,6 +267,72 @@ def test_five_thousand_messages_in_one_mailbox() -> None:
     assert len({m.id for m in messages}) == 5000
 
 
+def test_more_than_any_pbx_keeps() -> None:
+    boxes = [{"extid": str(number), "voicemail": [_entry()]} for number in range(2001)]
+    for voicemails in (boxes, [{"extid": "1", "voicemail": [_entry()] * 10_001}]):
+        with pytest.raises(PbxReplyError, match="too many"):
+            read_mailboxes({"voicemails": voicemails}, UTC, {})
+    assert len(read_mailboxes({"voicemails": boxes[1:]}, UTC, {})) == 2000
+    with pytest.raises(PbxReplyError, match="too many"):
+        read_extensions({"extlist": [{"extnumber": str(number)} for number in range(2001)]})
+
+
+@pytest.mark.parametrize("levels", [260, 300, 1000])
+def test_message_that_is_nested(levels: int) -> None:
+    body = b'{"status":"Success","voicemails":[{"extid":"101","voicemail":[{"x":%b%b}]}]}' % (
+        b"[" * levels,
+        b"]" * levels,
+    )
+    with pytest.raises(PbxReplyError):
+        read_mailboxes(decode(body), UTC, {})
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "\u202e101",
+        "101\n2026 ERROR",
+        "a\0b",
+        "1" * 33,
+        "..",
+        "%2e%2e",
+        "a?b#c%d",
+        "a/b",
+        "<b>",
+        " ",
+    ],
+)
+def test_number_that_no_extension_has(number: str) -> None:
+    """It would end up in logs, addresses and ids."""
+    assert _mailboxes({"extid": number, "voicemail": [_entry()]}) == {}
+    assert read_extensions({"extlist": [{"extnumber": number}]}) == ()
+
+
+@pytest.mark.parametrize("number", ["101", "0101", "*98", "#1", "+49", "a-b_c", "ext٣"])
+def test_numbers_that_extensions_have(number: str) -> None:
+    assert _mailboxes({"extid": number, "voicemail": [_entry()]}).keys() == {number}
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + " " * 1_000_000 + "a", '"' * 1_000_000, "<" * 1_000_000, "\\" * 1_000_000]
+)
+def test_text_of_a_megabyte_takes_no_time(text: str) -> None:
+    started = perf_counter()
+    (message,) = _messages(
+        _entry(messagefrom=text, voicemaildate=text, voicemaillength=text, voicemailstatus=text)
+    )
+    DeviceInfo.read(dict.fromkeys(("devicename", "sn", "firmwarever", "systemtime"), text))
+    read_extensions({"extlist": [{"extnumber": text, "username": text}]})
+    assert perf_counter() - started < 1
+    assert message.caller is None or len(message.caller) <= 255
+
+
+def test_ids_cannot_be_worked_out_without_the_key() -> None:
+    reply: Reply = {"voicemails": [{"extid": "102", "voicemail": [_entry()]}]}
+    ids = {read_mailboxes(reply, UTC, {}, key)["102"].messages[0].id for key in (b"", b"1", b"2")}
+    assert len(ids) == 3
+
+
 def test_extension_list() -> None:
     reply: Reply = {
         "extlist": [
@@ -275,6 +360,8 @@ def test_device_info() -> None:
     assert DeviceInfo.read({"status": "Success", "deviceinfo": told}) == expected
     assert DeviceInfo.read({"status": "Success", **told}) == expected
     assert DeviceInfo.read({"status": "Success"}) == DeviceInfo()
+    linked = {"devicename": "UC501 ![x](http://a.bc/d) <img src=x>`|*_[]", "sn": "SN_101"}
+    assert DeviceInfo.read(linked) == DeviceInfo("UC501 x(http//a.bc/d) img srcx_")
     assert DeviceInfo("UC501").manufacturer is None
     assert DeviceInfo("Yeastar S100").manufacturer == "Yeastar"
 

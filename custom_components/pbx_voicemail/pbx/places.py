@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .errors import PbxGoneError, PbxUnclearError
-from .models import identify
+from .models import number_messages
 from .reply import JsonObject, objects, text
 
 
@@ -33,7 +33,7 @@ class Place:
         return {"extid": self.extension, "voicemailfile": self.file} | status
 
 
-def find_place(reply: JsonObject, extension: str, message_id: str) -> Place:
+def find_place(reply: JsonObject, extension: str, message_id: str, key: bytes) -> Place:
     """Read from a reply to `voicemail/query` where a message is.
 
     Raises PbxGoneError if it is not there, and PbxUnclearError if nothing addresses it
@@ -42,12 +42,15 @@ def find_place(reply: JsonObject, extension: str, message_id: str) -> Place:
     places = []
     found = identity = None
     identities: Counter[tuple[str, ...]] = Counter()
-    for told in identify(extension, _entries(reply, extension)):
-        place = text(told.entry.get("voicemailfile")), text(told.entry.get("voicemailstatus"))
+    for numbered in number_messages(extension, _entries(reply, extension), key):
+        place = (
+            text(numbered.entry.get("voicemailfile")),
+            text(numbered.entry.get("voicemailstatus")),
+        )
         places.append(place)
-        identities[told.identity] += 1
-        if told.id == message_id:
-            found, identity = place, told.identity
+        identities[numbered.identity] += 1
+        if numbered.id == message_id:
+            found, identity = place, numbered.identity
     if found is None or identity is None:
         raise PbxGoneError("the message is no longer on the PBX")
     if not found[0]:
