@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from custom_components.pbx_voicemail.pbx import transport
-from custom_components.pbx_voicemail.pbx.reply import MAX_BYTES
+from custom_components.pbx_voicemail.pbx.transport import MAX_LIST_BYTES
 
 from .simulator import Certificate, Simulator
 from .simulator.server import Interceptor
@@ -253,7 +253,7 @@ async def _talk_on(request: web.Request) -> None:
             await response.write(megabyte)
 
 
-_BOMB = gzip.compress(bytes(MAX_BYTES + 1), compresslevel=1)
+_BOMB = gzip.compress(bytes(MAX_LIST_BYTES + 1), compresslevel=1)
 
 _SUCCESS = '{"status": "Success", "voicemails": []}'
 
@@ -302,7 +302,7 @@ FAULTS = (
     Slowness("silence in its midst", "timeout", _fall_silent),
     Slowness("one byte after another", "timeout", _dribble),
     _bad("no end", "not_a_pbx", _talk_on),
-    _bad("too much", "not_a_pbx", _respond, body=b" " * (MAX_BYTES + 1024 * 1024)),
+    _bad("too much", "not_a_pbx", _respond, body=b" " * (MAX_LIST_BYTES + 1024 * 1024)),
     _bad("invalid UTF-8 for a status", "not_a_pbx", _respond, body=b'{"\xff": "Success"}'),
     _bad("gzip that is none", "cannot_connect", _pretend, encoding="gzip"),
     _bad("unknown encoding", "not_a_pbx", _pretend, encoding="zap", passes_at=("download",)),

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from hashlib import md5
-from typing import Any
+from itertools import cycle
+from time import time
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
@@ -24,13 +26,16 @@ from custom_components.pbx_voicemail.pbx import (
     PbxLockedError,
     PbxLoginError,
     PbxLoginRejectedError,
+    PbxNotReadyError,
     PbxRedirectError,
     PbxRejectedError,
     PbxReplyError,
     PbxUnsupportedError,
+    Refusals,
 )
 from tests.conftest import TOKEN
 from tests.simulator import Simulator
+from tests.simulator.server import refuse
 
 USER = Credentials.of_user("api", "secret")
 WRONG = Credentials.of_user("api", "wrong")
@@ -371,6 +376,193 @@ async def test_answer_meant_for_another_extension_is_left_out(
 
     pbx.intercept = tell_all
     assert (await connect(BARE_TOKEN).query_mailboxes(["101"])).keys() == {"101"}
+
+
+REFUSALS = pytest.mark.parametrize(
+    "refusals",
+    [["20010"], ["30001"], ["30003"], [""], [403], [401], ["99999"], ["20010", "30001", "", 403]],
+    ids=str,
+)
+
+
+class _Reboot:
+    """A PBX that refuses whatever it is asked, and has then forgotten all tokens."""
+
+    def __init__(self, pbx: Simulator, refusals: list[str | int]) -> None:
+        self.logins = 0
+        self._pbx = pbx
+        self._refusals = cycle(refusals)
+
+    async def __aenter__(self) -> Self:
+        self._pbx.intercept = self._refuse
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pbx.intercept = None
+        self._pbx.revoke_tokens()
+
+    async def _refuse(self, request: web.Request) -> web.Response:
+        self.logins += request.path.endswith("/login")
+        return refuse(next(self._refusals))
+
+
+@REFUSALS
+@pytest.mark.parametrize("seconds", [12, 60, 200])
+async def test_reboot(
+    freezer: FrozenDateTimeFactory,
+    connect: Connect,
+    pbx: Simulator,
+    refusals: list[str | int],
+    seconds: int,
+) -> None:
+    """A password that has worked is not doubted, and works again once the PBX does."""
+    client = connect(USER, has_worked=True)
+    await client.query_mailboxes()
+    async with _Reboot(pbx, refusals) as reboot:
+        passed = 0.0
+        while passed < seconds:
+            with pytest.raises(PbxNotReadyError) as raised:
+                await client.query_mailboxes()
+            assert 10 <= raised.value.retry_after <= 30
+            passed += raised.value.retry_after
+            freezer.tick(raised.value.retry_after)
+    assert reboot.logins < 3
+    assert len(await client.query_mailboxes()) == 3
+    assert client.refusals == Refusals()
+
+
+async def test_reboot_that_does_not_end(
+    freezer: FrozenDateTimeFactory, connect: Connect, pbx: Simulator
+) -> None:
+    """After three refused logins a person is asked, and nothing is tried any more."""
+    client = connect(USER, has_worked=True)
+    async with _Reboot(pbx, ["30003"]) as reboot:
+        for _ in range(100):
+            with pytest.raises(PbxRejectedError):
+                await client.query_mailboxes()
+            freezer.tick(30)
+        with pytest.raises(PbxLoginError):
+            await client.query_mailboxes()
+    assert reboot.logins == 3
+    with pytest.raises(PbxLoginError):
+        await client.query_mailboxes()
+    assert pbx.logins == 3
+
+
+async def test_reboot_over_several_starts(
+    freezer: FrozenDateTimeFactory, connect: Connect, pbx: Simulator
+) -> None:
+    refusals = Refusals()
+    async with _Reboot(pbx, ["30001"]) as reboot:
+        for _ in range(8):
+            client = connect(USER, has_worked=True, refusals=refusals)
+            with pytest.raises(PbxNotReadyError):
+                await client.query_mailboxes()
+            refusals = client.refusals
+            freezer.tick(10)
+    assert reboot.logins == 2
+    assert await connect(USER, has_worked=True, refusals=refusals).query_mailboxes()
+
+
+async def test_clock_that_is_set_back_delays_no_login(connect: Connect, pbx: Simulator) -> None:
+    client = connect(USER, has_worked=True, refusals=Refusals(1, time() + 1_000_000))
+    async with _Reboot(pbx, ["30001"]) as reboot:
+        with pytest.raises(PbxNotReadyError):
+            await client.query_mailboxes()
+    assert reboot.logins == 1
+
+
+@pytest.mark.parametrize("errno", ["20003", "30003"])
+async def test_password_that_has_worked_and_was_changed(
+    connect: Connect, pbx: Simulator, errno: str
+) -> None:
+    """The PBX answers all else, so it is the password that it refuses."""
+    client = connect(USER, has_worked=True)
+    await client.query_mailboxes()
+
+    async def refuse_login(request: web.Request) -> web.Response | None:
+        return refuse(errno) if request.path.endswith("/login") else None
+
+    pbx.revoke_tokens()
+    pbx.intercept = refuse_login
+    for _ in range(5):
+        with pytest.raises(PbxLoginError):
+            await client.query_mailboxes()
+    assert pbx.logins == 2
+
+
+async def test_wrong_password_is_final_whatever_else_the_pbx_says(
+    connect: Connect, pbx: Simulator
+) -> None:
+    client = connect(USER, has_worked=True)
+    async with _Reboot(pbx, ["20003"]) as reboot:
+        for _ in range(5):
+            with pytest.raises(PbxLoginError):
+                await client.query_mailboxes()
+    assert reboot.logins == 1
+
+
+async def test_locked_out_while_it_starts(connect: Connect, pbx: Simulator) -> None:
+    client = connect(USER, has_worked=True, refusals=Refusals(1, time()))
+    async with _Reboot(pbx, ["20002"]) as reboot:
+        with pytest.raises(PbxLockedError):
+            await client.query_mailboxes()
+    assert reboot.logins == 0
+
+
+@pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
+async def test_yeastar_that_answers_any_version(
+    connect: Connect, pbx: Simulator, credentials: Credentials
+) -> None:
+    pbx.version, pbx.ways.any_version = YEASTAR.version, True
+    client = connect(credentials, dialect=None)
+    mailboxes = await client.query_mailboxes()
+    assert client.dialect is YEASTAR
+    assert mailboxes["101"].unread == 3
+    _called(pbx)
+    await client.query_mailboxes()
+    assert _called(pbx) == ["v1.1.0/voicemail/query"]
+
+
+async def test_version_that_is_insisted_on(connect: Connect, pbx: Simulator) -> None:
+    pbx.version, pbx.ways.any_version = YEASTAR.version, True
+    client = connect(BARE_TOKEN, dialects=[OPENVOX])
+    await client.query_mailboxes()
+    assert client.dialect is OPENVOX
+
+
+async def test_read_marks_of_a_pbx_that_knows_no_other_version(
+    connect: Connect, pbx: Simulator
+) -> None:
+    async def tell(request: web.Request) -> web.Response | None:
+        if "v0.0.1" not in request.path:
+            return None
+        box = {"extid": "101", "voicemail": [{"voicemailstatus": "unread"}]}
+        return web.json_response({"status": "Success", "voicemails": [box]})
+
+    pbx.intercept = tell
+    client = connect(BARE_TOKEN)
+    for _ in range(2):
+        assert (await client.query_mailboxes()).keys() == {"101"}
+        assert client.dialect is OPENVOX
+
+
+async def test_tokens_that_never_last_are_not_renewed_for_ever(
+    connect: Connect, pbx: Simulator
+) -> None:
+    """A PBX that says "nothing there" to each token, and has forgotten it at the next question."""
+
+    async def forget(request: web.Request) -> web.Response | None:
+        if request.path.endswith("voicemail/query"):
+            pbx.revoke_tokens()
+            return refuse("20018")
+        return None
+
+    client = connect(USER)
+    pbx.intercept = forget
+    with pytest.raises(PbxRejectedError):
+        await client.query_mailboxes()
+    assert pbx.logins <= 4
 
 
 async def test_a_day_with_a_reboot_every_forty_minutes(connect: Connect, pbx: Simulator) -> None:

@@ -263,7 +263,7 @@ async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.M
 async def test_too_large(
     client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport_module, "MAX_BYTES", 100)
+    monkeypatch.setattr(client_module, "MAX_LIST_BYTES", 100)
     with pytest.raises(PbxReplyError):
         await client.query_mailboxes()
 

@@ -83,12 +83,23 @@ class Certificate:
         """The certificate, without its key."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
-    def context(self) -> ssl.SSLContext:
-        """Return what a server shows it with. Touches the disk, since OpenSSL reads files alone."""
+    def context(
+        self, *, newest: ssl.TLSVersion | None = None, ciphers: str | None = None
+    ) -> ssl.SSLContext:
+        """Return what a server shows it with. Touches the disk, since OpenSSL reads files alone.
+
+        `newest` makes it a server from another decade, which knows nothing newer, and
+        `ciphers` one that knows nothing else.
+        """
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         with TemporaryDirectory() as folder:
             file = Path(folder) / "certificate.pem"
             file.write_bytes(self.pem.encode() + key)
             context.load_cert_chain(file)
+        if newest or ciphers:
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.set_ciphers(f"{ciphers or 'DEFAULT'}:@SECLEVEL=0")
+        if newest:
+            context.maximum_version = newest
         return context

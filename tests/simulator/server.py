@@ -6,7 +6,7 @@ which also lends its errnos where OpenVox's pages are silent.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from hashlib import md5
@@ -63,6 +63,25 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class Ways:
+    """How a PBX behaves where its documents say otherwise, or nothing.
+
+    `hangs_up` is to close each connection without saying so. `any_version` is to answer
+    under any version in the path. `raw` are texts in replies, and the bytes that are sent in
+    their place. `refusal` is what everything is refused with while the PBX starts: an errno,
+    an empty text for none, or an HTTP status. `recording` changes audio before it is
+    given out, without its length if it is not `tells_length`.
+    """
+
+    hangs_up: bool = False
+    any_version: bool = False
+    raw: Mapping[str, bytes] = field(default_factory=dict)
+    refusal: str | int | None = None
+    recording: Callable[[bytes], bytes] | None = None
+    tells_length: bool = True
+
+
 class Simulator:
     """A PBX on a free port of the loopback interface, or on the one given.
 
@@ -74,6 +93,7 @@ class Simulator:
 
     A test may set `intercept` to answer in the PBX's place, and finds in `requests` the
     paths that were asked for. With `tls` set when it starts, the PBX speaks nothing else.
+    `ways` are those in which real PBXs differ from their documents.
     """
 
     def __init__(
@@ -107,6 +127,7 @@ class Simulator:
         self.clock = clock
         self.intercept: Interceptor | None = None
         self.tls: ssl.SSLContext | None = None
+        self.ways = Ways()
         self.clock_error = timedelta()
         self.requests: list[str] = []
         self.logins = 0
@@ -125,6 +146,7 @@ class Simulator:
     async def start(self, port: int = 0) -> None:
         """Begin to answer; after a stop, on the same port as before."""
         app = web.Application(middlewares=[self._note])
+        app.on_response_prepare.append(self._prepare)
         api = "/api/{version}"
         app.router.add_routes(
             [
@@ -182,11 +204,23 @@ class Simulator:
         self.logins += request.path.endswith("/login")
         if self.intercept and (response := await self.intercept(request)):
             return response
-        if request.match_info.get("version") != self.version:
+        if self.ways.refusal is not None:
+            return refuse(self.ways.refusal)
+        if request.match_info.get("version") != self.version and not self.ways.any_version:
             if self.stranger == "html":
                 return web.Response(text="<html>Not found</html>", content_type="text/html")
             return web.json_response({"status": "Failed", "errno": self.stranger})
         return await handler(request)
+
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self.ways.hangs_up:
+            response.headers.pop("Connection", None)
+        if self.ways.raw and isinstance(response, web.Response) and response.text:
+            body = response.text.encode()
+            for text, sent in self.ways.raw.items():
+                body = body.replace(text.encode(), sent)
+            response.body = body
+            response.headers["Content-Length"] = str(len(body))
 
     async def _login(self, request: web.Request) -> Reply:
         asked = await _body(request)
@@ -286,7 +320,15 @@ class Simulator:
         ):
             raise _Failed("20017")
         path = await self._recording_of(request.query)
-        return web.FileResponse(path, headers={"Content-Type": "audio/x-wav"})
+        if (change := self.ways.recording) is None:
+            return web.FileResponse(path, headers={"Content-Type": "audio/x-wav"})
+        body = change(await asyncio.to_thread(path.read_bytes))
+        if self.ways.tells_length:
+            return web.Response(body=body, content_type="audio/x-wav")
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.0 200 OK\r\nContent-Type: audio/x-wav\r\n\r\n" + body)
+        request.transport.close()
+        return web.Response()
 
     async def _delete(self, request: web.Request) -> Reply:
         asked = await self._signed_in(request)
@@ -362,6 +404,13 @@ class Simulator:
             "voicemaildate": f"{message.received.astimezone(self.zone):%Y-%m-%d %H:%M:%S}",
             "voicemaillength": str(message.duration),
         }
+
+
+def refuse(refusal: str | int) -> web.Response:
+    """Answer with an errno, without one if it is empty, or with an HTTP status."""
+    if isinstance(refusal, int):
+        return web.Response(status=refusal)
+    return web.json_response({"status": "Failed"} | ({"errno": refusal} if refusal else {}))
 
 
 def _answer(

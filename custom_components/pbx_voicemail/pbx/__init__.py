@@ -1,6 +1,6 @@
 """The HTTP API of OpenVox UC PBXs, as a client library that knows nothing of Home Assistant."""
 
-from .access import Credentials
+from .access import Credentials, Refusals
 from .address import DEFAULT_PORT, Address
 from .client import PbxClient
 from .dialect import DIALECTS, OPENVOX, YEASTAR, Dialect
@@ -13,6 +13,7 @@ from .errors import (
     PbxLockedError,
     PbxLoginError,
     PbxLoginRejectedError,
+    PbxNotReadyError,
     PbxRedirectError,
     PbxRejectedError,
     PbxReplyError,
@@ -22,6 +23,7 @@ from .errors import (
     PbxUnsupportedError,
 )
 from .models import DeviceInfo, Extension, Mailbox, Message
+from .tls import Certificate, fetch_certificate
 
 __all__ = [
     "DEFAULT_PORT",
@@ -29,6 +31,7 @@ __all__ = [
     "OPENVOX",
     "YEASTAR",
     "Address",
+    "Certificate",
     "Credentials",
     "DeviceInfo",
     "Dialect",
@@ -44,6 +47,7 @@ __all__ = [
     "PbxLockedError",
     "PbxLoginError",
     "PbxLoginRejectedError",
+    "PbxNotReadyError",
     "PbxRedirectError",
     "PbxRejectedError",
     "PbxReplyError",
@@ -51,4 +55,6 @@ __all__ = [
     "PbxTlsError",
     "PbxUnclearError",
     "PbxUnsupportedError",
+    "Refusals",
+    "fetch_certificate",
 ]

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Final
 
 import aiohttp
+from yarl import URL
 
-from .access import Access, Credentials
+from .access import Access, Credentials, Refusals
 from .address import Address
-from .dialect import DIALECTS, Dialect
+from .dialect import DIALECTS, OPENVOX, YEASTAR, Dialect
 from .errors import (
     PbxAuthError,
     PbxConnectionError,
@@ -19,10 +20,20 @@ from .errors import (
     PbxReplyError,
     PbxUnclearError,
 )
-from .models import DeviceInfo, Extension, Mailbox, Message, read_extensions, read_mailboxes
+from .models import (
+    DeviceInfo,
+    Extension,
+    Mailbox,
+    Message,
+    number_messages,
+    read_entries,
+    read_extensions,
+    read_mailboxes,
+)
+from .moved import Moved
 from .places import Place, find_place
 from .reply import JsonObject, decode, text
-from .transport import Transport
+from .transport import MAX_LIST_BYTES, Download, Transport
 
 _NO_SUCH_EXTENSION: Final = "10006"
 _NO_SUCH_FILE: Final = "20018"
@@ -33,10 +44,14 @@ _NOTHING_THERE: Final = frozenset({None, _NO_SUCH_FILE})
 MAX_RECORDING_BYTES: Final = 32 * 1024 * 1024
 """A recording over this is not taken: half an hour and more of telephone audio."""
 
+_QUESTIONS: Final = 3
+"""How often it is asked for messages while it says that there are none, with ever new tokens."""
+
 _FETCHES: Final = 5
 """How often a recording is fetched while the PBX keeps renaming it."""
 
-_UNKNOWN_SIZE: Final = 0x7FFF_0000
+_RIFF_SLACK: Final = 16
+"""By how many bytes the size in a WAV file may be off: some count its header, or padding."""
 
 _OFF_LOOP: Final = 64 * 1024
 """Replies from this size on, in bytes, are parsed in a thread."""
@@ -45,9 +60,11 @@ _OFF_LOOP: Final = 64 * 1024
 class PbxClient:
     """The API of one PBX.
 
-    The session is the caller's to close. It should keep no cookies. `zone` is the one in
-    which the PBX tells dates. `fingerprint`, the SHA-256 of a certificate in hexadecimal,
-    pins that certificate. Every call raises a PbxError when it has no answer.
+    The session is the caller's to close. It should keep no cookies, and reuse no
+    connections. `zone` is the one in which the PBX tells dates. `fingerprint`, the SHA-256
+    of a certificate in hexadecimal, pins that certificate, and `old_tls` lets it be shown
+    by TLS that OpenSSL refuses by default. `has_worked` and `refusals` are what is known
+    of the password from earlier. Every call raises a PbxError when it has no answer.
     """
 
     def __init__(
@@ -58,6 +75,9 @@ class PbxClient:
         zone: tzinfo,
         *,
         fingerprint: str | None = None,
+        old_tls: bool = False,
+        has_worked: bool = False,
+        refusals: Refusals | None = None,
         dialects: Sequence[Dialect] = DIALECTS,
         dialect: Dialect | None = None,
     ) -> None:
@@ -65,10 +85,20 @@ class PbxClient:
         self.address = address
         self.reply_bytes = 0
         """The size of the last answer about mailboxes."""
-        self._transport = Transport(session, address, fingerprint)
-        self._access = Access(self._transport, credentials, dialects, dialect)
+        self.clock_offset: timedelta | None = None
+        """The UTC offset that the PBX's clock shows, None if it shows none that could be."""
+        self._transport = Transport(session, address, fingerprint, old_tls=old_tls)
+        self._access = Access(
+            self._transport,
+            credentials,
+            dialects,
+            dialect,
+            has_worked=has_worked,
+            refusals=refusals,
+        )
         self._dialects = dialects
         self._zone = zone
+        self._id_key = b""
         self._selects = True
         self._deleting = asyncio.Lock()
         self._last_body: bytes | None = None
@@ -83,9 +113,26 @@ class PbxClient:
         """Find out whether there is a PBX at all, without credentials."""
         await self._access.find_dialect()
 
-    async def fetch_fingerprint(self) -> str | None:
-        """Return that of the certificate shown at the address, None if nothing there speaks TLS."""
-        return await self._transport.fetch_fingerprint()
+    @property
+    def web_page(self) -> URL:
+        """Where a browser finds the PBX's own pages."""
+        url = self.address.url
+        return url if self.dialect.shares_web_port else url.with_port(None)
+
+    @property
+    def refusals(self) -> Refusals:
+        """How many logins were refused in a row; worth keeping for the next start."""
+        return self._access.refusals
+
+    def set_id_key(self, key: bytes) -> None:
+        """Take the secret, of up to 64 bytes, that goes into the ids of messages."""
+        self._id_key = key
+
+    def set_zone(self, zone: tzinfo) -> None:
+        """Read dates in another time zone from now on."""
+        if zone != self._zone:
+            self._zone = zone
+            self._last_body, self._mailboxes = None, {}
 
     async def sign_out(self) -> None:
         """Give back a token that was got by a login."""
@@ -104,7 +151,36 @@ class PbxClient:
 
     async def query_device_info(self) -> DeviceInfo:
         """Return what the PBX tells about itself (OpenVox UC API, "Query device information")."""
-        return DeviceInfo.read(await self._ask("deviceinfo/query"))
+        info = DeviceInfo.read(await self._ask("deviceinfo/query"))
+        self.clock_offset = info.clock_offset(datetime.now(UTC))
+        return info
+
+    async def find_renamed(
+        self, known: Mapping[str, Collection[str]], clock_offset: timedelta | None
+    ) -> Mapping[str, str]:
+        """Return the messages of the last answer that had another id before, old id to new.
+
+        That happens when the PBX's time zone is changed. `known` are the ids that each
+        extension had then, and `clock_offset` is what this client's was, None if it did
+        not tell. Asks nothing unless it looks as if messages had moved.
+        """
+        if self._last_body is None:
+            return {}
+        moved = await asyncio.to_thread(self._compare, self._last_body, known)
+        if not moved.renamed:
+            return {}
+        await self.query_device_info()
+        if self.clock_offset is None or clock_offset is None:
+            return moved.judge(None)
+        return moved.judge(self.clock_offset - clock_offset)
+
+    def _compare(self, body: bytes, known: Mapping[str, Collection[str]]) -> Moved:
+        moved = Moved()
+        entries = read_entries(decode(body))
+        for extension in entries.keys() & known.keys():
+            messages = list(number_messages(extension, entries[extension], self._id_key))
+            moved.add(extension, messages, known[extension], self._id_key)
+        return moved
 
     async def query_extensions(self) -> tuple[Extension, ...]:
         """Return all extensions, with or without a mailbox (OpenVox UC API, "Query extension list")."""
@@ -154,6 +230,7 @@ class PbxClient:
                 "voicemail/query",
                 partial(self._read_place, message),
                 {"extid": message.extension} if self._selects else None,
+                max_bytes=MAX_LIST_BYTES,
             )
         except PbxRejectedError as err:
             if err.errno in (_NO_SUCH_EXTENSION, _NO_SUCH_FILE):
@@ -162,7 +239,7 @@ class PbxClient:
 
     async def _read_place(self, message: Message, body: bytes) -> Place:
         def parse() -> Place:
-            return find_place(decode(body), message.extension, message.id)
+            return find_place(decode(body), message.extension, message.id, self._id_key)
 
         return parse() if len(body) < _OFF_LOOP else await asyncio.to_thread(parse)
 
@@ -176,13 +253,13 @@ class PbxClient:
             reply = await self._access.ask_once("voicemail/get_random", _decode, place.parameters)
             if not (random := text(reply.get("random"))):
                 raise PbxReplyError("the reply has no random string")
-            body = await self._access.download(
+            download = await self._access.download(
                 "voicemail/download", {**place.parameters, "random": random}, MAX_RECORDING_BYTES
             )
-            _check_audio(body)
+            _check_audio(download)
         except PbxRejectedError as err:
             return err
-        return body
+        return download.body
 
     async def _query_selected(self, extensions: Collection[str]) -> Mapping[str, Mailbox]:
         if extensions and self._selects:
@@ -196,9 +273,13 @@ class PbxClient:
         return await self._query_mailboxes(None)
 
     async def _query_mailboxes(self, body: Mapping[str, str] | None) -> Mapping[str, Mailbox]:
-        while True:
+        for _ in range(_QUESTIONS):
             mailboxes = await self._access.ask(
-                "voicemail/query", self._read, body, known=self._last_body or b""
+                "voicemail/query",
+                self._read,
+                body,
+                known=self._last_body or b"",
+                max_bytes=MAX_LIST_BYTES,
             )
             if mailboxes is not None:
                 return mailboxes
@@ -208,6 +289,8 @@ class PbxClient:
             if self._access.token == token:
                 self._last_body, self._mailboxes = None, {}
                 return self._mailboxes
+        # No token lasts, so the PBX has not said that there are no messages.
+        raise PbxRejectedError(None)
 
     async def _read(self, body: bytes) -> Mapping[str, Mailbox] | None:
         """Return the mailboxes in a reply, None if it may mean that there are none."""
@@ -224,10 +307,22 @@ class PbxClient:
                 return None
             raise
         self._last_body = body
+        await self._heed_read_marks()
         return self._mailboxes
 
+    async def _heed_read_marks(self) -> None:
+        """Take a PBX that says which messages were heard for a Yeastar.
+
+        It may answer under any version in the path, and so be taken for an OpenVox.
+        """
+        if self._access.dialect is OPENVOX and any(
+            mailbox.latest and mailbox.latest.read is not None
+            for mailbox in self._mailboxes.values()
+        ):
+            await self._access.try_dialect(YEASTAR)
+
     def _parse(self, body: bytes) -> Mapping[str, Mailbox]:
-        return read_mailboxes(decode(body), self._zone, self._mailboxes)
+        return read_mailboxes(decode(body), self._zone, self._mailboxes, self._id_key)
 
     async def _ask(self, path: str) -> JsonObject:
         return await self._access.ask(path, _decode, type="json")
@@ -237,15 +332,16 @@ async def _decode(body: bytes) -> JsonObject:
     return decode(body)
 
 
-def _check_audio(body: bytes) -> None:
+def _check_audio(download: Download) -> None:
     """Raise what a body means that is no recording, or only the beginning of one."""
+    body = download.body
     start = body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
         decode(body)
     if not start or start.startswith((b"{", b"[", b"<")):
         raise PbxReplyError("the answer is not a recording")
-    if body.startswith(b"RIFF"):
-        size = int.from_bytes(body[4:8], "little") + len(b"RIFF____")
-        # Streamed WAV files tell the largest size; others may miss the byte that pads them.
-        if len(body) + 1 < size < _UNKNOWN_SIZE:
+    if body.startswith(b"RIFF") and not download.is_whole:
+        size = int.from_bytes(body[4:8], "little")
+        # PBXs that write the header first tell some size that no recording has.
+        if len(body) + _RIFF_SLACK < size <= MAX_RECORDING_BYTES:
             raise PbxConnectionError("the PBX hung up within the recording")

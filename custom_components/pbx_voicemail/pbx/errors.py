@@ -84,6 +84,18 @@ class PbxLoginRejectedError(PbxLoginError):
     kind = "rejected"
 
 
+class PbxNotReadyError(PbxRejectedError):
+    """The PBX refuses logins with a password that has worked: it may be starting.
+
+    `retry_after` is when to try again, in seconds.
+    """
+
+    def __init__(self, errno: str | None, retry_after: float) -> None:
+        """Take the PBX's number for the reason, and how long to wait."""
+        super().__init__(errno)
+        self.retry_after = retry_after
+
+
 class PbxLockedError(PbxRejectedError):
     """Five logins failed: the PBX refuses this address for ten minutes."""
 

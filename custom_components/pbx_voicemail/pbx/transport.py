@@ -1,7 +1,7 @@
 """One question to a PBX over HTTP, and one answer, whatever is in it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -12,12 +12,19 @@ from .errors import (
     PbxAuthError,
     PbxCertificateError,
     PbxConnectionError,
+    PbxError,
     PbxRedirectError,
     PbxReplyError,
     PbxTimeoutError,
     PbxTlsError,
 )
-from .reply import MAX_BYTES
+from .tls import CertificateMismatchError, pinned_context
+
+MAX_LIST_BYTES: Final = 64 * 1024 * 1024
+"""A list of mailboxes over this is not read. 500 mailboxes of 100 messages make 6 to 12 MB."""
+
+MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
+"""Any other reply over this is not read. A list of 2,000 extensions makes 0.3 MB."""
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 """How long a PBX may take for one answer."""
@@ -25,11 +32,8 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 DOWNLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_read=30)
 """How long it may take for a recording, and how long it may fall silent over it."""
 
-_HANDSHAKE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
-"""How long a port may take to show a certificate. Some that speak no TLS just stay silent."""
-
-_NO_FINGERPRINT: Final = bytes(32)
-"""Matches no certificate, so that nothing is ever sent behind it."""
+SIGN_OUT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+"""How long Home Assistant may be kept from stopping."""
 
 _HEADERS: Final = {
     "Content-Type": "application/json; charset=utf-8",
@@ -38,55 +42,69 @@ _HEADERS: Final = {
 }
 
 
-class Transport:
-    """The web server of one PBX. The session is the caller's to close.
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What a GET brought.
 
-    With a `fingerprint`, the SHA-256 of a certificate in hexadecimal, that certificate is
-    trusted and no other, whoever signed it. Without, the session decides.
+    `is_whole` is whether HTTP itself told how much there is, so that nothing can be missing.
+    """
+
+    body: bytes
+    is_whole: bool
+
+
+class Transport:
+    """The web server of one PBX.
+
+    The session is the caller's to close. Its connector must not reuse connections: a PBX
+    may close one that looks alive, and the next request on it would be lost. With a
+    `fingerprint`, the SHA-256 of a certificate in hexadecimal, that certificate is trusted
+    and no other, whoever signed it; `old_tls` is for a PBX that speaks nothing newer.
+    Without a fingerprint, the session decides.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, address: Address, fingerprint: str | None
+        self,
+        session: aiohttp.ClientSession,
+        address: Address,
+        fingerprint: str | None,
+        *,
+        old_tls: bool = False,
     ) -> None:
         """Take what every question needs."""
         self.address = address
-        self._session = session
-        self._trust = aiohttp.Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
-
-    async def fetch_fingerprint(self) -> str | None:
-        """Return the fingerprint of the certificate shown at this address, None if it is not TLS.
-
-        No request is sent, and any certificate will do.
-        """
-        try:
-            await self._session.head(
-                replace(self.address, tls=True).url,
-                allow_redirects=False,
-                timeout=_HANDSHAKE_TIMEOUT,
-                ssl=aiohttp.Fingerprint(_NO_FINGERPRINT),
-            )
-        except aiohttp.ServerFingerprintMismatch as err:
-            return err.got.hex()
-        except TimeoutError, aiohttp.ClientError, OSError:
-            pass
-        return None
+        self.session = session
+        self._tls = pinned_context(fingerprint, old_tls=old_tls) if fingerprint else True
 
     async def post(
-        self, path: str, body: Mapping[str, str] | None, known: bytes = b"", **query: str
+        self,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, str] | None = None,
+        *,
+        known: bytes = b"",
+        max_bytes: int = MAX_REPLY_BYTES,
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
     ) -> bytes:
         """Return the body of the answer to one POST: `known` itself, if it is the same again.
 
         Raises PbxError if there is none, or if its HTTP status already says what it means.
         """
-        data = orjson.dumps(body) if body else None
-        return await self._request(
-            "POST", path, query, max_bytes=MAX_BYTES, patience=TIMEOUT, data=data, known=known
+        download = await self._request(
+            "POST",
+            path,
+            query,
+            max_bytes=max_bytes,
+            timeout=timeout or TIMEOUT,
+            data=orjson.dumps(body) if body else None,
+            known=known,
         )
+        return download.body
 
-    async def get(self, path: str, query: Mapping[str, str], max_bytes: int) -> bytes:
-        """Return the body of the answer to one GET, which may be large and slow; else as `post`."""
+    async def get(self, path: str, query: Mapping[str, str], max_bytes: int) -> Download:
+        """Return the answer to one GET, which may be large and slow; else as `post`."""
         return await self._request(
-            "GET", path, query, max_bytes=max_bytes, patience=DOWNLOAD_TIMEOUT
+            "GET", path, query, max_bytes=max_bytes, timeout=DOWNLOAD_TIMEOUT
         )
 
     async def _request(
@@ -96,33 +114,53 @@ class Transport:
         query: Mapping[str, str],
         *,
         max_bytes: int,
-        patience: aiohttp.ClientTimeout,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
         data: bytes | None = None,
         known: bytes = b"",
-    ) -> bytes:
+    ) -> Download:
         try:
-            async with self._session.request(
+            async with self.session.request(
                 method,
                 (self.address.url / path).with_query(query),
                 data=data,
                 headers=_HEADERS,
                 allow_redirects=False,
-                timeout=patience,
-                ssl=self._trust,
+                timeout=timeout,
+                ssl=self._tls,
             ) as response:
                 _check_status(response.status)
-                return await _read(response, max_bytes, known)
-        except TimeoutError as err:
-            raise PbxTimeoutError("the PBX took too long to answer") from err
-        except aiohttp.ServerFingerprintMismatch as err:
-            raise PbxCertificateError("the certificate is not the one that is trusted") from err
-        except aiohttp.ClientSSLError as err:
-            raise PbxTlsError("no trusted TLS connection came about") from err
-        except aiohttp.ClientResponseError as err:
-            # It holds the URL, hence the token; what it comes from says as much without.
-            raise PbxReplyError("the answer is not HTTP") from err.__cause__
-        except (aiohttp.ClientError, OSError) as err:
-            raise PbxConnectionError("the PBX could not be reached") from err
+                body = await _read(response, max_bytes, known)
+                return Download(body, is_whole=_is_framed(response))
+        except (TimeoutError, aiohttp.ClientError, OSError) as err:
+            error = _translate(err)
+        # Outside the block above: what aiohttp raises quotes what was sent and received, and
+        # would stay attached as the context.
+        raise error
+
+
+def _translate(err: Exception) -> PbxError:
+    """Return what an error of aiohttp's or of the system's means, with a cause that may be shown."""
+    error = _meaning(err)
+    error.__cause__ = _Cause(type(err).__name__)
+    return error
+
+
+class _Cause(Exception):
+    """Stands for an error that holds bytes of the conversation: its name alone."""
+
+
+def _meaning(err: Exception) -> PbxError:
+    if isinstance(err, TimeoutError):
+        return PbxTimeoutError("the PBX took too long to answer")
+    if isinstance(err, aiohttp.ClientConnectorSSLError) and isinstance(
+        err.os_error, CertificateMismatchError
+    ):
+        return PbxCertificateError("the certificate is not the one that is trusted")
+    if isinstance(err, aiohttp.ClientSSLError):
+        return PbxTlsError("no trusted TLS connection could be made")
+    if isinstance(err, aiohttp.ClientResponseError):
+        return PbxReplyError("the answer is not HTTP")
+    return PbxConnectionError("the PBX could not be reached")
 
 
 def _check_status(status: int) -> None:
@@ -135,6 +173,12 @@ def _check_status(status: int) -> None:
             raise PbxRedirectError("the answer points elsewhere")
         case _:
             raise PbxReplyError(f"the answer is HTTP {status}")
+
+
+def _is_framed(response: aiohttp.ClientResponse) -> bool:
+    """Tell whether HTTP says where the body ends, else it just ends with the connection."""
+    encoding = response.headers.get("Transfer-Encoding", "")
+    return "Content-Length" in response.headers or "chunked" in encoding.casefold()
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int, known: bytes) -> bytes:
