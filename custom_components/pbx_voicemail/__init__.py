@@ -1,5 +1,6 @@
 """Voicemail of an office PBX in Home Assistant."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -12,7 +13,7 @@ from .arrivals import Arrivals
 from .card import offer_card, serve_card, withdraw_card
 from .connection import time_zone_of
 from .const import DOMAIN
-from .coordinator import PbxCoordinator
+from .coordinator import PbxCoordinator, extension_of
 from .entity import register_devices
 from .issues import Issue, settle
 from .runtime import PbxConfigEntry, PbxRuntime, remove_kept
@@ -55,6 +56,10 @@ async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool
     unloaded = await hass.config_entries.async_unload_platforms(entry, _PLATFORMS)
     if unloaded:
         await entry.runtime_data.end()
+    if entry.disabled_by:
+        # What comes while nobody wants to hear of it is no news later.
+        settle(hass, entry, *Issue)
+        await entry.runtime_data.coordinator.arrivals.remove()
     return unloaded
 
 
@@ -71,6 +76,7 @@ async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: PbxConfigEntry, device: DeviceEntry
 ) -> bool:
     """Let a person remove an extension that the PBX does not have any more."""
-    coordinator = entry.runtime_data.coordinator
-    extension = coordinator.extension_of(device)
-    return extension is not None and coordinator.forget(extension)
+    extension = extension_of(entry, device)
+    if extension is None or entry.state is not ConfigEntryState.LOADED:
+        return extension is not None
+    return entry.runtime_data.coordinator.forget(extension)

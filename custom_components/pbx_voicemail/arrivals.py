@@ -4,11 +4,17 @@ The journal holds the ids of messages that have been announced, or were there at
 look, by extension, and of those only the ones that are still on the PBX. A mailbox that is
 told as empty keeps its last ids: it may be the PBX that has lost it for a while, and then
 its messages are no news when they come back.
+
+With the ids it keeps the secret that is part of them, and the UTC offset that the PBX's
+clock showed then: dates, and so ids, change with it. A journal that was begun without a
+secret goes on without, so that its ids stay valid.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 import logging
+from secrets import token_hex
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -23,7 +29,15 @@ _LOGGER = logging.getLogger(__name__)
 
 _VERSION: Final = 1
 
-_JOURNAL: Final = vol.Schema({vol.Required("chosen"): [str], vol.Required("announced"): {str: str}})
+_JOURNAL: Final = vol.Schema(
+    {
+        vol.Required("chosen"): [str],
+        vol.Required("announced"): {str: str},
+        vol.Optional("id_key", default=""): vol.Match(r"^([0-9a-f]{2}){0,64}$"),
+        vol.Optional("clock_offset", default=None): vol.Any(None, vol.Coerce(int)),
+    }
+)
+_KEY_BYTES: Final = 32
 
 _TIDY_SECONDS: Final = 60
 """When the journal drops messages that are gone: no news, so it can wait."""
@@ -47,12 +61,33 @@ class Arrivals:
     def __init__(self, hass: HomeAssistant, entry_id: str, chosen: Collection[str]) -> None:
         """Take the extensions that are chosen; none means all."""
         self._hass = hass
-        self._store: Store[dict[str, Any]] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
+        self._store: Store[dict[str, Any]] = Store(
+            hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True
+        )
         self._chosen = sorted(chosen)
+        self.id_key = token_hex(_KEY_BYTES)
+        """The secret that is part of the ids, in hexadecimal."""
+        self.clock_offset: timedelta | None = None
+        """The UTC offset of the PBX's clock when it told the ids, None if it told none."""
+        self._journal: _Journal | None = None
+        self._is_loaded = False
         self._announced: dict[str, str] = {}
         """Ids by extension, in one text each: a set takes five times as much."""
         self._while_away: frozenset[str] = frozenset()
         self._is_being_written = False
+
+    async def load(self) -> None:
+        """Read the journal, best before the PBX is asked for the first time."""
+        self._is_loaded = True
+        if (journal := await self._load()) is None:
+            return
+        self._journal = journal
+        self.id_key = journal.id_key
+        if journal.clock_offset is not None:
+            self.clock_offset = timedelta(seconds=journal.clock_offset)
+        self._announced = {
+            number: ids for number, ids in journal.announced.items() if self._follows(number)
+        }
 
     async def begin(self, mailboxes: Mapping[str, Mailbox]) -> None:
         """Take bearings from the first good look since the start.
@@ -60,11 +95,9 @@ class Arrivals:
         Without a journal, and for extensions that were not followed before, what is there
         is no news.
         """
-        journal = await self._load()
-        if journal is not None:
-            self._announced = {
-                number: ids for number, ids in journal.announced.items() if self._follows(number)
-            }
+        if not self._is_loaded:
+            await self.load()
+        journal = self._journal
         unfollowed = [
             mailbox
             for mailbox in mailboxes.values()
@@ -77,6 +110,29 @@ class Arrivals:
         )
         if journal is None or journal.chosen != self._chosen:
             await self._store.async_save(self._content())
+
+    @callback
+    def suspects(self, mailboxes: Mapping[str, Mailbox]) -> dict[str, frozenset[str]]:
+        """Return the ids of mailboxes in which known messages are gone and others are new."""
+        suspects = {}
+        for extension, mailbox in mailboxes.items():
+            known = self._known(extension)
+            ids = mailbox.ids if known else known
+            if known - ids and ids - known:
+                suspects[extension] = known
+        return suspects
+
+    @callback
+    def rename(self, renamed: Mapping[str, str], clock_offset: timedelta | None) -> None:
+        """Follow messages that got other ids, old to new, as the PBX's clock was changed."""
+        if renamed:
+            for extension in self._announced:
+                ids = self._known(extension)
+                if ids & renamed.keys():
+                    self._announced[extension] = _join([renamed.get(one, one) for one in ids])
+        if renamed or clock_offset != self.clock_offset:
+            self.clock_offset = clock_offset
+            self._write(soon=bool(renamed))
 
     @callback
     def news(self, mailbox: Mailbox) -> list[Arrival]:
@@ -129,7 +185,13 @@ class Arrivals:
 
     def _content(self) -> dict[str, Any]:
         self._is_being_written = False
-        return {"chosen": self._chosen, "announced": dict(self._announced)}
+        offset = self.clock_offset
+        return {
+            "chosen": self._chosen,
+            "announced": dict(self._announced),
+            "id_key": self.id_key,
+            "clock_offset": None if offset is None else int(offset.total_seconds()),
+        }
 
     async def _load(self) -> _Journal | None:
         """Read the journal, None if there is none, or none that can be read."""
@@ -151,6 +213,8 @@ class _Journal:
 
     chosen: list[str]
     announced: Mapping[str, str]
+    id_key: str
+    clock_offset: int | None
 
     def followed(self, extension: str) -> bool:
         return not self.chosen or extension in self.chosen

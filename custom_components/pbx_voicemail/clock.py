@@ -10,6 +10,7 @@ _TOLERANCE: Final = timedelta(minutes=5)
 _QUARTER: Final = timedelta(minutes=15)
 _WESTMOST: Final = timedelta(hours=-12)
 _EASTMOST: Final = timedelta(hours=14)
+_SUMMER_TIME: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,28 @@ class ClockFault:
 def find_fault(shown: datetime, zone: tzinfo, now: datetime) -> ClockFault | None:
     """Compare what the clock shows with what it should, were the PBX in `zone`.
 
-    A clock that tells its zone is taken at its word for that.
+    Dates of messages are read off that clock, so what counts is the time that it shows. A
+    zone that it tells may be the one of winter all year round; it only rules others out.
     """
     assumed = now.astimezone(zone).utcoffset() or timedelta()
-    told = shown.utcoffset()
     ahead = shown.replace(tzinfo=UTC) - (now.astimezone(UTC) + assumed)
-    shift = round(ahead / _QUARTER) * _QUARTER if told is None else told - assumed
-    if not shift and abs(ahead) <= _TOLERANCE:
+    if abs(ahead) <= _TOLERANCE:
         return None
-    if abs(ahead - shift) <= _TOLERANCE and _WESTMOST <= assumed + shift <= _EASTMOST:
-        return ClockFault(ahead, assumed + shift)
+    shift = round(ahead / _QUARTER) * _QUARTER
+    offset = assumed + shift
+    is_possible = _WESTMOST <= offset <= _EASTMOST and _may_show(shown.utcoffset(), offset, assumed)
+    if shift and abs(ahead - shift) <= _TOLERANCE and is_possible:
+        return ClockFault(ahead, offset)
     return ClockFault(ahead, None)
+
+
+def _may_show(told: timedelta | None, offset: timedelta, assumed: timedelta) -> bool:
+    """Tell whether a clock that tells one UTC offset may go by another."""
+    if told in (None, offset):
+        return True
+    # From UTC+4 to UTC+9, nobody has summer time.
+    has_summer_time = told != assumed and not timedelta(hours=4) <= told <= timedelta(hours=9)
+    return has_summer_time and offset - told == _SUMMER_TIME
 
 
 def zones_at(offset: timedelta, now: datetime, names: Iterable[str]) -> list[str]:

@@ -36,7 +36,7 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .connection import error_placeholders, temporary_client
+from .connection import async_fetch_certificate, error_placeholders, temporary_client
 from .const import (
     API_AUTO,
     CONF_ADVANCED,
@@ -44,15 +44,37 @@ from .const import (
     CONF_DIALECT,
     CONF_EXTENSIONS,
     CONF_FINGERPRINT,
+    CONF_OLD_TLS,
     CONF_PASSWORD_MD5,
+    CONF_REFUSALS,
     CONF_REFUSED,
     DOMAIN,
 )
 from .identity import Identity, identify
 from .options_flow import PbxOptionsFlow, extension_choice
-from .pbx import DEFAULT_PORT, DIALECTS, Address, Credentials, PbxError, PbxTlsError
+from .pbx import (
+    DEFAULT_PORT,
+    DIALECTS,
+    Address,
+    Certificate,
+    Credentials,
+    PbxConnectionError,
+    PbxError,
+    PbxTlsError,
+)
+from .roster import read_extension_numbers
 
 _ASK_WHICH_FROM = 26
+
+_CREDENTIALS = (CONF_TOKEN, CONF_USERNAME, CONF_PASSWORD_MD5, CONF_REFUSALS, CONF_REFUSED)
+_OF_ONE_CONNECTION = (
+    CONF_DIALECT,
+    CONF_FINGERPRINT,
+    CONF_OLD_TLS,
+    CONF_REFUSALS,
+    CONF_REFUSED,
+)
+"""What an entry knows about the PBX at its present address."""
 
 _SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 _PORT = vol.All(
@@ -117,7 +139,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         self._answers: _Answers = {}
         self._data: _Answers = {}
         self._identity: Identity | None = None
-        self._shown = ""
+        self._shown: Certificate | None = None
         self._trusted = ""
 
     @staticmethod
@@ -137,13 +159,14 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_certificate(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask whether to trust a certificate that nobody vouches for, from now on that one alone."""
+        assert self._shown is not None  # noqa: S101
         if user_input is None:
-            as_in_browsers = bytes.fromhex(self._shown).hex(":").upper()
+            as_in_browsers = bytes.fromhex(self._shown.fingerprint).hex(":").upper()
             return self.async_show_form(
                 step_id="certificate",
                 description_placeholders={"fingerprint": as_in_browsers},
             )
-        self._trusted = self._shown
+        self._trusted = self._shown.fingerprint
         return await self._approach()
 
     async def async_step_login(self, user_input: _Answers | None = None) -> ConfigFlowResult:
@@ -155,7 +178,8 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             with _told_in(errors, placeholders):
                 self._identity = await identify(self.hass, self._data)
             if not errors:
-                return await self._finish()
+                moves = self.source == SOURCE_RECONFIGURE
+                return self._move() if moves else await self._finish()
         return self.async_show_form(
             step_id="login",
             data_schema=self._prefilled(_LOGIN_SCHEMA, user_input),
@@ -167,7 +191,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask which of many extensions to follow."""
         identity = self._known_identity
         if user_input is not None:
-            return self._create(user_input.get(CONF_EXTENSIONS, []))
+            return self._create(list(read_extension_numbers(user_input.get(CONF_EXTENSIONS, []))))
         schema = vol.Schema({vol.Optional(CONF_EXTENSIONS): extension_choice(identity.extensions)})
         return self.async_show_form(
             step_id="extensions",
@@ -218,8 +242,12 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             address = await _read_address(self.hass, self._answers)
             if self.source == SOURCE_RECONFIGURE:
                 known = self._get_reconfigure_entry().data
-                self._data = _without(known, CONF_DIALECT, CONF_FINGERPRINT, CONF_REFUSED) | address
-                return await self._met() or self._move()
+                is_refused = known.get(CONF_REFUSED, False)
+                credentials = (CONF_USERNAME, CONF_PASSWORD_MD5) if is_refused else ()
+                self._data = _without(known, *_OF_ONE_CONNECTION, *credentials) | address
+                return await self._met() or await (
+                    self.async_step_login() if is_refused else self._keep_address()
+                )
             token = self._answers[CONF_TOKEN].strip()
             self._data = address | ({CONF_TOKEN: token} if token else {})
             return await self._met() or await (self._finish() if token else self.async_step_login())
@@ -229,15 +257,18 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         """Meet the PBX, by a certificate that is trusted; without one, return the question for it."""
         try:
             await self._meet()
-        except PbxTlsError:
-            async with temporary_client(self.hass, self._data) as client:
-                shown = await client.fetch_fingerprint()
-            if shown is None:
+        except PbxConnectionError as err:
+            shown = None
+            if self._data[CONF_SSL]:
+                shown = await async_fetch_certificate(self.hass, self._data)
+            if shown is None or not (shown.needs_old_tls or isinstance(err, PbxTlsError)):
                 raise
             self._shown = shown
-            if shown != self._trusted:
+            if shown.fingerprint != self._trusted:
                 return await self.async_step_certificate()
-            self._data[CONF_FINGERPRINT] = shown
+            self._data[CONF_FINGERPRINT] = shown.fingerprint
+            if shown.needs_old_tls:
+                self._data[CONF_OLD_TLS] = True
             await self._meet()
         return None
 
@@ -248,6 +279,9 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         else:
             async with temporary_client(self.hass, self._data) as client:
                 await client.find_dialect()
+
+    async def _keep_address(self) -> ConfigFlowResult:
+        return self._move()
 
     def _move(self) -> ConfigFlowResult:
         """Keep the new address, if it is that of the same PBX."""
@@ -280,9 +314,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders = {"name": entry.title}
         if credentials:
-            data = _without(
-                entry.data, CONF_TOKEN, CONF_USERNAME, CONF_PASSWORD_MD5, CONF_REFUSED
-            ) | dict(credentials)
+            data = _without(entry.data, *_CREDENTIALS) | dict(credentials)
             with _told_in(errors, placeholders):
                 identity = await identify(self.hass, data)
             if not errors:
@@ -339,8 +371,7 @@ async def _read_address(hass: HomeAssistant, answers: _Answers) -> _Answers:
         CONF_API: advanced[CONF_API],
     }
     if not data[CONF_SSL] and "://" not in answers[CONF_HOST]:
-        async with temporary_client(hass, data) as client:
-            data[CONF_SSL] = await client.fetch_fingerprint() is not None
+        data[CONF_SSL] = await async_fetch_certificate(hass, data) is not None
     return data
 
 

@@ -1,9 +1,9 @@
-"""One poll for the whole PBX, and the roster: the extensions we know."""
+"""One poll for the whole PBX."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, tzinfo
 import logging
 from time import monotonic
@@ -11,8 +11,16 @@ from traceback import clear_frames
 from typing import TYPE_CHECKING, Final, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.const import CONF_SCAN_INTERVAL, CONF_SSL, CONF_USERNAME, CONF_VERIFY_SSL
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_SCAN_INTERVAL,
+    CONF_SSL,
+    CONF_TIME_ZONE,
+    CONF_USERNAME,
+    CONF_VERIFY_SSL,
+    EVENT_CORE_CONFIG_UPDATE,
+)
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.issue_registry import IssueSeverity
@@ -20,10 +28,19 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from homeassistant.util import dt as dt_util
 
 from .arrivals import Arrivals
-from .clock import find_fault, hours_and_minutes
-from .connection import create_client, error_placeholders, if_offered
-from .const import CONF_DIALECT, CONF_EXTENSIONS, CONF_REFUSED, DEFAULT_SCAN_INTERVAL, DOMAIN
-from .issues import Issue, locked_until, report, settle
+from .clock import find_fault
+from .connection import async_fetch_certificate, create_client, error_placeholders, if_offered
+from .const import (
+    CONF_DIALECT,
+    CONF_EXTENSIONS,
+    CONF_OLD_TLS,
+    CONF_REFUSALS,
+    CONF_REFUSED,
+    DEFAULT_SCAN_INTERVAL,
+    DOMAIN,
+)
+from .issues import Issue, report, report_clock, settle
+from .lock_out import LOCK_OUT, async_note_lock_out, locked_for
 from .pbx import (
     DeviceInfo,
     Extension,
@@ -34,15 +51,16 @@ from .pbx import (
     PbxError,
     PbxLockedError,
     PbxLoginError,
+    PbxNotReadyError,
     PbxRejectedError,
     PbxReplyError,
+    Refusals,
 )
 from .polled import PbxData, Poll
+from .roster import Roster, read_extension_numbers
 
 _LOGGER = logging.getLogger(__name__)
 
-_ROSTER_SECONDS: Final = 60 * 60
-_LOCKED_FOR: Final = timedelta(minutes=10)
 _REFUSALS_THAT_COUNT: Final = 3
 
 
@@ -67,17 +85,17 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             ),
             always_update=False,
         )
-        self.chosen: tuple[str, ...] = tuple(entry.options.get(CONF_EXTENSIONS, ()))
+        self.chosen = read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))
         self.data = PbxData({}, {})
-        self.client = create_client(hass, entry.data, zone)
+        self.client = create_client(hass, entry, zone)
         self.arrivals = Arrivals(hass, entry.entry_id, self.chosen)
-        self.device_info = DeviceInfo()
+        self.renamed: Mapping[str, str] = {}
+        """The messages that the last good poll told under new ids: old id to new."""
         self.polls: deque[Poll] = deque(maxlen=20)
         self.answered: datetime | None = None
         """When the PBX last gave a good answer."""
         self._zone = zone
-        self._listed: Mapping[str, Extension] = {}
-        self._list_due = 0.0
+        self._roster = Roster(self.chosen)
         self._refusals = 0
         self._token_refusals = 0
 
@@ -101,6 +119,11 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             ) from err.__cause__
 
     @property
+    def device_info(self) -> DeviceInfo:
+        """What the PBX last told about itself, but for the time."""
+        return self.data.info
+
+    @property
     def model(self) -> str:
         """What to call the PBX in a text that does not give away where it is."""
         return self.device_info.model or "PBX"
@@ -114,16 +137,12 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @property
     def known_extensions(self) -> list[Extension]:
         """All extensions that there are to choose from, chosen or not."""
-        known = {**self.data.roster, **self._listed}
+        known = {**self.data.roster, **self._roster.listed}
         return [known[number] for number in sorted(known)]
 
     def extension_of(self, device: dr.DeviceEntry) -> str | None:
         """Return the extension that a device stands for, None for the PBX itself."""
-        prefix = self.unique_id("")
-        for domain, name in device.identifiers:
-            if domain == DOMAIN and name.startswith(prefix):
-                return name.removeprefix(prefix)
-        return None
+        return extension_of(self.config_entry, device)
 
     def device_of(self, *extension: str) -> dr.DeviceEntry | None:
         """Return the device that stands for an extension or, without one, for the PBX."""
@@ -134,7 +153,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @callback
     def forget(self, extension: str) -> bool:
         """Drop an extension from the roster, unless the PBX still has it."""
-        if extension in self._listed or extension in self.data.mailboxes:
+        if extension in self._roster.listed or extension in self.data.mailboxes:
             return False
         roster = {
             number: known for number, known in self.data.roster.items() if number != extension
@@ -156,44 +175,91 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         entry = self.config_entry
         if entry.data.get(CONF_REFUSED):
             raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
+        await self.arrivals.load()
+        self.client.set_id_key(bytes.fromhex(self.arrivals.id_key))
         if entry.data[CONF_SSL] and not entry.data[CONF_VERIFY_SSL]:
             report(self.hass, entry, Issue.UNVERIFIED_TLS)
         else:
             settle(self.hass, entry, Issue.UNVERIFIED_TLS)
+        await self._look_for_new_tls()
+        if CONF_TIME_ZONE not in entry.options:
+            entry.async_on_unload(
+                self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._follow_time_zone)
+            )
+
+    async def _look_for_new_tls(self) -> None:
+        """Point out a PBX that speaks only TLS from another decade, until it speaks a newer one."""
+        entry = self.config_entry
+        if not entry.data.get(CONF_OLD_TLS):
+            settle(self.hass, entry, Issue.OLD_TLS)
+            return
+        certificate = await async_fetch_certificate(self.hass, entry.data)
+        if certificate is None or certificate.needs_old_tls:
+            report(self.hass, entry, Issue.OLD_TLS)
+            return
+        settle(self.hass, entry, Issue.OLD_TLS)
+        data = {key: value for key, value in entry.data.items() if key != CONF_OLD_TLS}
+        self.hass.config_entries.async_update_entry(entry, data=data)
+
+    async def _follow_time_zone(self, event: Event) -> None:
+        """Read dates in the zone that Home Assistant is in from now on."""
+        if (zone := dt_util.get_default_time_zone()) != self._zone:
+            self._zone = zone
+            self.client.set_zone(zone)
+            self._roster.ask_soon()
+            await self.async_refresh()
 
     @override
     async def _async_update_data(self) -> PbxData:
         self._respect_lock()
-        with self._translated_errors(), self._recorded():
-            try:
-                mailboxes = await self.client.query_mailboxes(self.chosen)
-            except PbxRejectedError as err:
-                await self._count_refusal(err)
-                raise
-            except PbxCertificateError:
-                self._report_outage(Issue.CERTIFICATE_CHANGED)
-                raise
-            except PbxConnectionError, PbxReplyError:
-                await self._look_for_tls()
-                raise
-            self._refusals = self._token_refusals = 0
-            settle(
-                self.hass,
-                self.config_entry,
-                Issue.CERTIFICATE_CHANGED,
-                Issue.TLS_OFFERED,
-                Issue.UNKNOWN_REFUSAL,
-            )
-            roster = await self._update_roster(mailboxes)
+        try:
+            with self._translated_errors(), self._recorded():
+                try:
+                    mailboxes = await self.client.query_mailboxes(self.chosen)
+                except PbxRejectedError as err:
+                    await self._count_refusal(err)
+                    raise
+                except PbxCertificateError:
+                    self._report_outage(Issue.CERTIFICATE_CHANGED)
+                    raise
+                except PbxConnectionError, PbxReplyError:
+                    await self._look_for_tls()
+                    raise
+                self._refusals = self._token_refusals = 0
+                settle(
+                    self.hass,
+                    self.config_entry,
+                    Issue.CERTIFICATE_CHANGED,
+                    Issue.TLS_OFFERED,
+                    Issue.UNKNOWN_REFUSAL,
+                )
+                await self._follow_renamed(mailboxes)
+                info, roster = await self._update_roster(mailboxes)
+        finally:
+            self._remember_refusals()
         self._remember_dialect()
         self.answered = dt_util.utcnow()
-        return PbxData(mailboxes, roster)
+        return PbxData(mailboxes, roster, info)
+
+    async def _follow_renamed(self, mailboxes: Mapping[str, Mailbox]) -> None:
+        """Keep messages apart from new ones whose ids have changed with the PBX's time zone."""
+        before = self.data.mailboxes
+        suspects = self.arrivals.suspects(
+            {
+                extension: mailbox
+                for extension, mailbox in mailboxes.items()
+                if mailbox is not before.get(extension)
+            }
+        )
+        self.renamed = {}
+        if suspects:
+            self.renamed = await self.client.find_renamed(suspects, self.arrivals.clock_offset)
+        offset = self.client.clock_offset or self.arrivals.clock_offset
+        self.arrivals.rename(self.renamed, offset)
 
     def _respect_lock(self) -> None:
         """Send nothing while the PBX has locked us out: every login would make it longer."""
-        if (until := locked_until(self.hass, self.config_entry)) is None:
-            return
-        if (left := until - dt_util.utcnow()) <= timedelta():
+        if (left := locked_for(self.hass, self.config_entry.data[CONF_HOST])) is None:
             settle(self.hass, self.config_entry, Issue.LOCKED_OUT)
             return
         raise UpdateFailed(
@@ -209,7 +275,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         it does if the PBX refuses everything else with it, too. A token that came from a
         login has been renewed by then.
         """
-        if isinstance(refusal, PbxAuthError | PbxLockedError):
+        if isinstance(refusal, PbxAuthError | PbxLockedError | PbxNotReadyError):
             return
         self._refusals += 1
         of_token = CONF_USERNAME not in self.config_entry.data and await self._refuses_all(refusal)
@@ -228,7 +294,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """See, when trouble begins, if it is that the PBX speaks TLS by now and nothing else."""
         if self.config_entry.data[CONF_SSL] or not self.last_update_success:
             return
-        if await self.client.fetch_fingerprint():
+        if await async_fetch_certificate(self.hass, self.config_entry.data):
             self._report_outage(Issue.TLS_OFFERED)
 
     def _report_outage(self, issue: Issue) -> None:
@@ -248,29 +314,21 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             return err.errno == refusal.errno
         return False
 
-    async def _update_roster(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, Extension]:
-        """Return the extensions that are chosen or, without a choice, all that we know of.
-
-        Those are the ones listed by the PBX, seen with messages, or known before.
-        """
-        known = self.data.roster
-        if monotonic() >= self._list_due:
-            await self._update_device_info()
+    async def _update_roster(
+        self, mailboxes: Mapping[str, Mailbox]
+    ) -> tuple[DeviceInfo, Mapping[str, Extension]]:
+        """Return what the PBX tells about itself, and the extensions that we know of."""
+        info, registered = self.data.info, dict[str, Extension]()
+        if self._roster.is_due:
+            info = await self._query_device_info() or info
             listed = await if_offered(self.client.query_extensions)
-            self._list_due = monotonic() + _ROSTER_SECONDS
-            if listed is not None:
-                gone = self._listed.keys() - {extension.number for extension in listed}
-                self._listed = {extension.number: extension for extension in listed}
-                known = {number: known[number] for number in known.keys() - gone}
-            elif not known:
-                known = self._registered()
-        if self.chosen:
-            return {number: self._listed.get(number) or Extension(number) for number in self.chosen}
-        if mailboxes.keys() <= known.keys() and self._listed.items() <= known.items():
-            return known
-        return {**known, **{number: Extension(number) for number in mailboxes}, **self._listed}
+            self._roster.take(listed)
+            if listed is None:
+                registered = self._registered()
+        # Read only now: a person may have removed an extension while the PBX was asked.
+        return info, self._roster.merge(self.data.roster or registered, mailboxes.keys())
 
-    def _registered(self) -> Mapping[str, Extension]:
+    def _registered(self) -> dict[str, Extension]:
         """Return the extensions of earlier runs, where the PBX has no list of them."""
         devices = dr.async_entries_for_config_entry(
             dr.async_get(self.hass), self.config_entry.entry_id
@@ -278,31 +336,15 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         numbers = filter(None, map(self.extension_of, devices))
         return {number: Extension(number) for number in numbers}
 
-    async def _update_device_info(self) -> None:
+    async def _query_device_info(self) -> DeviceInfo | None:
         """Ask the PBX about itself, and see whether its clock is to be trusted."""
-        self.device_info = await if_offered(self.client.query_device_info) or self.device_info
+        info = await if_offered(self.client.query_device_info)
         fault = None
-        if shown := self.device_info.system_time:
-            fault = find_fault(shown, self._zone, dt_util.utcnow())
-        if fault is None:
-            settle(self.hass, self.config_entry, Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE)
-            return
-        is_zone = fault.offset is not None
-        told = Issue.WRONG_TIME_ZONE if is_zone else Issue.WRONG_CLOCK
-        untold = Issue.WRONG_CLOCK if is_zone else Issue.WRONG_TIME_ZONE
-        settle(self.hass, self.config_entry, untold)
-        report(
-            self.hass,
-            self.config_entry,
-            told,
-            data={"offset": fault.offset.total_seconds()} if fault.offset is not None else None,
-            is_fixable=is_zone,
-            placeholders={
-                "model": self.model,
-                "difference": hours_and_minutes(fault.ahead),
-                "time_zone": str(self._zone),
-            },
-        )
+        if info and info.system_time:
+            fault = find_fault(info.system_time, self._zone, dt_util.utcnow())
+        model = (info and info.model) or self.model
+        report_clock(self.hass, self.config_entry, fault, model=model, zone=self._zone)
+        return info and replace(info, system_time=None)
 
     def _remember_dialect(self) -> None:
         """Keep the dialect for the next start, and start anew if the PBX has changed it."""
@@ -353,7 +395,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 self._stop_logging_in()
             return ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
         if isinstance(err, PbxLockedError):
-            until = dt_util.utcnow() + _LOCKED_FOR
+            until = async_note_lock_out(self.hass, self.config_entry.data[CONF_HOST])
             report(
                 self.hass,
                 self.config_entry,
@@ -366,15 +408,40 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             return UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=err.kind,
-                retry_after=_LOCKED_FOR.total_seconds(),
+                retry_after=LOCK_OUT.total_seconds(),
             )
         return UpdateFailed(
             translation_domain=DOMAIN,
             translation_key=err.kind,
             translation_placeholders=error_placeholders(err),
+            retry_after=self._retry_after_of(err),
         )
+
+    def _retry_after_of(self, err: PbxError) -> float | None:
+        """Return when to poll again, in seconds, if that is sooner than usual."""
+        if not isinstance(err, PbxNotReadyError) or self.update_interval is None:
+            return None
+        return min(err.retry_after, self.update_interval.total_seconds())
+
+    def _remember_refusals(self) -> None:
+        """Keep in mind how many logins were refused, over restarts too."""
+        entry, refusals = self.config_entry, self.client.refusals
+        if refusals != Refusals(**entry.data.get(CONF_REFUSALS, {})):
+            data = {key: value for key, value in entry.data.items() if key != CONF_REFUSALS}
+            if refusals.count:
+                data[CONF_REFUSALS] = asdict(refusals)
+            self.hass.config_entries.async_update_entry(entry, data=data)
 
     def _stop_logging_in(self) -> None:
         """Keep a password that was refused from being tried again, at restarts too."""
         entry = self.config_entry
         self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_REFUSED: True})
+
+
+def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
+    """Return the extension that a device of an entry stands for, None for the PBX itself."""
+    prefix = f"{entry.unique_id}_"
+    for domain, name in device.identifiers:
+        if domain == DOMAIN and name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return None

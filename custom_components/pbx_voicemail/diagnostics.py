@@ -6,6 +6,7 @@ Nothing is taken from the entry's data or from messages but counts and settings.
 from dataclasses import asdict
 from typing import Any
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import (
     CONF_SCAN_INTERVAL,
     CONF_SSL,
@@ -15,7 +16,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_API, CONF_FINGERPRINT, DEFAULT_SCAN_INTERVAL
+from .const import CONF_API, CONF_EXTENSIONS, CONF_FINGERPRINT, CONF_OLD_TLS, DEFAULT_SCAN_INTERVAL
 from .polled import Poll
 from .runtime import PbxConfigEntry
 
@@ -23,7 +24,24 @@ from .runtime import PbxConfigEntry
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: PbxConfigEntry
 ) -> dict[str, Any]:
-    """Describe a PBX and how the last polls went."""
+    """Describe a PBX and how the last polls went, as far as it could be set up."""
+    settings = {
+        "api": entry.data[CONF_API],
+        "tls": entry.data[CONF_SSL],
+        "verify_ssl": entry.data[CONF_VERIFY_SSL],
+        "pinned": CONF_FINGERPRINT in entry.data,
+        "old_tls": CONF_OLD_TLS in entry.data,
+        "signs_in": CONF_USERNAME in entry.data,
+        "scan_interval": entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL),
+        "time_zone": entry.options.get(CONF_TIME_ZONE),
+        "chosen_extensions": len(entry.options.get(CONF_EXTENSIONS, ())),
+    }
+    if entry.state is not ConfigEntryState.LOADED:
+        return {
+            "state": entry.state.value,
+            "reason": entry.error_reason_translation_key,
+            "settings": settings,
+        }
     runtime = entry.runtime_data
     coordinator = runtime.coordinator
     mailboxes = coordinator.data.mailboxes.values()
@@ -33,18 +51,9 @@ async def async_get_config_entry_diagnostics(
             "model": coordinator.device_info.model,
             "hardware_version": coordinator.device_info.hardware_version,
             "firmware_version": coordinator.device_info.firmware_version,
-            "tells_clock": coordinator.device_info.system_time is not None,
+            "tells_clock": coordinator.client.clock_offset is not None,
         },
-        "settings": {
-            "api": entry.data[CONF_API],
-            "tls": entry.data[CONF_SSL],
-            "verify_ssl": entry.data[CONF_VERIFY_SSL],
-            "pinned": CONF_FINGERPRINT in entry.data,
-            "signs_in": CONF_USERNAME in entry.data,
-            "scan_interval": entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL),
-            "time_zone": entry.options.get(CONF_TIME_ZONE),
-            "chosen_extensions": len(coordinator.chosen),
-        },
+        "settings": settings,
         "counts": {
             "extensions": len(coordinator.data.roster),
             "mailboxes_with_messages": len(coordinator.data.mailboxes),
@@ -67,6 +76,4 @@ async def async_get_config_entry_diagnostics(
 
 
 def _describe(poll: Poll) -> dict[str, Any]:
-    # An errno is the PBX's own text: only a number is sure to be one.
-    errno = poll.errno if poll.errno is None or poll.errno.isdecimal() else "not a number"
-    return asdict(poll) | {"seconds": round(poll.seconds, 3), "errno": errno}
+    return asdict(poll) | {"seconds": round(poll.seconds, 3)}

@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import override
 
 from homeassistant.core import callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.entity_platform import (
+    AddConfigEntryEntitiesCallback,
+    async_get_current_platform,
+)
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
-from .pbx import Extension, Mailbox
+from .pbx import DeviceInfo as PbxInfo, Extension, Mailbox
 
 
 class HubEntity(CoordinatorEntity[PbxCoordinator]):
@@ -93,7 +96,14 @@ def add_extension_entities(
     One that leaves the roster and comes back has its entities still, unless a person
     removed them meanwhile: then it gets new ones.
     """
+    registry = er.async_get(coordinator.hass)
+    platform = async_get_current_platform().domain
     known: set[str] = set()
+    met: set[str] = set()
+
+    def is_there(entity: Entity) -> bool:
+        unique_id = entity.unique_id or ""
+        return registry.async_get_entity_id(platform, DOMAIN, unique_id) is not None
 
     @callback
     def follow_roster() -> None:
@@ -101,7 +111,15 @@ def add_extension_entities(
         added = [extension for extension in roster if extension not in known]
         known.intersection_update(roster)
         known.update(added)
-        async_add_entities(entity for extension in added for entity in create(extension))
+        entities = [
+            entity
+            for extension in added
+            for entity in create(extension)
+            if extension not in met or not is_there(entity)
+        ]
+        met.update(added)
+        if entities:
+            async_add_entities(entities)
 
     follow_roster()
     coordinator.config_entry.async_on_unload(coordinator.async_add_listener(follow_roster))
@@ -112,18 +130,30 @@ def register_devices(coordinator: PbxCoordinator) -> None:
     """Register the PBX and its extensions, and keep up with the roster's names."""
     registry = dr.async_get(coordinator.hass)
     entry = coordinator.config_entry
-    info = coordinator.device_info
-    hub = registry.async_get_or_create(
-        config_entry_id=entry.entry_id,
-        identifiers={(DOMAIN, coordinator.unique_id())},
-        manufacturer=info.manufacturer or coordinator.client.dialect.manufacturer,
-        model=info.model,
-        name=info.model or entry.title,
-        serial_number=info.serial_number,
-        hw_version=info.hardware_version,
-        sw_version=info.firmware_version,
-        configuration_url=str(coordinator.client.address.url),
-    )
+    shown: PbxInfo | None = None
+    hub_id = ""
+
+    @callback
+    def follow_info() -> None:
+        nonlocal shown, hub_id
+        info = coordinator.device_info
+        if info == shown:
+            return
+        shown = info
+        hub = registry.async_get_or_create(
+            config_entry_id=entry.entry_id,
+            identifiers={(DOMAIN, coordinator.unique_id())},
+            manufacturer=info.manufacturer or coordinator.client.dialect.manufacturer,
+            model=info.model,
+            name=info.model or entry.title,
+            serial_number=info.serial_number,
+            hw_version=info.hardware_version,
+            sw_version=info.firmware_version,
+            configuration_url=str(coordinator.client.web_page),
+        )
+        hub_id = hub.id
+
+    follow_info()
     if coordinator.chosen:
         for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
             extension = coordinator.extension_of(device)
@@ -134,6 +164,7 @@ def register_devices(coordinator: PbxCoordinator) -> None:
     @callback
     def follow_roster() -> None:
         nonlocal named
+        follow_info()
         roster = coordinator.data.roster
         for number, extension in roster.items():
             if named.get(number) != extension:
@@ -143,7 +174,7 @@ def register_devices(coordinator: PbxCoordinator) -> None:
                     identifiers={(DOMAIN, coordinator.unique_id(number))},
                     translation_key=key,
                     translation_placeholders={"number": number, "name": extension.name or ""},
-                    via_device_id=hub.id,
+                    via_device_id=hub_id,
                 )
         named = roster
 

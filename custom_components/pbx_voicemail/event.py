@@ -1,17 +1,22 @@
 """Tells automations of each new message."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
-from homeassistant.const import MATCH_ALL
+from homeassistant.const import MATCH_ALL, Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.start import async_at_started
 
 from .arrivals import Arrival
+from .const import DOMAIN
+from .coordinator import PbxCoordinator
 from .entity import ExtensionEntity, add_extension_entities
 from .message import describe
+from .pbx import Mailbox
 from .runtime import PbxConfigEntry, PbxRuntime
 
 # The coordinator does the asking.
@@ -31,11 +36,35 @@ async def async_setup_entry(
 ) -> None:
     """Add the events of all extensions."""
     runtime = entry.runtime_data
+    coordinator = runtime.coordinator
     add_extension_entities(
-        runtime.coordinator,
+        coordinator,
         async_add_entities,
         lambda extension: [NewMessageEvent(runtime, extension)],
     )
+    seen: Mapping[str, Mailbox] = {}
+
+    @callback
+    def pass_over_unheard() -> None:
+        """Let what comes to an extension whose event is disabled be no news later."""
+        nonlocal seen
+        mailboxes = coordinator.data.mailboxes
+        for extension, mailbox in mailboxes.items():
+            if mailbox is not seen.get(extension) and _is_disabled(coordinator, extension):
+                coordinator.arrivals.note(mailbox, mailbox.messages)
+        seen = mailboxes
+
+    pass_over_unheard()
+    entry.async_on_unload(coordinator.async_add_listener(pass_over_unheard))
+
+
+def _is_disabled(coordinator: PbxCoordinator, extension: str) -> bool:
+    """Tell whether a person wants to hear nothing of new messages."""
+    registry = er.async_get(coordinator.hass)
+    unique_id = coordinator.unique_id(extension, NEW_MESSAGE.key)
+    entity_id = registry.async_get_entity_id(Platform.EVENT, DOMAIN, unique_id)
+    found = registry.async_get(entity_id) if entity_id else None
+    return found is not None and found.disabled
 
 
 class NewMessageEvent(ExtensionEntity, EventEntity):
@@ -97,8 +126,12 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
         """Announce what is new, oldest first."""
         news = self._arrivals.news(self.mailbox)
         if news and self._transcripts.precede_arrivals:
+            # Not eagerly: a task that ends before it is assigned would be waited for in vain.
             self._waiting = self.coordinator.config_entry.async_create_background_task(
-                self.hass, self._announce_with_text(), f"{self.entity_id} transcripts"
+                self.hass,
+                self._announce_with_text(),
+                f"{self.entity_id} transcripts",
+                eager_start=False,
             )
             return
         for arrival in news:

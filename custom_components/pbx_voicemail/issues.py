@@ -1,13 +1,14 @@
 """What a person is asked to mend: the repair issues of a PBX."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import tzinfo
 from enum import StrEnum
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
+from .clock import ClockFault, hours_and_minutes
 from .const import DOMAIN
 
 
@@ -16,6 +17,7 @@ class Issue(StrEnum):
 
     CERTIFICATE_CHANGED = "certificate_changed"
     LOCKED_OUT = "locked_out"
+    OLD_TLS = "old_tls"
     TLS_OFFERED = "tls_offered"
     UNKNOWN_REFUSAL = "unknown_refusal"
     UNVERIFIED_TLS = "unverified_tls"
@@ -50,6 +52,31 @@ def report(
 
 
 @callback
+def report_clock(
+    hass: HomeAssistant, entry: ConfigEntry, fault: ClockFault | None, *, model: str, zone: tzinfo
+) -> None:
+    """Tell what is wrong with a PBX's clock, and take back what is not."""
+    issues = {Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE}
+    if fault:
+        is_zone = fault.offset is not None
+        issue = Issue.WRONG_TIME_ZONE if is_zone else Issue.WRONG_CLOCK
+        issues.remove(issue)
+        report(
+            hass,
+            entry,
+            issue,
+            data={"offset": fault.offset.total_seconds()} if fault.offset is not None else None,
+            is_fixable=is_zone,
+            placeholders={
+                "model": model,
+                "difference": hours_and_minutes(fault.ahead),
+                "time_zone": str(zone),
+            },
+        )
+    settle(hass, entry, *issues)
+
+
+@callback
 def settle(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue) -> None:
     """Take back what was told."""
     for issue in issues:
@@ -57,13 +84,12 @@ def settle(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue) -> None:
 
 
 @callback
-def locked_until(hass: HomeAssistant, entry: ConfigEntry) -> datetime | None:
-    """Return when the PBX will listen to us again, None if it does.
-
-    The issue itself is the memory: it outlives a restart, and so does the lock.
-    """
-    issue = ir.async_get(hass).async_get_issue(DOMAIN, _issue_id(entry, Issue.LOCKED_OUT))
-    return datetime.fromisoformat(str(issue.data["until"])) if issue and issue.data else None
+def data_of(
+    hass: HomeAssistant, entry: ConfigEntry, issue: Issue
+) -> Mapping[str, str | int | float | None] | None:
+    """Return the data that an issue was reported with, None if it is settled."""
+    found = ir.async_get(hass).async_get_issue(DOMAIN, _issue_id(entry, issue))
+    return found.data if found else None
 
 
 def _issue_id(entry: ConfigEntry, issue: Issue) -> str:

@@ -29,6 +29,7 @@ from .const import (
 )
 from .coordinator import PbxCoordinator
 from .pbx import Extension
+from .roster import read_extension_numbers
 from .runtime import PbxRuntime
 from .transcription import ENGINES
 from .transcripts import DEFAULT_LIMIT
@@ -45,6 +46,9 @@ class PbxOptionsFlow(OptionsFlowWithReload):
         """Ask how often, which extensions, in which time zone, and who writes messages down."""
         errors: dict[str, str] = {}
         if user_input is not None:
+            if CONF_EXTENSIONS in user_input:
+                extensions = read_extension_numbers(user_input[CONF_EXTENSIONS])
+                user_input |= {CONF_EXTENSIONS: list(extensions)}
             interval = user_input[CONF_SCAN_INTERVAL]
             if interval < _SHORTEST_INTERVAL:
                 errors[CONF_SCAN_INTERVAL] = "interval_too_short"

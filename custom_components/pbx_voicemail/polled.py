@@ -1,17 +1,21 @@
 """What polls bring: the data of the last good one, and how each of the latest went."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .pbx import Extension, Mailbox, Message
+from .pbx import DeviceInfo, Extension, Mailbox, Message
 
 
 @dataclass(frozen=True, slots=True)
 class PbxData:
-    """What the last good poll told: mailboxes that have messages, and all extensions."""
+    """What the last good poll told: mailboxes that have messages, and all extensions.
+
+    `info` is what the PBX last told about itself, but for the time.
+    """
 
     mailboxes: Mapping[str, Mailbox]
     roster: Mapping[str, Extension]
+    info: DeviceInfo = field(default_factory=DeviceInfo)
 
     def mailbox(self, extension: str) -> Mailbox:
         """Return an extension's mailbox, empty if the PBX did not mention it."""

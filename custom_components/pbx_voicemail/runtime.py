@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
 
 from .coordinator import PbxCoordinator
 from .polled import PbxData
@@ -29,13 +30,18 @@ class PbxRuntime:
         await self.coordinator.arrivals.begin(self.coordinator.data.mailboxes)
         await self.recordings.begin()
         await self.transcripts.begin()
-        entry = self.coordinator.config_entry
+        hass, entry = self.coordinator.hass, self.coordinator.config_entry
         entry.async_on_unload(self.coordinator.async_add_listener(self._tidy))
+        # Home Assistant does not unload entries when it stops.
+        entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._stop))
 
     async def end(self) -> None:
         """Write down what the next run needs, and sign out."""
         await self.coordinator.arrivals.end()
         await self.transcripts.end()
+        await self.coordinator.client.sign_out()
+
+    async def _stop(self, event: Event) -> None:
         await self.coordinator.client.sign_out()
 
     @callback

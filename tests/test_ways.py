@@ -1,0 +1,162 @@
+"""PBXs as they are: each way of theirs at every stage, where nobody should notice it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, override
+
+from homeassistant.components.media_source import async_resolve_media
+from homeassistant.config_entries import SOURCE_USER
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.pbx_voicemail.const import DOMAIN
+
+from .conftest import TOKEN
+from .living import act, leave, poll, state_of
+from .simulator import Simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Something that a PBX does otherwise than its documents say."""
+
+    name: str
+    set_on: Callable[[Simulator], None]
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
+def _hang_up(pbx: Simulator) -> None:
+    pbx.ways.hangs_up = True
+
+
+def _answer_any_version(pbx: Simulator) -> None:
+    pbx.ways.any_version = True
+
+
+def _name(sent: bytes) -> Callable[[Simulator], None]:
+    """Have the PBX tell the name of a caller in its own bytes."""
+
+    def set_on(pbx: Simulator) -> None:
+        pbx.ways.raw = {"Ann Müller": sent}
+
+    return set_on
+
+
+def _riff_size(size: Callable[[int], int], *, tells_length: bool) -> Callable[[Simulator], None]:
+    """Have WAV files tell a size of their own, which is given as a function of their length."""
+
+    def change(body: bytes) -> bytes:
+        return body[:4] + size(len(body)).to_bytes(4, "little") + body[8:]
+
+    def set_on(pbx: Simulator) -> None:
+        pbx.ways.recording, pbx.ways.tells_length = change, tells_length
+
+    return set_on
+
+
+NAMES = {
+    "Big5 at the end": "許".encode("big5"),
+    "Big5": "許功蓋".encode("big5") + b" Ltd",
+    "Shift-JIS": "ソニー 表示".encode("shift-jis"),
+    "Latin-1": "Ann Müller".encode("latin-1"),
+    "a Windows account": b"DOMAIN\\dora",
+    "a backslash at the end": b"DOMAIN\\",
+    "an escaped apostrophe": b"O\\'Brien",
+    "half an emoji": b"Ann \\ud83d",
+    "an escaped byte": b"M\\udcfcller",
+    "bare quotes": b'Ann "the boss" Lee',
+    "brackets": b'x"}]}',
+    "controls": b"Ann\nM\x00\x1bller\t",
+    "Unicode of nobody": b"\xed\xa0\xbd\xf8\x88\x80\x80\x80",
+}
+_SIZES: dict[str, Callable[[int], int]] = {
+    "two more": lambda length: length - 8 + 2,
+    "the whole file": lambda length: length,
+    "zero": lambda length: 0,
+    "a preset": lambda length: 0x7FFF_F000,
+    "the largest": lambda length: 0xFFFF_FFFF,
+    "less": lambda length: length // 2,
+}
+WAYS = (
+    Way("hangs up without a word", _hang_up),
+    Way("answers any version", _answer_any_version),
+    *(Way(f"name in {name}", _name(sent)) for name, sent in NAMES.items()),
+    *(
+        Way(f"RIFF size: {name}", _riff_size(size, tells_length=tells_length))
+        for tells_length in (True, False)
+        for name, size in _SIZES.items()
+    ),
+    Way(
+        "RIFF size: a third more, told by HTTP",
+        _riff_size(lambda length: length * 4 // 3, tells_length=True),
+    ),
+)
+every_way = pytest.mark.parametrize("way", WAYS, ids=str)
+
+
+@every_way
+async def test_dialog(hass: HomeAssistant, pbx: Simulator, way: Way) -> None:
+    way.set_on(pbx)
+    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    created = await hass.config_entries.flow.async_configure(
+        form["flow_id"], {"host": pbx.address, "token": TOKEN}
+    )
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert state_of(hass, "sensor.uc501_messages").state == "7"
+
+
+@every_way
+async def test_polling_playing_and_deleting(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, tmp_path: Path, way: Way
+) -> None:
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    way.set_on(pbx)
+    await leave(pbx, "101", '"Ann Müller" <6000>')
+    for _ in range(3):
+        await poll(hass)
+        assert state_of(hass, "sensor.reception_101_messages").state == "4"
+        assert state_of(hass, "sensor.workshop_102_messages").state == "2"
+    # The others are told as ever.
+    others = (await act(hass, "get_messages", extension="102"))["messages"]
+    assert [message["caller"] for message in others] == ["anonymous", "+4930123456"]
+
+    messages: list[dict[str, Any]] = (await act(hass, "get_messages", extension="101"))["messages"]
+    for left, message in zip((3, 2, 1, 0), messages, strict=True):
+        target = tmp_path / f"{left}.wav"
+        await act(hass, "save_recording", message_id=message["message_id"], filename=str(target))
+        assert (await asyncio.to_thread(target.read_bytes)).startswith(b"RIFF")
+        await act(hass, "delete_message", message_id=message["message_id"])
+        assert len(pbx.spool.messages("101")) == left
+
+
+@pytest.mark.parametrize("sent", NAMES.values(), ids=NAMES)
+async def test_name_that_was_garbled(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, sent: bytes
+) -> None:
+    """Its message has the same id at each poll, and its name can be shown everywhere."""
+    assert await async_setup_component(hass, "media_source", {})
+    await leave(pbx, "104", '"Ann Müller" <6000>')
+    pbx.ways.raw = {"Ann Müller": sent}
+    await poll(hass)
+    latest = state_of(hass, "sensor.extension_104_messages").attributes
+    assert latest["latest_caller_name"]
+    assert latest["latest_caller_name"].isprintable()
+    await leave(pbx, "104", "7001")
+    await poll(hass)
+    ids = {m["message_id"] for m in (await act(hass, "get_messages", extension="104"))["messages"]}
+    assert latest["latest_message_id"] in ids
+    assert len(ids) == 2
+    await async_resolve_media(
+        hass,
+        f"media-source://{DOMAIN}/{connected.entry_id}/104/{latest['latest_message_id']}",
+        None,
+    )
