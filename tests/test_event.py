@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_STATE_CHANGED, MATCH_ALL
 from homeassistant.core import CoreState, Event, EventStateChangedData, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
+from .engines import ENGINE, Ear, connect
 from .faults import FAULTS
 from .living import leave, poll, state_of
 from .simulator import Simulator
@@ -345,6 +348,164 @@ async def test_event_that_somebody_has_disabled(
     await hass.config_entries.async_reload(connected.entry_id)
     await leave(pbx, "101", "1")
     await leave(pbx, "104", "2")
+    await poll(hass)
+    assert announced.callers == ["2"]
+
+
+async def _change_zone(pbx: Simulator, name: str) -> None:
+    pbx.zone = await dt_util.async_get_time_zone(name) or dt_util.UTC
+
+
+ZONES = pytest.mark.parametrize(
+    "zone", ["UTC", "Asia/Kathmandu", "Pacific/Auckland", "Pacific/Pago_Pago", "America/Phoenix"]
+)
+
+
+@ZONES
+async def test_zone_of_the_pbx_is_changed(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    zone: str,
+) -> None:
+    """All dates move at once; the messages are the same, and one that comes meanwhile is new."""
+    await _change_zone(pbx, zone)
+    await leave(pbx, "101", "1", received=dt_util.utcnow())
+    await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
+    await poll(hass)
+    assert announced.callers == ["1"]
+    assert state_of(hass, "sensor.reception_101_messages").state == "4"
+    for _ in range(2):
+        await poll(hass)
+        await hass.config_entries.async_reload(connected.entry_id)
+    await leave(pbx, "102", "2", received=dt_util.utcnow())
+    await poll(hass)
+    assert announced.callers == ["1", "2"]
+
+
+@ZONES
+async def test_zone_of_the_pbx_is_changed_while_nobody_looks(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    zone: str,
+) -> None:
+    await hass.config_entries.async_unload(connected.entry_id)
+    await _change_zone(pbx, zone)
+    await leave(pbx, "101", "1", received=dt_util.utcnow())
+    await hass.config_entries.async_setup(connected.entry_id)
+    await poll(hass)
+    assert announced.callers == ["1"]
+
+
+async def test_messages_from_both_halves_of_the_year(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """A zone without summer time moves some of them by an hour more."""
+    for month in (1, 7):
+        await leave(pbx, "104", str(month), received=datetime(2026, month, 1, 9, 30, tzinfo=UTC))
+    await poll(hass)
+    assert announced.callers == ["1", "7"]
+    await _change_zone(pbx, "Asia/Kathmandu")
+    await poll(hass)
+    assert announced.callers == ["1", "7"]
+
+
+async def test_zone_of_a_pbx_that_tells_no_time(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    """Seven messages that moved alike are proof enough; a single one is not."""
+
+    async def without_clock(request: web.Request) -> web.Response | None:
+        if request.path.endswith("deviceinfo/query"):
+            return web.json_response({"status": "Success", "deviceinfo": {"devicename": "UC501"}})
+        return None
+
+    pbx.intercept = without_clock
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await _change_zone(pbx, "Asia/Kathmandu")
+    await poll(hass)
+    assert announced.callers == []
+
+
+async def test_robot_that_calls_on_the_hour(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """A message like one that has just been deleted, to the second, is a new one."""
+    for hour in range(5):
+        await leave(pbx, "104", "7001", received=datetime(2026, 11, 24, hour, tzinfo=UTC))
+        await poll(hass)
+        await asyncio.to_thread(pbx.spool.delete, "104", "msg0000")
+    assert announced.callers == ["7001"] * 5
+
+
+async def test_transcripts_that_are_there_already(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+) -> None:
+    """With a text for each new message, nothing is waited for, and all is announced."""
+    await connect(hass, Ear())
+    hass.config_entries.async_update_entry(entry, options={"transcriber": ENGINE})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await leave(pbx, "104", "1")
+    await poll(hass)
+    assert announced.callers == ["1"]
+
+    # Home Assistant died before it noted that.
+    await hass.config_entries.async_unload(entry.entry_id)
+    hass_storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"]["104"] = ""
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert announced.callers == ["1", "1"]
+    assert announced.heard[-1]["transcript"] == announced.heard[0]["transcript"]
+
+    await leave(pbx, "104", "2")
+    await poll(hass)
+    assert announced.callers == ["1", "1", "2"]
+
+
+async def test_what_came_while_the_event_was_disabled_is_no_news(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    entity_registry: er.EntityRegistry,
+) -> None:
+    async def disable(by: er.RegistryEntryDisabler | None) -> None:
+        entity_registry.async_update_entity(RECEPTION, disabled_by=by)
+        await hass.config_entries.async_reload(connected.entry_id)
+        await hass.async_block_till_done()
+
+    await disable(er.RegistryEntryDisabler.USER)
+    for number in range(3):
+        await leave(pbx, "101", str(number))
+        await poll(hass)
+    await hass.config_entries.async_unload(connected.entry_id)
+    await leave(pbx, "101", "3")
+    await hass.config_entries.async_setup(connected.entry_id)
+    await hass.async_block_till_done()
+    await disable(None)
+    assert announced.callers == []
+    await leave(pbx, "101", "4")
+    await poll(hass)
+    assert announced.callers == ["4"]
+
+
+async def test_what_came_while_the_pbx_was_disabled_is_no_news(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    await hass.config_entries.async_set_disabled_by(connected.entry_id, ConfigEntryDisabler.USER)
+    await leave(pbx, "101", "1")
+    await hass.config_entries.async_set_disabled_by(connected.entry_id, None)
+    await poll(hass)
+    assert announced.callers == []
+    await leave(pbx, "101", "2")
     await poll(hass)
     assert announced.callers == ["2"]
 

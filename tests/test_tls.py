@@ -1,9 +1,11 @@
 """TLS: taken wherever it is offered, and a certificate that nobody vouches for is pinned, not ignored."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
+import ssl
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
@@ -21,11 +23,13 @@ from custom_components.pbx_voicemail.const import DOMAIN
 from .conftest import TOKEN
 from .faults import handshakes_may_fail
 from .living import act, message_of, poll, state_of
-from .simulator import Certificate, Simulator
+from .simulator import Certificate, Simulator, rsa_certificate
 
 AUTHORITY = Certificate.make("127.0.0.9", is_authority=True)
 SELF_SIGNED = Certificate.make()
 SIGNED = Certificate.make(issuer=AUTHORITY)
+
+OLD = rsa_certificate()
 
 UNTRUSTED = {
     "self-signed": SELF_SIGNED,
@@ -274,6 +278,92 @@ async def test_untrusted_at_start(
 
     await _show(pbx, SIGNED)
     await poll(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+OLD_TLS = {
+    "TLS 1.0": {"newest": ssl.TLSVersion.TLSv1},
+    "TLS 1.1": {"newest": ssl.TLSVersion.TLSv1_1},
+    "1024-bit Diffie-Hellman": {"newest": ssl.TLSVersion.TLSv1_2, "ciphers": "DHE-RSA-AES128-SHA"},
+}
+every_old_tls = pytest.mark.parametrize("how", OLD_TLS.values(), ids=OLD_TLS)
+
+
+async def _speak_old_tls(pbx: Simulator, how: dict[str, Any]) -> None:
+    """Have the PBX speak TLS as it did a decade ago, and nothing newer."""
+    await pbx.stop()
+    pbx.tls = await asyncio.to_thread(partial(OLD.context, **how))
+    await pbx.start()
+
+
+@every_old_tls
+@pytest.mark.parametrize("host", ["{}", "https://{}"])
+async def test_tls_of_another_decade(
+    hass: HomeAssistant, pbx: Simulator, how: dict[str, Any], host: str
+) -> None:
+    """It is spoken once its certificate was confirmed, and pointed out until it is renewed."""
+    await _speak_old_tls(pbx, how)
+    form = await _enter(hass, host=host.format(pbx.address), token=TOKEN)
+    assert form["step_id"] == "certificate"
+    assert pbx.requests == []
+    created = await _answer(hass, form)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    entry = created["result"]
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    issue = DOMAIN, f"old_tls_{entry.entry_id}"
+    assert ir.async_get(hass).async_get_issue(*issue)
+
+    # Playing and deleting get through, too.
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    await act(hass, "delete_message", message_id=message_id)
+    assert len(pbx.spool.messages("101")) == 2
+
+    # Nobody else is talked to, however old or new their TLS is.
+    other = Certificate.make()
+    pbx.requests.clear()
+    await _show(pbx, other)
+    await poll(hass)
+    assert pbx.requests == []
+
+    # New firmware.
+    await _show(pbx, OLD)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(hass, "sensor.reception_101_messages").state == "2"
+    assert "old_tls" not in entry.data
+    assert not ir.async_get(hass).async_get_issue(*issue)
+
+
+@every_old_tls
+async def test_pbx_that_went_back_to_old_tls(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, how: dict[str, Any]
+) -> None:
+    """Nobody in between can talk Home Assistant into it: a person has to confirm."""
+    async with _pinned(hass, pbx, entry):
+        await _speak_old_tls(pbx, how)
+        await poll(hass)
+        assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+        assert pbx.requests == []
+        form = await entry.start_reconfigure_flow(hass)
+        form = await _answer(hass, form, host=pbx.address)
+        assert form["step_id"] == "certificate"
+        done = await _answer(hass, form)
+        assert done["reason"] == "reconfigure_successful"
+        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+@pytest.mark.parametrize(
+    "make", [partial(rsa_certificate, bits=1024), partial(rsa_certificate, hash_name="sha1")]
+)
+async def test_weak_certificate_is_pinned_like_any_other(
+    hass: HomeAssistant, pbx: Simulator, make: Callable[[], Certificate]
+) -> None:
+    certificate = await asyncio.to_thread(make)
+    await _show(pbx, certificate)
+    form = await _enter(hass, host=pbx.address, token=TOKEN)
+    assert form["step_id"] == "certificate"
+    created = await _answer(hass, form)
+    assert created["data"]["fingerprint"] == certificate.fingerprint
     assert state_of(hass, "sensor.reception_101_messages").state == "3"
 
 

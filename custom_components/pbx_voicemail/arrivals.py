@@ -124,14 +124,19 @@ class Arrivals:
 
     @callback
     def rename(self, renamed: Mapping[str, str], clock_offset: timedelta | None) -> None:
-        """Follow messages that got other ids, old to new, as the PBX's clock was changed."""
+        """Follow messages that got other ids, old to new, as the PBX's clock was changed.
+
+        `clock_offset` is what the clock shows now, None if it was not told.
+        """
         if renamed:
             for extension in self._announced:
                 ids = self._known(extension)
                 if ids & renamed.keys():
                     self._announced[extension] = _join([renamed.get(one, one) for one in ids])
-        if renamed or clock_offset != self.clock_offset:
+        changed = clock_offset not in (None, self.clock_offset)
+        if changed:
             self.clock_offset = clock_offset
+        if renamed or changed:
             self._write(soon=bool(renamed))
 
     @callback

@@ -233,16 +233,17 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                     Issue.TLS_OFFERED,
                     Issue.UNKNOWN_REFUSAL,
                 )
-                await self._follow_renamed(mailboxes)
+                self.renamed = await self._find_renamed(mailboxes)
                 info, roster = await self._update_roster(mailboxes)
         finally:
             self._remember_refusals()
+        self.arrivals.rename(self.renamed, self.client.clock_offset)
         self._remember_dialect()
         self.answered = dt_util.utcnow()
         return PbxData(mailboxes, roster, info)
 
-    async def _follow_renamed(self, mailboxes: Mapping[str, Mailbox]) -> None:
-        """Keep messages apart from new ones whose ids have changed with the PBX's time zone."""
+    async def _find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
+        """Return messages whose ids have changed with the PBX's time zone, old ids to new."""
         before = self.data.mailboxes
         suspects = self.arrivals.suspects(
             {
@@ -251,11 +252,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 if mailbox is not before.get(extension)
             }
         )
-        self.renamed = {}
-        if suspects:
-            self.renamed = await self.client.find_renamed(suspects, self.arrivals.clock_offset)
-        offset = self.client.clock_offset or self.arrivals.clock_offset
-        self.arrivals.rename(self.renamed, offset)
+        if not suspects:
+            return {}
+        return await self.client.find_renamed(suspects, self.arrivals.clock_offset)
 
     def _respect_lock(self) -> None:
         """Send nothing while the PBX has locked us out: every login would make it longer."""

@@ -4,8 +4,8 @@ Tests run it in their own process, the demo beside Home Assistant, and anybody a
 `python -m tests.simulator --help`.
 """
 
-from .certificate import Certificate
+from .certificate import Certificate, rsa_certificate
 from .server import Simulator
 from .spool import Spool, SpooledMessage
 
-__all__ = ["Certificate", "Simulator", "Spool", "SpooledMessage"]
+__all__ = ["Certificate", "Simulator", "Spool", "SpooledMessage", "rsa_certificate"]

@@ -6,13 +6,19 @@ from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 import ssl
+import subprocess
 from tempfile import TemporaryDirectory
 from typing import Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Certificate:
     """A certificate with its key. One without an issuer has signed itself."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
     @classmethod
     def make(
@@ -96,10 +102,35 @@ class Certificate:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "certificate.pem"
             file.write_bytes(self.pem.encode() + key)
+            # OpenSSL checks keys by the level that is set by then.
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
             context.load_cert_chain(file)
         if newest or ciphers:
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.set_ciphers(f"{ciphers or 'DEFAULT'}:@SECLEVEL=0")
+            context.load_dh_params(Path(__file__).parent / "dh1024.pem")
         if newest:
             context.maximum_version = newest
         return context
+
+
+def rsa_certificate(
+    host: str = "127.0.0.1", *, bits: int = 2048, hash_name: str = "sha256"
+) -> Certificate:
+    """Make one as old PBXs have it: with RSA, signed by itself. Takes a second, and OpenSSL's program.
+
+    Only the program still signs with SHA-1.
+    """
+    with TemporaryDirectory() as folder:
+        key, certificate = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-nodes", "-newkey", f"rsa:{bits}", f"-{hash_name}"),
+                *("-subj", f"/CN={host}", "-days", "3650", "-keyout", key, "-out", certificate),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        loaded = load_pem_private_key(key.read_bytes(), password=None)
+        assert isinstance(loaded, rsa.RSAPrivateKey)
+        return Certificate(x509.load_pem_x509_certificate(certificate.read_bytes()), loaded)
