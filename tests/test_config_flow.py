@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -209,14 +211,20 @@ async def test_wrong_password(hass: HomeAssistant, pbx: Simulator) -> None:
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_locked_out(hass: HomeAssistant, pbx: Simulator) -> None:
-    now = pbx.clock()
-    pbx.clock = lambda: now
+async def test_locked_out(
+    hass: HomeAssistant, pbx: Simulator, freezer: FrozenDateTimeFactory
+) -> None:
+    pbx.clock = dt_util.utcnow
     flow_id = await _begin_login(hass, pbx)
     for error in [*["invalid_auth"] * 5, "locked"]:
         form = await _answer(hass, flow_id, username="api", password="wrong")
         assert form["errors"] == {"base": error}
-    now += timedelta(minutes=11)
+    # Nothing is asked before the lock-out is over.
+    pbx.requests.clear()
+    form = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    assert form["errors"] == {"base": "locked"}
+    assert pbx.requests == []
+    freezer.tick(timedelta(minutes=11))
     created = await _answer(hass, flow_id, username="api", password=PASSWORD)
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
@@ -529,6 +537,67 @@ async def test_choice_of_extensions_leaves_no_orphans(
     flow_id = await _begin_options(hass, connected)
     await _choose(hass, flow_id, scan_interval=30, extensions=[])
     assert known() == everything
+
+
+@pytest.mark.parametrize(
+    ("entered", "extensions"),
+    [
+        (["101,102"], ["101", "102"]),
+        ([" 101 "], ["101"]),
+        (["101; 102", "0103、104"], ["101", "102", "0103", "104"]),
+        (["101 102", "101", "*98"], ["101", "102", "*98"]),
+        ([" , "], []),
+    ],
+)
+async def test_several_extensions_in_one_text(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    entered: list[str],
+    extensions: list[str],
+) -> None:
+    flow_id = await _begin_options(hass, connected)
+    await _choose(hass, flow_id, scan_interval=30, extensions=entered)
+    assert connected.options["extensions"] == extensions
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_several_extensions_in_one_text_at_set_up(
+    hass: HomeAssistant, pbx: Simulator
+) -> None:
+    pbx.extensions |= {str(number): "" for number in range(200, 222)}
+    flow_id = await _begin(hass)
+    await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
+    created = await _answer(hass, flow_id, extensions=["101, 102 "])
+    assert created["options"] == {"extensions": ["101", "102"]}
+
+
+async def test_choice_that_an_earlier_version_kept(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={"extensions": ["101,102", " 103"]})
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert state_of(hass, "sensor.workshop_102_messages").state == "2"
+    assert state_of(hass, "sensor.extension_103_messages").state == "2"
+
+
+async def test_reconfigure_asks_for_a_password_that_was_refused(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    """It is not sent again, at whatever address."""
+    pbx.password = "changed"
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    assert pbx.logins == 1
+    flow_id = await _begin_reconfigure(hass, entry_with_user)
+    form = await _answer(hass, flow_id, host=pbx.address)
+    assert form["step_id"] == "login"
+    assert pbx.logins == 1
+    form = await _answer(hass, flow_id, username="api", password="wrong")
+    assert form["errors"] == {"base": "invalid_auth"}
+    done = await _answer(hass, flow_id, username="api", password="changed")
+    assert done["reason"] == "reconfigure_successful"
+    assert "refused" not in entry_with_user.data
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_options_of_a_pbx_that_is_not_there(

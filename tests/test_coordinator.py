@@ -9,6 +9,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.entity_platform import EntityPlatform
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
@@ -269,3 +270,103 @@ def _log(caplog: pytest.LogCaptureFixture) -> list[str]:
 def _reauths(hass: HomeAssistant) -> int:
     flows = hass.config_entries.flow.async_progress()
     return sum(flow["context"]["source"] == "reauth" for flow in flows)
+
+
+async def test_time_zone_of_home_assistant_is_changed(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """Dates are read in it at once, unless the PBX has a zone of its own."""
+    latest = "sensor.reception_101_latest_message"
+    assert state_of(hass, latest).state == "2026-11-23T14:51:02+00:00"
+    await hass.config.async_update(time_zone="Europe/Berlin")
+    await hass.async_block_till_done()
+    assert state_of(hass, latest).state == "2026-11-23T05:51:02+00:00"
+    await poll(hass)
+    assert state_of(hass, latest).state == "2026-11-23T05:51:02+00:00"
+
+
+async def test_time_zone_of_the_pbx_stays(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={"time_zone": "US/Pacific"})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.config.async_update(time_zone="Europe/Berlin")
+    await poll(hass)
+    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    assert latest == "2026-11-23T14:51:02+00:00"
+
+
+async def test_extension_that_leaves_the_list_and_returns(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Its entities are still there, and nothing is added twice."""
+    del pbx.extensions["104"]
+    await an_hour_passes(hass, freezer)
+    assert state_of(hass, "sensor.extension_104_messages").state == STATE_UNAVAILABLE
+    pbx.extensions["104"] = "104"
+    await an_hour_passes(hass, freezer)
+    assert state_of(hass, "sensor.extension_104_messages").state == "0"
+    await leave(pbx, "104")
+    await poll(hass)
+    assert state_of(hass, "sensor.extension_104_messages").state == "1"
+
+
+async def test_new_firmware_is_shown(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    device_registry: dr.DeviceRegistry,
+) -> None:
+    pbx.firmware = "5.0"
+    await an_hour_passes(hass, freezer)
+    hub = device_registry.async_get_device_by_identifier(
+        (DOMAIN, "a09805021987"), connected.entry_id
+    )
+    assert hub
+    assert hub.sw_version == "5.0"
+
+
+async def test_extension_that_is_removed_while_the_pbx_is_asked(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    await leave(pbx, "105")
+    await poll(hass)
+    await asyncio.to_thread(pbx.spool.forget, "105")
+    await poll(hass)
+    coordinator = connected.runtime_data.coordinator
+
+    async def remove(request: web.Request) -> None:
+        if request.path.endswith("extensionlist/query"):
+            assert coordinator.forget("105")
+
+    pbx.intercept = remove
+    await an_hour_passes(hass, freezer)
+    assert "105" not in coordinator.data.roster
+
+
+async def test_nothing_is_added_without_an_extension(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    added: list[object] = []
+    really = EntityPlatform._async_schedule_add_entities_for_entry
+
+    def note(
+        platform: EntityPlatform, entities: object, *arguments: object, **more: object
+    ) -> None:
+        added.append(entities)
+        really(platform, entities, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(EntityPlatform, "_async_schedule_add_entities_for_entry", note)
+    await leave(pbx, "101")
+    await poll(hass)
+    assert added == []

@@ -104,3 +104,18 @@ async def test_nothing_secret_leaves_the_house(
     ours = [text for text in told if "pbx_voicemail" in text]
     assert ours
     assert not [text for text in ours if "127.0.0.1" in text]
+
+
+async def test_diagnostics_of_a_pbx_that_is_not_connected(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+) -> None:
+    await pbx.stop()
+    await hass.config_entries.async_setup(entry.entry_id)
+    diagnostics = await _diagnostics(hass, hass_client, entry)
+    assert diagnostics["state"] == "setup_retry"
+    assert diagnostics["reason"] == "cannot_connect"
+    assert "127.0.0.1" not in str(diagnostics)
+    assert TOKEN not in str(diagnostics)

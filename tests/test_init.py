@@ -35,7 +35,8 @@ async def test_devices(connected: MockConfigEntry, device_registry: dr.DeviceReg
     assert hub.serial_number == "a09805021987"
     assert hub.hw_version == "3.1"
     assert hub.sw_version == "4.1.1"
-    assert hub.configuration_url == f"http://127.0.0.1:{connected.data['port']}"
+    # The API's port shows no pages.
+    assert hub.configuration_url == "http://127.0.0.1"
     assert {device.via_device_id for device in devices.values()} == {hub.id}
 
 
@@ -149,3 +150,42 @@ async def test_remove_device_by_hand(
     assert state_of(hass, "sensor.extension_104_messages").state == "unavailable"
     assert await remove("a09805021987_104")
     assert hass.states.get("sensor.extension_104_messages") is None
+
+
+@pytest.mark.parametrize(("name", "removed"), [("", False), ("_104", True)])
+async def test_remove_device_of_a_pbx_that_is_not_connected(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    device_registry: dr.DeviceRegistry,
+    hass_ws_client: WebSocketGenerator,
+    name: str,
+    removed: bool,
+) -> None:
+    assert await async_setup_component(hass, "config", {})
+    await hass.config_entries.async_unload(connected.entry_id)
+    identifier = DOMAIN, f"a09805021987{name}"
+    device = device_registry.async_get_device_by_identifier(identifier, connected.entry_id)
+    assert device
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id(
+        {
+            "type": "config/device_registry/remove_config_entry",
+            "config_entry_id": connected.entry_id,
+            "device_id": device.id,
+        }
+    )
+    assert (await client.receive_json())["success"] is removed
+
+
+async def test_web_page_of_a_yeastar(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    device_registry: dr.DeviceRegistry,
+) -> None:
+    pbx.version = "v1.1.0"
+    await hass.config_entries.async_setup(entry.entry_id)
+    hub = device_registry.async_get_device_by_identifier((DOMAIN, "a09805021987"), entry.entry_id)
+    assert hub
+    assert hub.configuration_url == f"http://{pbx.address}"

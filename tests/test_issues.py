@@ -7,13 +7,14 @@ from typing import Any
 
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryDisabler, ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.pbx_voicemail.const import DOMAIN
@@ -21,6 +22,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 from .conftest import PASSWORD_MD5, TOKEN
 from .living import an_hour_passes, poll, state_of
 from .simulator import Simulator, Spool
+from .simulator.server import refuse
 
 
 def _issues(hass: HomeAssistant) -> dict[str | None, dict[str, str] | None]:
@@ -93,6 +95,94 @@ async def test_reboots_go_unnoticed(
         assert pbx.logins == 1 + reboots
 
 
+REFUSALS = pytest.mark.parametrize("refusal", ["20010", "30001", "30003", "", "99999", 403, 401])
+
+
+async def _pass(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: int) -> None:
+    """Let seconds pass, and with them what Home Assistant does by itself."""
+    for _ in range(seconds // 5):
+        freezer.tick(5)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@REFUSALS
+@pytest.mark.parametrize("seconds", [10, 60, 150])
+async def test_reboot_that_refuses_everything_for_a_while(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    refusal: str | int,
+    seconds: int,
+) -> None:
+    """A password that has worked is not doubted; all is well a minute after the PBX is."""
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    logins = pbx.logins
+    pbx.ways.refusal = refusal
+    await _pass(hass, freezer, 30 + seconds)
+    assert state_of(hass, "sensor.reception_101_messages").state == "unavailable"
+    assert pbx.logins - logins <= 2
+    assert hass.config_entries.flow.async_progress() == []
+
+    pbx.revoke_tokens()
+    pbx.ways.refusal = None
+    await _pass(hass, freezer, 60)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert pbx.logins - logins <= 3
+    assert hass.config_entries.flow.async_progress() == []
+    assert "refusals" not in entry_with_user.data
+
+
+@REFUSALS
+async def test_start_while_the_pbx_reboots(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    refusal: str | int,
+) -> None:
+    """Each try to set it up is a new client, and knows of the logins of those before."""
+    pbx.ways.refusal = refusal
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    await _pass(hass, freezer, 25)
+    assert entry_with_user.state is ConfigEntryState.SETUP_RETRY
+    assert pbx.logins == 1
+    pbx.ways.refusal = None
+    await _pass(hass, freezer, 60)
+    assert entry_with_user.state is ConfigEntryState.LOADED
+    assert hass.config_entries.flow.async_progress() == []
+
+
+async def test_refusal_that_does_not_end(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """After three refused logins a person is asked, and nothing is tried until they answer."""
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    pbx.ways.refusal = "30003"
+    for _ in range(5):
+        await _pass(hass, freezer, 120)
+        await hass.config_entries.async_reload(entry_with_user.entry_id)
+    assert pbx.logins == 1 + 3
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == "reauth"
+    pbx.requests.clear()
+    await _pass(hass, freezer, 600)
+    assert pbx.requests == []
+
+
+async def test_signs_out_when_home_assistant_stops(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await hass.async_block_till_done()
+    assert pbx.requests[-1] == "/api/v0.0.1/logout"
+
+
 async def test_signs_out_when_unloaded(
     hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
 ) -> None:
@@ -156,6 +246,94 @@ async def test_locked_out(
     assert state_of(hass, "sensor.reception_101_messages").state == "3"
     assert _issues(hass) == {}
     assert hass.config_entries.flow.async_progress() == []
+
+
+async def _lock(pbx: Simulator) -> None:
+    """Have the PBX refuse all logins, as it does after five that failed."""
+
+    async def locked(request: web.Request) -> web.Response | None:
+        return refuse("20002") if request.path.endswith("login") else None
+
+    pbx.intercept = locked
+    pbx.revoke_tokens()
+
+
+async def test_clock_that_was_ten_years_ahead_during_a_lock_out(
+    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+) -> None:
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    now = dt_util.utcnow()
+    freezer.move_to(now + timedelta(days=3650))
+    await _lock(pbx)
+    await poll(hass)
+    assert "locked_out" in _issues(hass)
+    freezer.move_to(now + timedelta(minutes=2))
+    pbx.intercept = None
+    await hass.config_entries.async_reload(entry_with_user.entry_id)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert _issues(hass) == {}
+
+
+async def test_lock_out_is_heeded_by_dialogs_and_by_other_entries(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    await _lock(pbx)
+    await poll(hass)
+    pbx.requests.clear()
+
+    other = MockConfigEntry(domain=DOMAIN, unique_id="other", data=entry_with_user.data)
+    other.add_to_hass(hass)
+    await hass.config_entries.async_setup(other.entry_id)
+    assert other.error_reason_translation_key == "locked"
+    for begin in (
+        partial(hass.config_entries.flow.async_init, DOMAIN, context={"source": SOURCE_USER}),
+        partial(entry_with_user.start_reconfigure_flow, hass),
+    ):
+        form = await begin()
+        form = await hass.config_entries.flow.async_configure(
+            form["flow_id"], {"host": f"http://{pbx.address}"}
+        )
+        assert form["errors"] == {"base": "locked"}
+    form = await entry_with_user.start_reauth_flow(hass)
+    login = {"username": "api", "password": "secret"}
+    form = await hass.config_entries.flow.async_configure(form["flow_id"], login)
+    assert form["errors"] == {"base": "locked"}
+    assert pbx.requests == []
+
+    freezer.tick(timedelta(minutes=10))
+    pbx.intercept = None
+    done = await hass.config_entries.flow.async_configure(form["flow_id"], login)
+    assert done["reason"] == "reauth_successful"
+
+
+@pytest.mark.parametrize("while_disabled", [True, False])
+async def test_notice_of_a_lock_out_ends_with_it(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry_with_user: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    while_disabled: bool,
+) -> None:
+    await _lock(pbx)
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    assert "locked_out" in _issues(hass)
+    if while_disabled:
+        await hass.config_entries.async_set_disabled_by(
+            entry_with_user.entry_id, ConfigEntryDisabler.USER
+        )
+    else:
+        await pbx.stop()
+    freezer.tick(timedelta(minutes=10, seconds=1))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    assert _issues(hass) == {}
 
 
 @pytest.mark.parametrize("with_user", [True, False])

@@ -38,9 +38,9 @@ ODDITIES: dict[str, tuple[Any, dict[str, list[tuple[str | None, str | None, int 
     "an extension as a number": ([_box(102)], {"102": [("6000", "2026", 4)]}),
     "an extension without a number": ([_box(""), _box("101")], {"101": [("6000", "2026", 4)]}),
     "an extension that is nothing": ([_box(None), _box("101")], {"101": [("6000", "2026", 4)]}),
-    "an extension like a path": ([_box("../x")], {"../x": [("6000", "2026", 4)]}),
-    "an extension of 300 digits": ([_box("1" * 300)], {"1" * 300: [("6000", "2026", 4)]}),
-    "an extension with letters": ([_box("Büro 1")], {"Büro 1": [("6000", "2026", 4)]}),
+    "an extension like a path": ([_box("../x")], {}),
+    "an extension of 300 digits": ([_box("1" * 300)], {}),
+    "an extension with letters": ([_box("Büro-1")], {"Büro-1": [("6000", "2026", 4)]}),
     "an extension twice": (
         [_box("101"), _box("101", _message(messagefrom="7001"))],
         {"101": [("7001", "2026", 4), ("6000", "2026", 4)]},

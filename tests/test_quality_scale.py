@@ -221,7 +221,7 @@ EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/pbx/test_independence.py::test_needs_no_home_assistant",
         "tests/pbx/test_client.py::test_large_answer_is_parsed_off_the_loop",
     ),
-    "inject-websession": ("connection.py~async_create_clientsession", "pbx/client.py~session"),
+    "inject-websession": ("connection.py~async_get_clientsession", "pbx/client.py~session"),
     "strict-typing": (
         "pyproject.toml~strict = true",
         "scripts/lint~.venv/bin/mypy",

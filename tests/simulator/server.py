@@ -121,6 +121,7 @@ class Simulator:
         self.zone = zone
         self.model = model
         self.serial_number = serial_number
+        self.firmware = _FIRMWARE
         self.names = names
         self.version = version
         self.stranger = stranger
@@ -256,7 +257,7 @@ class Simulator:
                 "devicename": self.model,
                 "sn": self.serial_number,
                 "hardwarever": "3.1",
-                "firmwarever": _FIRMWARE,
+                "firmwarever": self.firmware,
                 "systemtime": self._system_time(),
                 "uptime": "2020-Mar-23-08:33:22",
                 "extensionstatus": f"{len(await self._numbers())}/300",
