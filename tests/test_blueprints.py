@@ -1,7 +1,7 @@
 """The blueprints, loaded and really run by Home Assistant's automations."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 import re
 import shutil
@@ -13,7 +13,6 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
-from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -31,7 +30,6 @@ from .simulator import Simulator
 
 FOLDER = REPOSITORY / "blueprints" / "automation" / "pbx_voicemail"
 EVENTS = ["event.reception_101_new_message", "event.extension_104_new_message"]
-LAMPS = ["binary_sensor.extension_104_message_waiting"]
 HOME_ZONE = ZoneInfo("US/Pacific")
 HOSTILE = r'"Bob \"X\" {{ states }} <img src=x>" <+4930123456>'
 
@@ -93,6 +91,7 @@ async def house(
 
 def test_every_blueprint_is_tested() -> None:
     tests = "".join(name for name in globals() if name.startswith("test_"))
+    tests += "".join(file.stem for file in (REPOSITORY / "tests" / "blueprints").glob("test_*.py"))
     assert all(f"test_{file.stem}" in tests for file in FOLDER.glob("*.yaml"))
 
 
@@ -201,82 +200,6 @@ async def test_notify_and_play_on_the_phone(house: House, pbx: Simulator) -> Non
         f"music,{root}/{entry.entry_id}",
         f"music,{root}/{entry.entry_id}/104",
     ]
-
-
-@pytest.mark.parametrize(
-    ("hour", "people", "only_if_home", "spoken"),
-    [(12, 1, True, 1), (12, 0, True, 0), (12, 0, False, 1), (23, 1, True, 0), (6, 1, False, 0)],
-)
-async def test_announce(
-    freezer: FrozenDateTimeFactory,
-    house: House,
-    pbx: Simulator,
-    hour: int,
-    people: int,
-    only_if_home: bool,
-    spoken: int,
-) -> None:
-    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, hour, tzinfo=HOME_ZONE))
-    house.hass.states.async_set("zone.home", str(people))
-    calls = async_mock_service(house.hass, "tts", "speak")
-    await house.use(
-        "announce",
-        events=EVENTS,
-        speakers=["media_player.kitchen"],
-        voice="tts.local",
-        only_if_home=only_if_home,
-    )
-    await leave(pbx, "101")
-    await poll(house.hass)
-    assert [call.data["message"] for call in calls] == [
-        "New voicemail from Ann, for extension 101."
-    ] * spoken
-
-
-async def test_message_waiting_light(house: House, pbx: Simulator) -> None:
-    on = async_mock_service(house.hass, "light", "turn_on")
-    off = async_mock_service(house.hass, "light", "turn_off")
-    await house.use("message_waiting_light", lamps=LAMPS, light="light.desk")
-    await leave(pbx, "104")
-    await poll(house.hass)
-    assert [call.data["rgb_color"] for call in on] == [[255, 0, 0]]
-    assert off == []
-    await asyncio.to_thread(pbx.spool.delete, "104", "msg0000")
-    await poll(house.hass)
-    assert len(on) == len(off) == 1
-
-
-async def test_remind(house: House) -> None:
-    lamp = "binary_sensor.lamp"
-    hass = house.hass
-    reminded = async_mock_service(hass, "test", "remind")
-    hass.states.async_set(lamp, "off")
-    await house.use(
-        "remind",
-        lamp=lamp,
-        interval={"minutes": 10},
-        times=3,
-        reminder=[{"action": "test.remind"}],
-    )
-
-    async def ten_minutes() -> int:
-        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=10, seconds=1))
-        # The automation waits by now, so there is no waiting until all is done.
-        for _ in range(20):
-            await asyncio.sleep(0)
-        return len(reminded)
-
-    hass.states.async_set(lamp, "on")
-    await hass.async_block_till_done()
-    assert reminded == []
-    assert [await ten_minutes() for _ in range(5)] == [1, 2, 3, 3, 3]
-
-    hass.states.async_set(lamp, "off")
-    hass.states.async_set(lamp, "on")
-    assert await ten_minutes() == 4
-    hass.states.async_set(lamp, "off")
-    assert await ten_minutes() == 4
-    await house.leave_off()
 
 
 async def test_daily_digest(freezer: FrozenDateTimeFactory, house: House, pbx: Simulator) -> None:
