@@ -1,0 +1,219 @@
+"""What a phone is told of new messages."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from custom_components.pbx_voicemail.const import DOMAIN
+from tests.engines import ENGINE, Ear, connect
+from tests.living import leave, poll
+from tests.simulator import Simulator
+
+from .house import EVENTS, MORE, House
+
+HOSTILE = r'"Bob \"X\" {{ states }} <img src=x>" <+4930123456>'
+# What Firebase and Apple take.
+MOST_BYTES = 4096
+
+
+async def test_notify(house: House, pbx: Simulator) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    await leave(pbx, "101")
+    await leave(pbx, "104", HOSTILE)
+    await leave(pbx, "103")
+    await poll(house.hass)
+    assert sorted(house.told) == [
+        "From Ann (6000), 01:30, 4 s",
+        'From Bob "X" {{ states }} ‹img src=x› (+4930123456), 01:30, 4 s',
+    ]
+    note = house.phone.notifications[house.told.index("From Ann (6000), 01:30, 4 s")]
+    assert note["title"] == "Voicemail for 101"
+    assert note["data"]["tag"].startswith("pbx_voicemail_")
+
+    await pbx.stop()
+    await poll(house.hass)
+    await pbx.start()
+    await poll(house.hass)
+    assert len(house.told) == 2
+
+
+async def test_with_what_was_said(house: House, pbx: Simulator) -> None:
+    await connect(house.hass, Ear())
+    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
+    house.hass.config_entries.async_update_entry(entry, options={"transcriber": ENGINE})
+    await house.hass.config_entries.async_reload(entry.entry_id)
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    await leave(pbx, "101")
+    await poll(house.hass)
+    assert house.told == ["From Ann (6000), 01:30, 4 s: Please call me back."]
+
+
+NOTHING = dict.fromkeys(["caller", "caller_name", "received", "duration", "transcript"])
+
+
+TEXTS: list[tuple[dict[str, Any], str]] = [
+    (NOTHING, "From Unknown caller"),
+    (NOTHING | {"caller": ""}, "From Unknown caller"),
+    (NOTHING | {"caller": "6000"}, "From 6000"),
+    (NOTHING | {"duration": 0, "transcript": ""}, "From Unknown caller, 0 s"),
+    (NOTHING | {"received": "2026-11-24T09:30:00+00:00"}, "From Unknown caller, 01:30"),
+    (NOTHING | {"transcript": "Hi."}, "From Unknown caller: Hi."),
+    # What templates would turn into numbers and lists stays text.
+    (NOTHING | {"caller_name": "['a']"}, "From ['a']"),
+    (NOTHING | {"caller": "12345"}, "From 12345"),
+    (NOTHING | {"caller_name": "{{ states }}{% raw %}"}, "From {{ states }}{% raw %}"),
+    # A name that is written from right to left does not carry the number along.
+    (
+        {"caller_name": "שלום", "caller": "050"},
+        "From \u2068שלום\u2069 (050), 01:30, 4 s",
+    ),
+    # Android renders HTML, and takes the two characters "\n" for a line break.
+    ({"caller_name": "A <b>B</b> & C"}, "From A ‹b›B‹/b› & C (6000), 01:30, 4 s"),
+    ({"caller_name": "&lt;b&#62; AT&T"}, "From ＆lt;b＆#62; AT＆T (6000), 01:30, 4 s"),
+    ({"caller_name": r"AC\nDC"}, "From AC/nDC (6000), 01:30, 4 s"),
+    ({"transcript": "Hello\r\n\tthere\x00 "}, "From Ann (6000), 01:30, 4 s: Hello there"),
+    ({"transcript": "<i>Hi</i>"}, "From Ann (6000), 01:30, 4 s: ‹i›Hi‹/i›"),
+]
+
+
+async def test_text_of_any_caller(house: House) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    for attributes, text in TEXTS:
+        await house.announce(1, **attributes)
+        assert house.told[-1] == text
+    assert len(house.told) == len(TEXTS)
+
+
+COMMANDS = (
+    "clear_notification", "clear_badge", "command_screen_on", "command_update_sensors",
+    "delete_alert", "remove_channel", "request_location_update", "TTS", "update_widgets",
+)  # fmt: skip
+
+
+async def test_no_caller_commands_the_app(house: House) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    for command in COMMANDS:
+        for name in "caller", "caller_name", "transcript":
+            await house.announce(1, **NOTHING | {name: command})
+    assert len(house.told) == 3 * len(COMMANDS)
+    assert all(text.startswith("From ") for text in house.told)
+    assert {note["title"] for note in house.phone.notifications} == {"Voicemail for 101"}
+
+
+# What a reader takes for one character, in ever more pieces.
+CHARACTERS = {
+    "Latin": "a",
+    "Cyrillic": "я",
+    "Arabic": "م",
+    "Chinese": "汉",
+    "emoji": "😀",
+    "quotation mark": '"',
+    "accent": "e\u0301",
+    "accents": "e\u0301\u0323\u0308",
+    "Thai": "ก็",
+    "Thai am": "กำ",
+    "Devanagari": "न\u093f",
+    "Devanagari conjunct": "क\u094dष",
+    "Khmer": "ក\u17d2ក",
+    "Hangul letters": "\u1112\u1161\u11ab",
+    "skin": "👍🏽",
+    "variation": "❤\ufe0f",
+    "keycap": "1\ufe0f\u20e3",
+    "flag": "🇩🇪",
+    "family": "👩\u200d👩\u200d👧\u200d👦",
+    "Scotland": "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+}
+
+
+async def test_long_transcript_is_cut_between_characters(house: House) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    for script, character in CHARACTERS.items():
+        for before in "", "x", "xy", "xyz":
+            await house.announce(1, transcript=before + character * 3000)
+            payload = json.loads(house.phone.bodies[-1])
+            for ascii_only in False, True:
+                sent = json.dumps(payload, ensure_ascii=ascii_only).encode()
+                assert len(sent) <= MOST_BYTES, script
+            text = re.fullmatch(
+                f"From Ann \\(6000\\), 01:30, 4 s: {before}((?:{character})+)…", payload["message"]
+            )
+            assert text, (script, payload["message"])
+            assert len(text[1].encode()) > 300, script
+
+
+async def test_worst_that_a_pbx_can_send(house: House) -> None:
+    """Longest names, an extension in letters, and an automation's longest name."""
+    entity_id = await house.use(
+        "notify", events=EVENTS, phone=house.phone.device_id, speaker="media_player.kitchen"
+    )
+    assert entity_id
+    extension = "汉" * 32
+    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
+    quoted = "%E6%B1%89" * 32
+    await house.announce(
+        1,
+        extension=extension,
+        media_content_id=f"media-source://{DOMAIN}/{entry.entry_id}/{quoted}/{0:016x}",
+        caller="😀" * 255,
+        caller_name='"' * 255,
+        transcript="я" * 100_000,
+    )
+    (body,) = house.phone.bodies
+    assert len(json.dumps(json.loads(body)).encode()) <= MOST_BYTES
+    assert "4 s: яяя" in json.loads(body)["message"]
+    tag = json.loads(body)["data"]["tag"]
+    # Apple refuses more.
+    assert len(tag) <= 64
+
+
+@pytest.mark.parametrize("count", [60, 100])
+async def test_many_messages_at_once(house: House, count: int) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    await house.announce(count)
+    tags = [note["data"]["tag"] for note in house.phone.notifications]
+    assert tags[:count] == [f"pbx_voicemail_{number:016x}" for number in range(count)]
+
+
+async def test_more_messages_than_notifications(
+    house: House, pbx: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    await house.announce(150)
+    assert len(house.told) == 101
+    assert house.told[-1] == MORE + "101: 3. 104: 0."
+    assert "Maximum number of runs exceeded" not in caplog.text
+    await house.announce(1, caller_name="Zed")
+    assert house.told[101:] == ["From Zed (6000), 01:30, 4 s"]
+
+
+async def test_several_extensions_at_once(house: House, pbx: Simulator) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    for number in range(30):
+        await leave(pbx, "101", str(number))
+        await leave(pbx, "104", str(100 + number))
+    await poll(house.hass)
+    assert sorted(int(text.split()[1].strip(",")) for text in house.told) == [
+        *range(30),
+        *range(100, 130),
+    ]
+
+
+async def test_play_on_the_phone(house: House, pbx: Simulator) -> None:
+    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+    await leave(pbx, "104")
+    await poll(house.hass)
+    button = await house.phone.press("Play")
+    assert button["action"] == "URI"
+    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
+    root = "media-source://pbx_voicemail"
+    assert [unquote(step) for step in button["uri"].split("/")] == [
+        "",
+        "media-browser",
+        "browser",
+        f"app,{root}",
+        f"music,{root}/{entry.entry_id}",
+        f"music,{root}/{entry.entry_id}/104",
+    ]
