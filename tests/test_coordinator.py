@@ -3,16 +3,21 @@
 import asyncio
 from datetime import UTC, datetime
 import logging
+from typing import Any
 
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.helpers.entity_platform import EntityPlatform
 from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+    async_fire_time_changed,
+)
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
@@ -370,3 +375,94 @@ async def test_nothing_is_added_without_an_extension(
     await leave(pbx, "101")
     await poll(hass)
     assert added == []
+
+
+def _devices(registry: dr.DeviceRegistry, entry: MockConfigEntry) -> int:
+    return len(dr.async_entries_for_config_entry(registry, entry.entry_id))
+
+
+async def test_ever_new_numbers(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    device_registry: dr.DeviceRegistry,
+) -> None:
+    """Numbers on no list are taken up a few in an hour, and go when they have no messages."""
+    before = _devices(device_registry, connected)
+    first = 1000
+
+    async def tell(request: web.Request) -> web.Response | None:
+        if not request.path.endswith("voicemail/query"):
+            return None
+        boxes: list[dict[str, Any]] = [
+            {"extid": str(number), "voicemail": [{"messagefrom": "6000"}]}
+            for number in range(first, first + 60)
+        ]
+        return web.json_response({"status": "Success", "voicemails": boxes})
+
+    pbx.intercept = tell
+    for _ in range(5):
+        await poll(hass)
+        first += 60
+    assert _devices(device_registry, connected) == before + 50
+    # All messages are counted, whoever they are for.
+    assert state_of(hass, "sensor.uc501_messages").state == "60"
+
+    pbx.intercept = None
+    await an_hour_passes(hass, freezer)
+    assert _devices(device_registry, connected) == before
+
+
+async def test_another_pbx_in_the_place_of_ours(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> None:
+    """It is told to the owner, and is not asked for messages."""
+    issue = DOMAIN, f"another_pbx_{connected.entry_id}"
+    await pbx.stop()
+    await poll(hass)
+    pbx.serial_number = "b09805021987"
+    await pbx.start()
+    pbx.requests.clear()
+    await poll(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+    assert pbx.requests == ["/api/v0.0.1/deviceinfo/query"]
+    assert ir.async_get(hass).async_get_issue(*issue)
+    for _ in range(5):
+        freezer.tick(120)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+    assert len(pbx.requests) == 1
+
+    pbx.serial_number = "a09805021987"
+    freezer.tick(600)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert not ir.async_get(hass).async_get_issue(*issue)
+
+
+async def test_another_pbx_at_start(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    pbx.serial_number = "b09805021987"
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.error_reason_translation_key == "wrong_pbx"
+    assert QUERY not in pbx.requests
+
+
+@pytest.mark.parametrize("serial_number", ["", "a_b", "a09805021987"])
+async def test_serial_number_that_proves_nothing(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, serial_number: str
+) -> None:
+    pbx.serial_number = serial_number
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_pbx_that_was_known_by_its_address(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, unique_id="192.168.1.2:9011")
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +13,13 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+    async_fire_time_changed,
+)
+
+from custom_components.pbx_voicemail import pace
 
 from .engines import ENGINE, Ear, connect
 from .faults import FAULTS
@@ -560,3 +567,74 @@ async def test_who_called_is_not_recorded(
     state = state_of(hass, entity_id)
     assert state.state_info
     assert MATCH_ALL in state.state_info["unrecorded_attributes"]
+
+
+async def _announce_all(hass: HomeAssistant) -> None:
+    """Wait until nothing is left to announce; time passes as fast as it can."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.fixture
+def fast_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the seconds between announcements pass at once, and count them."""
+    passed: list[float] = []
+    really = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        passed.append(seconds)
+        await really(0)
+
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(pace, "now", lambda: sum(passed))
+    return passed
+
+
+@pytest.mark.parametrize("with_engine", [False, True], ids=["alone", "with transcripts"])
+async def test_burst(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    fast_seconds: list[float],
+    with_engine: bool,
+) -> None:
+    """Hundreds at once are announced in order, a few a second, and none is left out."""
+    if with_engine:
+        await connect(hass, Ear())
+        hass.config_entries.async_update_entry(entry, options={"transcriber": ENGINE})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    for number in range(200):
+        await leave(pbx, "104", str(number), received=start + timedelta(seconds=number))
+    await poll(hass)
+    await _announce_all(hass)
+    assert announced.callers == [str(number) for number in range(200)]
+    assert len(fast_seconds) >= 180 / 5 - 1
+    for _ in range(2):
+        await poll(hass)
+    assert len(announced.callers) == 200
+
+
+async def test_burst_that_is_interrupted(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    fast_seconds: list[float],
+) -> None:
+    """What was deleted meanwhile is left out, and a restart goes on where it stopped."""
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    for number in range(60):
+        await leave(pbx, "104", str(number), received=start + timedelta(seconds=number))
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
+    async with asyncio.timeout(10):
+        while len(announced.callers) < 25:
+            await asyncio.sleep(0)
+    await hass.config_entries.async_unload(connected.entry_id)
+    said = len(announced.callers)
+    assert said < 60
+    await asyncio.to_thread(pbx.spool.delete, "104", "msg0059")
+    await hass.config_entries.async_setup(connected.entry_id)
+    await _announce_all(hass)
+    assert announced.callers == [str(number) for number in range(59)]

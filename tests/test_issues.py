@@ -150,7 +150,7 @@ async def test_start_while_the_pbx_reboots(
     assert pbx.logins == 1
     pbx.ways.refusal = None
     await _pass(hass, freezer, 60)
-    assert entry_with_user.state is ConfigEntryState.LOADED
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
     assert hass.config_entries.flow.async_progress() == []
 
 

@@ -14,7 +14,7 @@ from .card import offer_card, serve_card, withdraw_card
 from .connection import time_zone_of
 from .const import DOMAIN
 from .coordinator import PbxCoordinator, extension_of
-from .entity import register_devices
+from .devices import register_devices
 from .issues import Issue, settle
 from .runtime import PbxConfigEntry, PbxRuntime, remove_kept
 from .view import RecordingView

@@ -3,23 +3,15 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 import logging
+import re
 from time import monotonic
-from traceback import clear_frames
 from typing import TYPE_CHECKING, Final, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.const import (
-    CONF_HOST,
-    CONF_SCAN_INTERVAL,
-    CONF_SSL,
-    CONF_TIME_ZONE,
-    CONF_USERNAME,
-    CONF_VERIFY_SSL,
-    EVENT_CORE_CONFIG_UPDATE,
-)
+from homeassistant.const import CONF_SCAN_INTERVAL, CONF_TIME_ZONE, EVENT_CORE_CONFIG_UPDATE
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -29,39 +21,29 @@ from homeassistant.util import dt as dt_util
 
 from .arrivals import Arrivals
 from .clock import find_fault
-from .connection import async_fetch_certificate, create_client, error_placeholders, if_offered
-from .const import (
-    CONF_DIALECT,
-    CONF_EXTENSIONS,
-    CONF_OLD_TLS,
-    CONF_REFUSALS,
-    CONF_REFUSED,
-    DEFAULT_SCAN_INTERVAL,
-    DOMAIN,
-)
+from .connection import create_client, if_offered
+from .const import CONF_DIALECT, CONF_EXTENSIONS, CONF_REFUSED, DEFAULT_SCAN_INTERVAL, DOMAIN
 from .issues import Issue, report, report_clock, settle
-from .lock_out import LOCK_OUT, async_note_lock_out, locked_for
+from .outages import Outages
 from .pbx import (
     DeviceInfo,
     Extension,
     Mailbox,
-    PbxAuthError,
-    PbxCertificateError,
     PbxConnectionError,
     PbxError,
-    PbxLockedError,
-    PbxLoginError,
-    PbxNotReadyError,
     PbxRejectedError,
     PbxReplyError,
-    Refusals,
 )
 from .polled import PbxData, Poll
 from .roster import Roster, read_extension_numbers
 
 _LOGGER = logging.getLogger(__name__)
 
+_ADDRESS: Final = re.compile(r":\d{1,5}$")
+
 _REFUSALS_THAT_COUNT: Final = 3
+_VERIFY_SECONDS: Final = 15 * 60
+"""How long another PBX in the place of ours is left alone: each question shows it the token."""
 
 
 class PbxCoordinator(DataUpdateCoordinator[PbxData]):
@@ -96,8 +78,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """When the PBX last gave a good answer."""
         self._zone = zone
         self._roster = Roster(self.chosen)
-        self._refusals = 0
-        self._token_refusals = 0
+        self._outages = Outages(hass, entry, self.client)
 
     async def ask[AnswerT](self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         """Return the PBX's answer to a person who waits for it.
@@ -105,8 +86,8 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         Raises HomeAssistantError, as a poll does in which the same happens.
         """
         try:
-            self._respect_lock()
-            with self._translated_errors():
+            self._outages.respect_lock()
+            with self._outages.translated():
                 return await question()
         except ConfigEntryAuthFailed:
             self.config_entry.async_start_reauth(self.hass)
@@ -122,11 +103,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     def device_info(self) -> DeviceInfo:
         """What the PBX last told about itself, but for the time."""
         return self.data.info
-
-    @property
-    def model(self) -> str:
-        """What to call the PBX in a text that does not give away where it is."""
-        return self.device_info.model or "PBX"
 
     def unique_id(self, *parts: str) -> str:
         """Name the PBX or, with parts such as an extension, something of it."""
@@ -149,6 +125,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         return dr.async_get(self.hass).async_get_device_by_identifier(
             (DOMAIN, self.unique_id(*extension)), self.config_entry.entry_id
         )
+
+    def is_unlisted(self, extension: str) -> bool:
+        """Tell whether an extension was only known because it had messages."""
+        return extension in self._roster.unlisted
 
     @callback
     def forget(self, extension: str) -> bool:
@@ -177,29 +157,11 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
         await self.arrivals.load()
         self.client.set_id_key(bytes.fromhex(self.arrivals.id_key))
-        if entry.data[CONF_SSL] and not entry.data[CONF_VERIFY_SSL]:
-            report(self.hass, entry, Issue.UNVERIFIED_TLS)
-        else:
-            settle(self.hass, entry, Issue.UNVERIFIED_TLS)
-        await self._look_for_new_tls()
+        await self._outages.look_at_tls()
         if CONF_TIME_ZONE not in entry.options:
             entry.async_on_unload(
                 self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._follow_time_zone)
             )
-
-    async def _look_for_new_tls(self) -> None:
-        """Point out a PBX that speaks only TLS from another decade, until it speaks a newer one."""
-        entry = self.config_entry
-        if not entry.data.get(CONF_OLD_TLS):
-            settle(self.hass, entry, Issue.OLD_TLS)
-            return
-        certificate = await async_fetch_certificate(self.hass, entry.data)
-        if certificate is None or certificate.needs_old_tls:
-            report(self.hass, entry, Issue.OLD_TLS)
-            return
-        settle(self.hass, entry, Issue.OLD_TLS)
-        data = {key: value for key, value in entry.data.items() if key != CONF_OLD_TLS}
-        self.hass.config_entries.async_update_entry(entry, data=data)
 
     async def _follow_time_zone(self, event: Event) -> None:
         """Read dates in the zone that Home Assistant is in from now on."""
@@ -211,32 +173,20 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     @override
     async def _async_update_data(self) -> PbxData:
-        self._respect_lock()
-        try:
-            with self._translated_errors(), self._recorded():
-                try:
-                    mailboxes = await self.client.query_mailboxes(self.chosen)
-                except PbxRejectedError as err:
-                    await self._count_refusal(err)
-                    raise
-                except PbxCertificateError:
-                    self._report_outage(Issue.CERTIFICATE_CHANGED)
-                    raise
-                except PbxConnectionError, PbxReplyError:
-                    await self._look_for_tls()
-                    raise
-                self._refusals = self._token_refusals = 0
-                settle(
-                    self.hass,
-                    self.config_entry,
-                    Issue.CERTIFICATE_CHANGED,
-                    Issue.TLS_OFFERED,
-                    Issue.UNKNOWN_REFUSAL,
-                )
-                self.renamed = await self._find_renamed(mailboxes)
-                info, roster = await self._update_roster(mailboxes)
-        finally:
-            self._remember_refusals()
+        self._outages.respect_lock()
+        with self._outages.translated(), self._recorded():
+            try:
+                info = await self._verify()
+                mailboxes = await self.client.query_mailboxes(self.chosen)
+            except PbxError as err:
+                if isinstance(err, PbxConnectionError | PbxReplyError):
+                    # Who answers next may be another.
+                    self._roster.ask_soon()
+                await self._outages.note(err, is_new=self.last_update_success)
+                raise
+            self._outages.note_answer()
+            self.renamed = await self._find_renamed(mailboxes)
+            roster = await self._update_roster(mailboxes)
         self.arrivals.rename(self.renamed, self.client.clock_offset)
         self._remember_dialect()
         self.answered = dt_util.utcnow()
@@ -256,76 +206,39 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             return {}
         return await self.client.find_renamed(suspects, self.arrivals.clock_offset)
 
-    def _respect_lock(self) -> None:
-        """Send nothing while the PBX has locked us out: every login would make it longer."""
-        if (left := locked_for(self.hass, self.config_entry.data[CONF_HOST])) is None:
-            settle(self.hass, self.config_entry, Issue.LOCKED_OUT)
-            return
-        raise UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=PbxLockedError.kind,
-            retry_after=left.total_seconds(),
-        )
+    async def _verify(self) -> DeviceInfo:
+        """Return what the PBX tells about itself, and see now and then that it is still the one.
 
-    async def _count_refusal(self, refusal: PbxRejectedError) -> None:
-        """Act on the third refusal in a row that nobody can explain.
-
-        OpenVox does not document its errnos, so that a dead token may go by any of them:
-        it does if the PBX refuses everything else with it, too. A token that came from a
-        login has been renewed by then.
+        Raises UpdateFailed if its serial number is another one's.
         """
-        if isinstance(refusal, PbxAuthError | PbxLockedError | PbxNotReadyError):
-            return
-        self._refusals += 1
-        of_token = CONF_USERNAME not in self.config_entry.data and await self._refuses_all(refusal)
-        self._token_refusals = self._token_refusals + 1 if of_token else 0
-        if self._token_refusals >= _REFUSALS_THAT_COUNT:
-            raise PbxAuthError(refusal.errno) from refusal
-        if self._refusals >= _REFUSALS_THAT_COUNT and not of_token:
-            report(
-                self.hass,
-                self.config_entry,
-                Issue.UNKNOWN_REFUSAL,
-                placeholders={"model": self.model} | error_placeholders(refusal),
+        if not self._roster.is_due:
+            return self.data.info
+        info = await self._query_device_info()
+        if info is None:
+            return self.data.info
+        if info.serial_number and is_serial_number_of_another(
+            self.config_entry, info.serial_number
+        ):
+            report(self.hass, self.config_entry, Issue.ANOTHER_PBX, severity=IssueSeverity.ERROR)
+            raise UpdateFailed(
+                translation_domain=DOMAIN,
+                translation_key="wrong_pbx",
+                retry_after=_VERIFY_SECONDS,
             )
+        settle(self.hass, self.config_entry, Issue.ANOTHER_PBX)
+        self._outages.model = info.model or self._outages.model
+        return info
 
-    async def _look_for_tls(self) -> None:
-        """See, when trouble begins, if it is that the PBX speaks TLS by now and nothing else."""
-        if self.config_entry.data[CONF_SSL] or not self.last_update_success:
-            return
-        if await async_fetch_certificate(self.hass, self.config_entry.data):
-            self._report_outage(Issue.TLS_OFFERED)
-
-    def _report_outage(self, issue: Issue) -> None:
-        """Tell of trouble that lasts until a person does something about it."""
-        report(
-            self.hass,
-            self.config_entry,
-            issue,
-            severity=IssueSeverity.ERROR,
-            placeholders={"model": self.model},
-        )
-
-    async def _refuses_all(self, refusal: PbxRejectedError) -> bool:
-        try:
-            await self.client.query_device_info()
-        except PbxRejectedError as err:
-            return err.errno == refusal.errno
-        return False
-
-    async def _update_roster(
-        self, mailboxes: Mapping[str, Mailbox]
-    ) -> tuple[DeviceInfo, Mapping[str, Extension]]:
-        """Return what the PBX tells about itself, and the extensions that we know of."""
-        info, registered = self.data.info, dict[str, Extension]()
+    async def _update_roster(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, Extension]:
+        """Return the extensions that we know of."""
+        registered = dict[str, Extension]()
         if self._roster.is_due:
-            info = await self._query_device_info() or info
             listed = await if_offered(self.client.query_extensions)
             self._roster.take(listed)
             if listed is None:
                 registered = self._registered()
         # Read only now: a person may have removed an extension while the PBX was asked.
-        return info, self._roster.merge(self.data.roster or registered, mailboxes.keys())
+        return self._roster.merge(self.data.roster or registered, mailboxes.keys())
 
     def _registered(self) -> dict[str, Extension]:
         """Return the extensions of earlier runs, where the PBX has no list of them."""
@@ -341,7 +254,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         fault = None
         if info and info.system_time:
             fault = find_fault(info.system_time, self._zone, dt_util.utcnow())
-        model = (info and info.model) or self.model
+        model = (info and info.model) or self._outages.model
         report_clock(self.hass, self.config_entry, fault, model=model, zone=self._zone)
         return info and replace(info, system_time=None)
 
@@ -378,64 +291,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 )
             )
 
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        """Turn the client's errors into Home Assistant's, and do what they ask for."""
-        try:
-            yield
-        except PbxError as err:
-            # The last error is kept in mind; the megabytes that it may have come from need not be.
-            clear_frames(err.__traceback__)
-            raise self._translate(err) from err
-
-    def _translate(self, err: PbxError) -> HomeAssistantError:
-        if isinstance(err, PbxAuthError):
-            if isinstance(err, PbxLoginError):
-                self._stop_logging_in()
-            return ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
-        if isinstance(err, PbxLockedError):
-            until = async_note_lock_out(self.hass, self.config_entry.data[CONF_HOST])
-            report(
-                self.hass,
-                self.config_entry,
-                Issue.LOCKED_OUT,
-                data={"until": until.isoformat()},
-                is_persistent=True,
-                severity=IssueSeverity.ERROR,
-                placeholders={"model": self.model},
-            )
-            return UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key=err.kind,
-                retry_after=LOCK_OUT.total_seconds(),
-            )
-        return UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=err.kind,
-            translation_placeholders=error_placeholders(err),
-            retry_after=self._retry_after_of(err),
-        )
-
-    def _retry_after_of(self, err: PbxError) -> float | None:
-        """Return when to poll again, in seconds, if that is sooner than usual."""
-        if not isinstance(err, PbxNotReadyError) or self.update_interval is None:
-            return None
-        return min(err.retry_after, self.update_interval.total_seconds())
-
-    def _remember_refusals(self) -> None:
-        """Keep in mind how many logins were refused, over restarts too."""
-        entry, refusals = self.config_entry, self.client.refusals
-        if refusals != Refusals(**entry.data.get(CONF_REFUSALS, {})):
-            data = {key: value for key, value in entry.data.items() if key != CONF_REFUSALS}
-            if refusals.count:
-                data[CONF_REFUSALS] = asdict(refusals)
-            self.hass.config_entries.async_update_entry(entry, data=data)
-
-    def _stop_logging_in(self) -> None:
-        """Keep a password that was refused from being tried again, at restarts too."""
-        entry = self.config_entry
-        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_REFUSED: True})
-
 
 def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
     """Return the extension that a device of an entry stands for, None for the PBX itself."""
@@ -444,3 +299,13 @@ def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
         if domain == DOMAIN and name.startswith(prefix):
             return name.removeprefix(prefix)
     return None
+
+
+def is_serial_number_of_another(entry: ConfigEntry, serial_number: str) -> bool:
+    """Tell whether a serial number proves a PBX to be another than that of the entry.
+
+    An entry whose PBX told none when it was added goes by its address.
+    """
+    return entry.unique_id is not None and not (
+        entry.unique_id == serial_number or _ADDRESS.search(entry.unique_id)
+    )

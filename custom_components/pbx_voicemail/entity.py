@@ -1,10 +1,10 @@
 """What all entities share: their devices, their names, and how extensions get theirs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import override
 
 from homeassistant.core import callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import (
@@ -15,7 +15,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
-from .pbx import DeviceInfo as PbxInfo, Extension, Mailbox
+from .pbx import Mailbox
 
 
 class HubEntity(CoordinatorEntity[PbxCoordinator]):
@@ -123,60 +123,3 @@ def add_extension_entities(
 
     follow_roster()
     coordinator.config_entry.async_on_unload(coordinator.async_add_listener(follow_roster))
-
-
-@callback
-def register_devices(coordinator: PbxCoordinator) -> None:
-    """Register the PBX and its extensions, and keep up with the roster's names."""
-    registry = dr.async_get(coordinator.hass)
-    entry = coordinator.config_entry
-    shown: PbxInfo | None = None
-    hub_id = ""
-
-    @callback
-    def follow_info() -> None:
-        nonlocal shown, hub_id
-        info = coordinator.device_info
-        if info == shown:
-            return
-        shown = info
-        hub = registry.async_get_or_create(
-            config_entry_id=entry.entry_id,
-            identifiers={(DOMAIN, coordinator.unique_id())},
-            manufacturer=info.manufacturer or coordinator.client.dialect.manufacturer,
-            model=info.model,
-            name=info.model or entry.title,
-            serial_number=info.serial_number,
-            hw_version=info.hardware_version,
-            sw_version=info.firmware_version,
-            configuration_url=str(coordinator.client.web_page),
-        )
-        hub_id = hub.id
-
-    follow_info()
-    if coordinator.chosen:
-        for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
-            extension = coordinator.extension_of(device)
-            if extension is not None and extension not in coordinator.chosen:
-                registry.async_remove_device(device.id)
-    named: Mapping[str, Extension] = {}
-
-    @callback
-    def follow_roster() -> None:
-        nonlocal named
-        follow_info()
-        roster = coordinator.data.roster
-        for number, extension in roster.items():
-            if named.get(number) != extension:
-                key = "named_extension" if extension.name else "extension"
-                registry.async_get_or_create(
-                    config_entry_id=entry.entry_id,
-                    identifiers={(DOMAIN, coordinator.unique_id(number))},
-                    translation_key=key,
-                    translation_placeholders={"number": number, "name": extension.name or ""},
-                    via_device_id=hub_id,
-                )
-        named = roster
-
-    follow_roster()
-    entry.async_on_unload(coordinator.async_add_listener(follow_roster))

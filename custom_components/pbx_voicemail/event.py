@@ -16,7 +16,7 @@ from .const import DOMAIN
 from .coordinator import PbxCoordinator
 from .entity import ExtensionEntity, add_extension_entities
 from .message import describe
-from .pbx import Mailbox
+from .pbx import Mailbox, Message
 from .runtime import PbxConfigEntry, PbxRuntime
 
 # The coordinator does the asking.
@@ -85,6 +85,7 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
         super().__init__(runtime.coordinator, extension, NEW_MESSAGE)
         self._arrivals = runtime.coordinator.arrivals
         self._transcripts = runtime.transcripts
+        self._pace = runtime.pace
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -125,12 +126,12 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
     def _announce(self) -> None:
         """Announce what is new, oldest first."""
         news = self._arrivals.news(self.mailbox)
-        if news and self._transcripts.precede_arrivals:
+        if news and (self._transcripts.precede_arrivals or not self._pace.take(len(news))):
             # Not eagerly: a task that ends before it is assigned would be waited for in vain.
             self._waiting = self.coordinator.config_entry.async_create_background_task(
                 self.hass,
-                self._announce_with_text(),
-                f"{self.entity_id} transcripts",
+                self._announce_one_by_one(),
+                f"{self.entity_id} announcements",
                 eager_start=False,
             )
             return
@@ -138,19 +139,29 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
             self._say(arrival, self._transcripts.text_of(arrival.message))
         self._arrivals.note(self.mailbox, [arrival.message for arrival in news])
 
-    async def _announce_with_text(self) -> None:
+    async def _announce_one_by_one(self) -> None:
         """Announce what is new and what comes meanwhile, each once it is written down."""
         try:
             while news := self._arrivals.news(self.mailbox):
                 deadline = self._transcripts.next_deadline()
+                mailbox, ids = self.mailbox, self.mailbox.ids
                 for arrival in news:
-                    text = await self._transcripts.write_in_time(arrival.message, deadline)
+                    text = await self._text_of(arrival.message, deadline)
+                    await self._pace.wait()
                     if not self._may_announce:
                         return
-                    self._say(arrival, text)
-                    self._arrivals.note(self.mailbox, [arrival.message])
+                    if self.mailbox is not mailbox:
+                        mailbox, ids = self.mailbox, self.mailbox.ids
+                    if arrival.message.id in ids:
+                        self._say(arrival, text)
+                        self._arrivals.note(mailbox, [arrival.message])
         finally:
             self._waiting = None
+
+    async def _text_of(self, message: Message, deadline: float) -> str | None:
+        if self._transcripts.precede_arrivals:
+            return await self._transcripts.write_in_time(message, deadline)
+        return self._transcripts.text_of(message)
 
     @callback
     def _say(self, arrival: Arrival, transcript: str | None) -> None:

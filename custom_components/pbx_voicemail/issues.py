@@ -15,6 +15,7 @@ from .const import DOMAIN
 class Issue(StrEnum):
     """One kind of trouble; the value is its translation key, too."""
 
+    ANOTHER_PBX = "another_pbx"
     CERTIFICATE_CHANGED = "certificate_changed"
     LOCKED_OUT = "locked_out"
     OLD_TLS = "old_tls"

@@ -1,13 +1,16 @@
 """What works for one PBX while it is set up, and keeps nothing of messages that are gone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set as AbstractSet
+from datetime import datetime, timedelta
 from functools import cache
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 
 from .coordinator import PbxCoordinator
+from .pace import Pace
 from .polled import PbxData
 from .recordings import Recordings, cache_of
 from .transcripts import Transcripts, store_of
@@ -23,7 +26,9 @@ class PbxRuntime:
         self.coordinator = coordinator
         self.recordings = Recordings(coordinator)
         self.transcripts = Transcripts(coordinator, self.recordings)
+        self.pace = Pace()
         self._tidied = coordinator.data
+        self._stop_waiting: CALLBACK_TYPE | None = None
 
     async def begin(self) -> None:
         """Take up what was kept in earlier runs, and tidy up from now on."""
@@ -32,6 +37,7 @@ class PbxRuntime:
         await self.transcripts.begin()
         hass, entry = self.coordinator.hass, self.coordinator.config_entry
         entry.async_on_unload(self.coordinator.async_add_listener(self._tidy))
+        entry.async_on_unload(self._end_waiting)
         # Home Assistant does not unload entries when it stops.
         entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._stop))
 
@@ -48,11 +54,38 @@ class PbxRuntime:
     def _tidy(self) -> None:
         before, self._tidied = self._tidied, self.coordinator.data
         held = self.recordings.held | self.transcripts.held
-        if gone := _gone(held, before, self._tidied):
+        gone = _gone(held, before, self._tidied)
+        # A mailbox that is told as empty may have been lost for a moment.
+        doubtful = {one for one in gone if not self._tidied.mailbox(held[one]).count}
+        self._drop(gone - doubtful)
+        if doubtful and self._stop_waiting is None:
+            interval = self.coordinator.update_interval or timedelta()
+            self._stop_waiting = async_call_later(
+                self.coordinator.hass, 2 * interval, self._tidy_emptied
+            )
+
+    @callback
+    def _tidy_emptied(self, now: datetime) -> None:
+        """Drop what is kept of messages that are still gone after two polls."""
+        self._stop_waiting = None
+        held = self.recordings.held | self.transcripts.held
+        if not self.coordinator.last_update_success:
+            self._tidied = PbxData({}, {})
+            return
+        self._drop(held.keys() - self.coordinator.data.extensions_of(held).keys())
+
+    @callback
+    def _drop(self, gone: AbstractSet[str]) -> None:
+        if gone:
             self.transcripts.drop(gone)
             self.coordinator.config_entry.async_create_background_task(
                 self.coordinator.hass, self.recordings.drop(gone), "pbx_voicemail tidying"
             )
+
+    @callback
+    def _end_waiting(self) -> None:
+        if self._stop_waiting:
+            self._stop_waiting()
 
 
 async def remove_kept(hass: HomeAssistant, entry_id: str) -> None:

@@ -268,11 +268,15 @@ def test_five_thousand_messages_in_one_mailbox() -> None:
 
 
 def test_more_than_any_pbx_keeps() -> None:
-    boxes = [{"extid": str(number), "voicemail": [_entry()]} for number in range(2001)]
-    for voicemails in (boxes, [{"extid": "1", "voicemail": [_entry()] * 10_001}]):
+    def boxes(number: int, messages: int) -> Reply:
+        box = {"voicemail": [_entry()] * messages}
+        return {"voicemails": [{"extid": str(extension), **box} for extension in range(number)]}
+
+    for reply in (boxes(2001, 1), boxes(1, 10_001)):
         with pytest.raises(PbxReplyError, match="too many"):
-            read_mailboxes({"voicemails": voicemails}, UTC, {})
-    assert len(read_mailboxes({"voicemails": boxes[1:]}, UTC, {})) == 2000
+            read_mailboxes(reply, UTC, {})
+    assert len(read_mailboxes(boxes(2000, 1), UTC, {})) == 2000
+    assert read_mailboxes(boxes(1, 10_000), UTC, {})["0"].count == 10_000
     with pytest.raises(PbxReplyError, match="too many"):
         read_extensions({"extlist": [{"extnumber": str(number)} for number in range(2001)]})
 

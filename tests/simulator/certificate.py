@@ -108,7 +108,7 @@ class Certificate:
         if newest or ciphers:
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.set_ciphers(f"{ciphers or 'DEFAULT'}:@SECLEVEL=0")
-            context.load_dh_params(Path(__file__).parent / "dh1024.pem")
+            context.load_dh_params(str(Path(__file__).parent / "dh1024.pem"))
         if newest:
             context.maximum_version = newest
         return context
