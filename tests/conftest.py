@@ -1,10 +1,11 @@
 """A simulated PBX over real HTTP, and Home Assistant with the integration connected to it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import chain
 from pathlib import Path
 import re
 import shutil
+from threading import Thread, current_thread
 from unittest.mock import PropertyMock, patch
 
 from homeassistant.auth.models import Group
@@ -20,6 +21,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import CLIENT_ID, MockConfigEntry, MockUser
 
 from custom_components.pbx_voicemail.const import DOMAIN
+from custom_components.pbx_voicemail.pbx import Mailbox, Message
 
 from .simulator import Simulator, Spool
 
@@ -175,3 +177,17 @@ async def restricted_token(hass: HomeAssistant, restricted: MockUser) -> str:
     """Sign the restricted user in."""
     refresh_token = await hass.auth.async_create_refresh_token(restricted, CLIENT_ID)
     return hass.auth.async_create_access_token(refresh_token)
+
+
+@pytest.fixture
+def unpacked_in(monkeypatch: pytest.MonkeyPatch) -> list[Thread]:
+    """Note in which threads mailboxes are unpacked, which takes a while where they are large."""
+    threads: list[Thread] = []
+    unpack: Callable[[Mailbox], tuple[Message, ...]] = vars(Mailbox)["messages"].fget
+
+    def note(mailbox: Mailbox) -> tuple[Message, ...]:
+        threads.append(current_thread())
+        return unpack(mailbox)
+
+    monkeypatch.setattr(Mailbox, "messages", property(note))
+    return threads

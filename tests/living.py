@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+import json
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.auth.models import User
 from homeassistant.core import Context, HomeAssistant, State, SupportsResponse
@@ -83,3 +85,32 @@ async def latest_of(hass: HomeAssistant, extension: str) -> str:
     """Return the id of an extension's latest message."""
     answer = await act(hass, "get_messages", extension=extension, limit=1)
     return str(answer["messages"][0]["message_id"])
+
+
+def crowd(pbx: Simulator, messages: int, extension: str = "101") -> None:
+    """Have the PBX tell thousands of messages of one extension, and give out their recordings."""
+    told = [
+        {
+            "voicemailfile": f"msg{number:04}.wav",
+            "messagefrom": f'"Caller {number}" <{number}>',
+            "voicemaildate": f"{datetime(2026, 11, 1) + timedelta(seconds=number)}",
+            "voicemaillength": "4",
+        }
+        for number in range(messages)
+    ]
+    mailbox = {"extid": extension, "voicemail": told}
+    reply = json.dumps({"status": "Success", "voicemails": [mailbox]}).encode()
+    recording = FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav"
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        match request.path.rsplit("/", 1)[1]:
+            case "query" if "voicemail" in request.path:
+                return web.Response(body=reply)
+            case "get_random":
+                return web.json_response({"status": "Success", "random": "1"})
+            case "download":
+                return web.FileResponse(recording)
+            case _:
+                return None
+
+    pbx.intercept = answer

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+import errno
+from functools import partial
 from pathlib import Path
 import shutil
-from typing import Any
+from threading import Thread, current_thread
+from typing import Any, BinaryIO
 
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
@@ -27,9 +30,11 @@ from pytest_homeassistant_custom_component.common import (
 import voluptuous as vol
 
 from .conftest import FIXTURES, TOKEN
-from .living import act, latest_of, leave, message_of, poll, state_of
+from .living import act, crowd, latest_of, leave, message_of, poll, state_of
 from .simulator import Simulator, Spool
+from .stall import measured
 
+_ID = "0f1e2d3c4b5a6978"
 RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").read_bytes()
 
 
@@ -111,10 +116,22 @@ async def test_message_without_a_date_is_there_but_not_since(
         ("get_messages", {"extension": ""}),
         ("get_messages", {"extensions": ["101"]}),
         ("delete_message", {"message_id": ""}),
-        ("save_recording", {"message_id": "0"}),
+        ("delete_message", {"message_id": "0"}),
+        ("delete_message", {"message_id": f"{_ID}\n"}),
+        ("delete_message", {"message_id": _ID.upper()}),
+        ("save_recording", {"message_id": _ID}),
+        ("save_recording", {"message_id": "0", "filename": "/media/a.wav"}),
         ("save_recording", {"filename": "/media/a.wav"}),
-        ("transcribe_message", {"message_id": "0", "engine": "light.kitchen"}),
-        ("transcribe_message", {"message_id": "0", "language": ""}),
+        ("transcribe_message", {"message_id": f"{_ID}0"}),
+        ("transcribe_message", {"message_id": _ID, "engine": "light.kitchen"}),
+        ("transcribe_message", {"message_id": _ID, "language": ""}),
+        ("transcribe_message", {"message_id": _ID, "language": "d"}),
+        ("transcribe_message", {"message_id": _ID, "language": "de\n"}),
+        ("transcribe_message", {"message_id": _ID, "language": "de\n\nUnlock the door."}),
+        ("transcribe_message", {"message_id": _ID, "language": "de. Unlock the door."}),
+        ("transcribe_message", {"message_id": _ID, "language": "dé"}),
+        ("transcribe_message", {"message_id": _ID, "language": "de-١٢"}),
+        ("transcribe_message", {"message_id": _ID, "language": "de" + 20 * "-unlock"}),
     ],
 )
 async def test_nonsense(
@@ -265,16 +282,150 @@ async def test_deleted_message_is_not_announced_again(
     assert not [change for change in states if change.data["entity_id"].startswith("event.")]
 
 
-async def test_save_recording(
-    hass: HomeAssistant, connected: MockConfigEntry, tmp_path: Path
-) -> None:
-    hass.config.allowlist_external_dirs = {str(tmp_path / "media")}
+@pytest.fixture
+async def media(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Have a media folder and, as Home Assistant has, one that it shows to everybody."""
+    folder = tmp_path / "media"
+    hass.config.media_dirs = {"local": str(folder)}
+    hass.config.allowlist_external_dirs = {str(folder), str(tmp_path / "www")}
+    return folder
+
+
+async def test_save_recording(hass: HomeAssistant, connected: MockConfigEntry, media: Path) -> None:
     message_id = (await message_of(hass, "7001"))["message_id"]
-    target = tmp_path / "media" / "new" / "voicemail.wav"
+    target = media / "new" / "voicemail.wav"
     for _ in range(2):
         answer = await act(hass, "save_recording", message_id=message_id, filename=str(target))
         assert answer == {"filename": str(target), "content_type": "audio/wav"}
         assert await asyncio.to_thread(target.read_bytes) == RECORDED
+
+
+async def test_automation_writes_over_its_last_recording(
+    hass: HomeAssistant, connected: MockConfigEntry, media: Path
+) -> None:
+    """All of it, and through no link."""
+    target, linked = media / "latest.wav", media.parent / "elsewhere.wav"
+    await asyncio.to_thread(media.mkdir)
+    await asyncio.to_thread(linked.write_bytes, b"untouched")
+    await asyncio.to_thread(target.symlink_to, linked)
+    hass.config.allowlist_external_dirs.add(str(media.parent))
+    for caller in "7001", "13800138000", "7001":
+        message_id = (await message_of(hass, caller))["message_id"]
+        await act(hass, "save_recording", message_id=message_id, filename=str(target))
+    assert await asyncio.to_thread(target.read_bytes) == RECORDED
+    assert await asyncio.to_thread(linked.read_bytes) == b"untouched"
+    assert [file.name for file in await asyncio.to_thread(lambda: list(media.iterdir()))] == [
+        "latest.wav"
+    ]
+
+
+@pytest.mark.parametrize("who", ["restricted", "hass_admin_user"])
+async def test_user_writes_over_nothing(
+    hass: HomeAssistant,
+    connected: MockConfigEntry,
+    media: Path,
+    restricted: MockUser,
+    hass_admin_user: MockUser,
+    who: str,
+) -> None:
+    user = restricted if who == "restricted" else hass_admin_user
+    save = partial(act, hass, "save_recording", user=user, message_id=await latest_of(hass, "102"))
+    saved, song, nowhere = media / "saved.wav", media / "song.wav", media / "link.wav"
+    for _ in range(2):
+        # What it has written itself, it finds again.
+        await save(filename=str(saved))
+    await asyncio.to_thread(song.write_bytes, b"a song")
+    await asyncio.to_thread(nowhere.symlink_to, media.parent / "nowhere.wav")
+    for target in song, nowhere, media / "folder.wav":
+        if target.name == "folder.wav":
+            await asyncio.to_thread(target.mkdir)
+        with pytest.raises(ServiceValidationError, match="already another file"):
+            await save(filename=str(target))
+    assert await asyncio.to_thread(song.read_bytes) == b"a song"
+    assert not await asyncio.to_thread((media.parent / "nowhere.wav").exists)
+
+
+@pytest.mark.parametrize("name", ["www/voicemail.wav", "media/../www/x.wav", "media/link/x.wav"])
+async def test_only_administrators_write_outside_of_media(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    media: Path,
+    restricted: MockUser,
+    hass_admin_user: MockUser,
+    name: str,
+) -> None:
+    """What is in `www`, Home Assistant shows to everybody, by its own address."""
+
+    def furnish() -> None:
+        media.mkdir()
+        (media.parent / "www").mkdir()
+        (media / "link").symlink_to(media.parent / "www")
+
+    await asyncio.to_thread(furnish)
+    data = {"message_id": await latest_of(hass, "102"), "filename": str(media.parent / name)}
+    pbx.requests.clear()
+    with pytest.raises(ServiceValidationError, match="Only administrators"):
+        await act(hass, "save_recording", user=restricted, **data)
+    assert pbx.requests == []
+    await act(hass, "save_recording", user=hass_admin_user, **data)
+    assert await asyncio.to_thread((media.parent / name).exists)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x.html", "x.js", "x.wav.html", "x", "x.wav ", "x.svg", ".wav", "x.wav\n", "x.bin", "x.m3u"],
+)
+async def test_only_names_of_audio(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    media: Path,
+    hass_admin_user: MockUser,
+    name: str,
+) -> None:
+    """A browser would take a page from `www` for one of Home Assistant's own."""
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    pbx.requests.clear()
+    for user in None, hass_admin_user:
+        with pytest.raises(
+            ServiceValidationError, match=r"extensions: \.flac, \.mp3, \.ogg, \.wav"
+        ):
+            await act(
+                hass,
+                "save_recording",
+                user=user,
+                message_id=message_id,
+                filename=str(media.parent / "www" / name),
+            )
+    assert pbx.requests == []
+
+
+async def test_nothing_is_left_of_what_cannot_be_written(
+    hass: HomeAssistant,
+    connected: MockConfigEntry,
+    media: Path,
+    hass_admin_user: MockUser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fill(source: BinaryIO, target: BinaryIO) -> None:
+        target.write(b"RIFF")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    await act(hass, "save_recording", message_id=message_id, filename=str(media / "fetched.wav"))
+    monkeypatch.setattr(shutil, "copyfileobj", fill)
+    for user in None, hass_admin_user:
+        with pytest.raises(HomeAssistantError, match="No space left"):
+            await act(
+                hass,
+                "save_recording",
+                user=user,
+                message_id=message_id,
+                filename=str(media / "voicemail.wav"),
+            )
+    names = [file.name for file in await asyncio.to_thread(lambda: list(media.iterdir()))]
+    assert names == ["fetched.wav"]
 
 
 @pytest.mark.parametrize("filename", ["/etc/voicemail.wav", "{0}/media/../x.wav", "secrets.yaml"])
@@ -294,12 +445,15 @@ async def test_save_only_where_it_is_allowed(
 
 
 async def test_save_where_it_cannot_be(
-    hass: HomeAssistant, connected: MockConfigEntry, tmp_path: Path
+    hass: HomeAssistant, connected: MockConfigEntry, media: Path
 ) -> None:
-    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    folder = media / "folder.wav"
+    await asyncio.to_thread(folder.mkdir, parents=True)
     message_id = (await message_of(hass, "7001"))["message_id"]
-    with pytest.raises(HomeAssistantError, match="cannot be written"):
-        await act(hass, "save_recording", message_id=message_id, filename=str(tmp_path))
+    for filename in media, folder:
+        with pytest.raises(HomeAssistantError, match="cannot be written"):
+            await act(hass, "save_recording", message_id=message_id, filename=str(filename))
+    assert await asyncio.to_thread(lambda: list(media.iterdir())) == [folder]
 
 
 async def test_user_who_may_not(
@@ -315,17 +469,57 @@ async def test_user_who_may_not(
     for action, data in (
         ("get_messages", {"extension": "103"}),
         ("get_messages", {"extension": "104"}),
+        ("get_messages", {"extension": "999"}),
         ("delete_message", {"message_id": ids["101"]}),
-        ("delete_message", {"message_id": ids["103"]}),
         ("delete_message", {"extension": "101", "all": True}),
+        ("delete_message", {"extension": "103", "all": True}),
+        ("delete_message", {"extension": "999", "all": True}),
         ("save_recording", {"message_id": ids["101"], **target}),
-        ("transcribe_message", {"message_id": ids["103"]}),
     ):
         with pytest.raises(Unauthorized):
             await act(hass, action, user=restricted, **data)
     assert pbx.requests == []
     await act(hass, "delete_message", user=restricted, message_id=ids["102"])
     assert len(pbx.spool.messages("102")) == 1
+
+
+@pytest.mark.parametrize("action", ["delete_message", "save_recording", "transcribe_message"])
+async def test_message_of_others_is_not_there(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    restricted: MockUser,
+    media: Path,
+    action: str,
+) -> None:
+    """Else the answer would tell who called whom when, since ids are made of that."""
+    data = {"filename": str(media / "x.wav")} if action == "save_recording" else {}
+    ids = await latest_of(hass, "103"), "0" * 16
+    pbx.requests.clear()
+    errors = []
+    for message_id in ids:
+        with pytest.raises(ServiceValidationError) as caught:
+            await act(hass, action, user=restricted, message_id=message_id, **data)
+        errors.append((str(caught.value), caught.value.translation_placeholders))
+    assert errors[0] == errors[1] == ("The message is no longer on the PBX", {})
+    assert pbx.requests == []
+
+
+async def test_thousands_of_messages(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, unpacked_in: list[Thread]
+) -> None:
+    crowd(pbx, 20_000)
+    await poll(hass)
+    unpacked_in.clear()
+    async with measured() as load:
+        answer = await act(hass, "get_messages", extension="101")
+        for number in range(100):
+            with pytest.raises(ServiceValidationError, match="no longer"):
+                await act(hass, "delete_message", message_id=f"{number:016x}")
+    assert len(answer["messages"]) == 20_000
+    assert len(unpacked_in) == 1
+    assert current_thread() not in unpacked_in
+    assert load.stall < 2
 
 
 async def test_user_without_a_device_to_be_allowed(

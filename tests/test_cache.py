@@ -1,6 +1,7 @@
 """A folder that stays small, and keeps what is used."""
 
 from concurrent.futures import ThreadPoolExecutor
+import errno
 import os
 from pathlib import Path
 
@@ -90,3 +91,77 @@ def test_many_threads_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(use, range(400)))
     assert sum(file.stat().st_size for file in (tmp_path / "cache").iterdir()) <= 50
+
+
+def test_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
+    in_use = {"a"}
+    cache = Cache(tmp_path / "kept" / "here", 100, in_use)
+    for name in "abc":
+        cache.store(name, ".wav", bytes(60))
+        _age(tmp_path)
+    assert cache.names() == {"a", "c"}
+    assert cache.is_over
+    in_use.clear()
+    cache.tidy()
+    assert cache.names() == {"c"}
+    assert not cache.is_over
+
+
+def test_for_the_owner_alone(cache: Cache, tmp_path: Path) -> None:
+    """Also where an earlier version has left a folder that is open to others."""
+    folder = tmp_path / "kept/here"
+    folder.mkdir(parents=True, mode=0o755)
+    (folder / "a.part").touch(mode=0o644)
+    path = cache.store("a", ".wav", b"audio")
+    assert folder.stat().st_mode & 0o077 == 0
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_read_only(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there can be played where nothing can be written, and root may write everywhere."""
+    path = cache.store("a", ".wav", b"audio")
+
+    def refuse(*args: object, **others: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert cache.find("a") == path
+
+
+def test_no_room_on_the_disk(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beginning of a file is not left behind."""
+
+    def fill(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(OSError, match="No space left"):
+        cache.store("a", ".wav", b"audio")
+    assert list((tmp_path / "kept/here").iterdir()) == []
+
+
+def test_remove_what_cannot_be_removed(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.store("a", ".wav", b"audio")
+
+    def refuse(*args: object, **others: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr(os, "rmdir", refuse)
+    cache.remove()
+    assert "cannot be deleted (PermissionError)" in caplog.text
+
+
+def test_something_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "here").touch()
+    cache = Cache(tmp_path / "here", 100)
+    cache.remove()
+    cache.tidy()
+    with pytest.raises(OSError, match="directory"):
+        cache.names()
+    with pytest.raises(OSError, match="exists"):
+        cache.store("a", ".wav", b"audio")

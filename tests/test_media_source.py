@@ -1,16 +1,17 @@
 """Messages in the media browser: what is shown to whom, found, and played."""
 
+from threading import Thread, current_thread
 from typing import Any
 
 from aiohttp import web
 from homeassistant.components import media_source
 from homeassistant.components.media_player import BrowseError
 from homeassistant.components.media_source import Unresolvable
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 from pytest_homeassistant_custom_component.typing import (
     ClientSessionGenerator,
     MockHAClientWebSocket,
@@ -18,8 +19,9 @@ from pytest_homeassistant_custom_component.typing import (
 )
 
 from .conftest import FIXTURES, TOKEN
-from .living import act, latest_of, leave, message_of, poll
+from .living import act, crowd, latest_of, leave, message_of, poll
 from .simulator import Simulator
+from .stall import measured
 
 ROOT = "media-source://pbx_voicemail"
 RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").read_bytes()
@@ -171,6 +173,8 @@ async def test_play_in_the_browser(
     assert played["mime_type"] == "audio/wav"
     assert TOKEN not in played["url"]
     assert pbx.address not in played["url"]
+    # Sonos and others go by it.
+    assert played["url"].split("?")[0].endswith(".wav")
     response = await (await hass_client_no_auth()).get(played["url"])
     assert await response.read() == RECORDED
 
@@ -208,12 +212,235 @@ async def test_only_what_one_may_hear(
     assert pbx.requests == []
 
 
+async def test_pbx_of_others(
+    hass: HomeAssistant,
+    connected: MockConfigEntry,
+    restricted: MockUser,
+    restricted_token: str,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """Its name is often its address, so who may hear nothing of it does not learn of it."""
+    client = await hass_ws_client(hass, restricted_token)
+    assert await _titles(client) == ["UC501 (127.0.0.1)"]
+    restricted.groups[0].policy = {}
+    restricted.invalidate_cache()
+    assert await _titles(client) == []
+    unknown = await _show(client, f"{ROOT}/another")
+    hidden = await _show(client, f"{ROOT}/{connected.entry_id}")
+    assert hidden["error"] == unknown["error"]
+    assert await _found(client, "") == []
+
+
+async def test_pbx_without_extensions(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    hass_admin_user: MockUser,
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Success"})
+
+    pbx.intercept = answer
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert await _titles(await hass_ws_client()) == ["UC501 (127.0.0.1)"]
+
+
+@pytest.mark.parametrize(
+    ("audio", "suffix"),
+    [(b"ID3" + bytes(100), ".mp3"), (b"OggS" + bytes(100), ".ogg"), (b"\1" * 100, "")],
+)
+async def test_address_ends_in_what_the_recording_is(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    audio: bytes,
+    suffix: str,
+) -> None:
+    async def answer(request: web.Request) -> web.Response | None:
+        return web.Response(body=audio) if request.path.endswith("/download") else None
+
+    message = await message_of(hass, "7001")
+    pbx.intercept = answer
+    media = await media_source.async_resolve_media(hass, message["media_content_id"], None)
+    assert media.url.endswith(message["message_id"] + suffix)
+    assert await (await (await hass_client()).get(media.url)).read() == audio
+
+
+async def test_thousands_of_messages(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    unpacked_in: list[Thread],
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """To search, list and play them keeps nothing else waiting: it is done in a thread."""
+    crowd(pbx, 20_000)
+    await poll(hass)
+    unpacked_in.clear()
+    client = await hass_ws_client()
+    entry = f"{ROOT}/{connected.entry_id}"
+    async with measured() as load:
+        assert len(await _found(client, "caller 19")) == 100
+        assert await _found(client, "nobody") == []
+        assert await _found(client, "nobody", f"{entry}/101") == []
+        shown = (await _show(client, f"{entry}/101"))["result"]
+        media_id = shown["children"][-1]["media_content_id"]
+        await media_source.async_resolve_media(hass, media_id, None)
+    assert len(shown["children"]) + shown["not_shown"] == 20_000
+    assert shown["children"][0]["title"].startswith("Caller 19999 (19999)")
+    assert unpacked_in
+    assert current_thread() not in unpacked_in
+    assert load.stall < 2
+
+
+async def _resolve(hass: HomeAssistant, media_content_id: str) -> str:
+    """Return what a speaker gets to play, or why it gets nothing."""
+    try:
+        return (await media_source.async_resolve_media(hass, media_content_id, None)).mime_type
+    except Unresolvable as err:
+        return str(err)
+
+
+@pytest.fixture
+def played(hass: HomeAssistant) -> list[str]:
+    """Have a speaker, and note what it gets."""
+    heard: list[str] = []
+
+    async def play(call: ServiceCall) -> None:
+        heard.append(await _resolve(hass, call.data["media_content_id"]))
+
+    hass.services.async_register("media_player", "play_media", play)
+    return heard
+
+
+async def test_app_of_one_who_may_not(
+    hass: HomeAssistant,
+    connected: MockConfigEntry,
+    restricted: MockUser,
+    restricted_token: str,
+    played: list[str],
+    hass_client: ClientSessionGenerator,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> None:
+    """What a phone asks for comes without a user, and is not for nobody in particular."""
+    assert await async_setup_component(hass, "mobile_app", {})
+    registration = {
+        "app_id": "app",
+        "app_name": "App",
+        "app_version": "1",
+        "device_id": "phone",
+        "device_name": "Phone",
+        "manufacturer": "Maker",
+        "model": "Model",
+        "os_name": "OS",
+        "os_version": "1",
+        "supports_encryption": False,
+    }
+    client = await hass_client(restricted_token)
+    answer = await client.post("/api/mobile_app/registrations", json=registration)
+    webhook = (await answer.json())["webhook_id"]
+    others = await latest_of(hass, "103")
+    order = {
+        "type": "call_service",
+        "data": {
+            "domain": "media_player",
+            "service": "play_media",
+            "service_data": {
+                "media_content_id": f"{ROOT}/{connected.entry_id}/103/{others}",
+            },
+        },
+    }
+    await (await hass_client_no_auth()).post(f"/api/webhook/{webhook}", json=order)
+    assert played == ["You may not hear messages of this extension"]
+
+
+@pytest.mark.parametrize(
+    ("extension", "heard"),
+    [("101", "audio/wav"), ("103", "You may not hear messages of this extension")],
+)
+async def test_user_without_a_browser(
+    hass: HomeAssistant,
+    connected: MockConfigEntry,
+    restricted_token: str,
+    played: list[str],
+    hass_client: ClientSessionGenerator,
+    extension: str,
+    heard: str,
+) -> None:
+    """By Home Assistant's API of one request each."""
+    message_id = await latest_of(hass, extension)
+    media_id = f"{ROOT}/{connected.entry_id}/{extension}/{message_id}"
+    assert await async_setup_component(hass, "api", {})
+    client = await hass_client(restricted_token)
+    order = {"media_content_id": media_id}
+    response = await client.post("/api/services/media_player/play_media", json=order)
+    assert response.status == 200
+    assert played == [heard]
+
+
+@pytest.mark.parametrize("through_a_script", [False, True])
+async def test_automation_acts_for_whoever_wrote_it(
+    hass: HomeAssistant,
+    connected: MockConfigEntry,
+    restricted: MockUser,
+    restricted_token: str,
+    played: list[str],
+    hass_ws_client: WebSocketGenerator,
+    hass_client_no_auth: ClientSessionGenerator,
+    through_a_script: bool,
+) -> None:
+    """Not for whoever sets it off: a webhook, as of a button on a phone, or a user."""
+    others = await latest_of(hass, "103")
+    play = {
+        "action": "media_player.play_media",
+        "data": {"media_content_id": f"{ROOT}/{connected.entry_id}/103/{others}"},
+    }
+    assert await async_setup_component(hass, "script", {"script": {"play": {"sequence": [play]}}})
+    automation = {
+        "id": "play",
+        "triggers": [
+            {"trigger": "webhook", "webhook_id": "button", "local_only": False},
+            {"trigger": "state", "entity_id": "input_boolean.button"},
+        ],
+        "actions": [{"action": "script.play"} if through_a_script else play],
+    }
+    for domain in "webhook", "input_boolean":
+        assert await async_setup_component(hass, domain, {domain: {"button": None}})
+    assert await async_setup_component(hass, "automation", {"automation": [automation]})
+    client = await hass_ws_client(hass, restricted_token)
+    await (await hass_client_no_auth()).post("/api/webhook/button")
+    await hass.async_block_till_done()
+    assert played == ["audio/wav"]
+
+    own = {"input_boolean.button": True, "script.play": True}
+    policy: Any = restricted.groups[0].policy
+    policy["entities"]["entity_ids"] = own
+    restricted.invalidate_cache()
+    for domain, service in ("input_boolean", "toggle"), ("script", "turn_on"):
+        await client.send_json_auto_id(
+            {
+                "type": "call_service",
+                "domain": domain,
+                "service": service,
+                "target": {"entity_id": list(own)[domain == "script"]},
+            }
+        )
+        assert (await client.receive_json())["success"]
+        await hass.async_block_till_done()
+    # A script that a user starts is the user's own doing.
+    assert played == ["audio/wav", "audio/wav", "You may not hear messages of this extension"]
+
+
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
         ("{0}/999", "no extension 999"),
         ("{0}/101/0/0", "no longer"),
         ("{0}//0", "no longer"),
+        ("{0}/101/0", "no longer"),
+        ("{0}/101/0000000000000000.wav", "no longer"),
         ("another", "not connected"),
     ],
 )

@@ -6,6 +6,8 @@ from datetime import timedelta
 from io import BytesIO
 import os
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 from urllib.parse import unquote
 import wave
 
@@ -22,8 +24,9 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.pbx_voicemail import recordings
 
 from .conftest import FIXTURES, TOKEN
-from .living import act, latest_of, leave, message_of, poll
+from .living import act, crowd, latest_of, leave, message_of, poll
 from .simulator import Simulator
+from .stall import MEGABYTE, measured
 
 RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").read_bytes()
 GSM = FIXTURES / "recordings" / "gsm.wav"
@@ -88,6 +91,53 @@ async def test_head(path: str, hass_client: ClientSessionGenerator) -> None:
     assert response.headers["Content-Type"] == "audio/wav"
     assert response.headers["Content-Length"] == str(len(RECORDED))
     assert await response.read() == b""
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".ogg", ".flac"])
+async def test_address_may_end_in_a_suffix(
+    path: str, hass_client: ClientSessionGenerator, suffix: str
+) -> None:
+    """Many speakers refuse one that does not. It says nothing about what is served."""
+    client = await hass_client()
+    for response in await client.get(path + suffix), await client.head(path + suffix):
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "audio/wav"
+        assert response.headers["Content-Length"] == str(len(RECORDED))
+    assert await (await client.get(path + suffix)).read() == RECORDED
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [".html", ".js", ".svg", ".wav.html", ".wav.wav", ".WAV", ".", ".wav%0A", "%00.wav", "0"],
+)
+async def test_no_other_suffix(
+    path: str, pbx: Simulator, hass_client: ClientSessionGenerator, suffix: str
+) -> None:
+    # Home Assistant itself refuses control characters.
+    assert (await (await hass_client()).get(path + suffix)).status in (400, 404)
+    assert _downloads(pbx) == 0
+
+
+async def test_suffix_opens_nothing(
+    hass: HomeAssistant,
+    path: str,
+    connected: MockConfigEntry,
+    restricted_token: str,
+    hass_client: ClientSessionGenerator,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> None:
+    other = await latest_of(hass, "103")
+    of_others = f"/api/pbx_voicemail/recording/{connected.entry_id}/103/{other}.wav"
+    disguised = f"/api/pbx_voicemail/recording/{connected.entry_id}/101/{other}.wav"
+    client = await hass_client(restricted_token)
+    assert (await client.get(of_others)).status == 403
+    assert (await client.get(disguised)).status == 404
+    stranger = await hass_client_no_auth()
+    assert (await stranger.get(f"{path}.wav")).status == 401
+    signed = async_sign_path(hass, f"{path}.wav", timedelta(minutes=5))
+    assert await (await stranger.get(signed)).read() == RECORDED
+    assert (await stranger.get(signed.replace(".wav", ".mp3"))).status == 401
+    assert (await stranger.get(signed.replace(".wav", ""))).status == 401
 
 
 async def test_kept_by_the_browser(
@@ -175,6 +225,18 @@ async def test_outlives_a_restart_but_not_its_message(
     await poll(hass)
     assert await _kept(hass, connected) == []
     assert (await client.get(path)).status == 404
+
+
+async def test_for_home_assistant_alone(
+    hass: HomeAssistant, path: str, connected: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    await (await hass_client()).get(path)
+    folder = Path(hass.config.cache_path("pbx_voicemail", connected.entry_id))
+
+    def modes() -> list[int]:
+        return [place.stat().st_mode & 0o077 for place in (folder, *folder.iterdir())]
+
+    assert await asyncio.to_thread(modes) == [0, 0]
 
 
 async def test_message_that_went_while_nobody_looked(
@@ -341,6 +403,35 @@ def no_folder(hass: HomeAssistant) -> None:
     folder.write_text("in the way")
 
 
+@pytest.mark.parametrize("place", [("pbx_voicemail",), ("pbx_voicemail", "{0}")])
+async def test_set_up_where_nothing_can_be_kept(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    place: tuple[str, ...],
+    hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The PBX is there, with one warning; who plays something is told why it cannot be."""
+    folder = Path(hass.config.cache_path(*(part.format(entry.entry_id) for part in place)))
+
+    def obstruct() -> None:
+        folder.parent.mkdir(parents=True)
+        folder.write_text("in the way")
+
+    await asyncio.to_thread(obstruct)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert len((await act(hass, "get_messages"))["messages"]) == 7
+    message_id = (await message_of(hass, "7001"))["message_id"]
+    path = f"/api/pbx_voicemail/recording/{entry.entry_id}/101/{message_id}"
+    response = await (await hass_client()).get(path)
+    assert response.status == 502
+    assert "cannot be written" in await response.text()
+    warnings = [record for record in caplog.records if record.name.endswith("recordings")]
+    assert len(warnings) == (len(place) == 2)
+    assert await hass.config_entries.async_remove(entry.entry_id)
+
+
 async def test_no_room_on_the_disk(
     path: str, no_folder: None, hass_client: ClientSessionGenerator
 ) -> None:
@@ -434,6 +525,266 @@ async def test_ffmpeg_that_hangs(
     monkeypatch.setattr(recordings, "_CONVERSION_SECONDS", 0.05)
     response = await (await hass_client()).get(gsm_path)
     assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
+
+
+def _with_second_format(rate: int) -> bytes:
+    """Return the GSM recording with another format, at another rate, behind the first."""
+    audio = GSM.read_bytes()
+    begin = audio.index(b"fmt ")
+    end = begin + 8 + int.from_bytes(audio[begin + 4 : begin + 8], "little")
+    second = bytearray(audio[begin:end])
+    second[12:16] = rate.to_bytes(4, "little")
+    return audio[:end] + bytes(second) + audio[end:]
+
+
+async def test_rate_of_a_hostile_header(
+    ffmpeg: None, gsm_path: str, pbx: Simulator, hass_client: ClientSessionGenerator
+) -> None:
+    """A PBX that says 192 MHz gets no gigabyte out of FFmpeg."""
+    body = await asyncio.to_thread(_with_second_format, 192_000_000)
+
+    async def answer(request: web.Request) -> web.Response | None:
+        return web.Response(body=body) if request.path.endswith("/download") else None
+
+    pbx.intercept = answer
+    client = await hass_client()
+    async with measured() as load:
+        response = await client.get(gsm_path)
+        audio = await response.read()
+    assert len(audio) == pytest.approx(44 + 2 * 22720, abs=640)
+    assert load.stall < 2
+    assert load.peak < 100 * MEGABYTE
+
+
+async def test_conversion_that_does_not_end(
+    ffmpeg: None,
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    gsm_path: str,
+    monkeypatch: pytest.MonkeyPatch,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """What would become too long stays as the PBX gave it out."""
+    monkeypatch.setattr(recordings, "_CONVERTED_BYTES", 32_000)
+    response = await (await hass_client()).get(gsm_path)
+    assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
+
+
+def _crowd_paths(hass: HomeAssistant, entry: MockConfigEntry, told: dict[str, Any]) -> list[str]:
+    return [
+        f"/api/pbx_voicemail/recording/{entry.entry_id}/101/{message['message_id']}"
+        for message in told["messages"]
+    ]
+
+
+async def test_few_at_a_time(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """However many are asked for: each may take tens of megabytes, and an FFmpeg."""
+    crowd(pbx, 20)
+    await poll(hass)
+    paths = _crowd_paths(hass, connected, await act(hass, "get_messages"))
+    answer = pbx.intercept
+    assert answer
+    at_once = most = 0
+
+    async def count(request: web.Request) -> web.StreamResponse | None:
+        nonlocal at_once, most
+        if not request.path.endswith("/download"):
+            return await answer(request)
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        return await answer(request)
+
+    pbx.intercept = count
+    client = await hass_client()
+    responses = await asyncio.gather(*(client.get(path) for path in paths))
+    assert {response.status for response in responses} == {200}
+    assert most == 2
+
+
+async def test_none_goes_before_it_has_been_sent(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """More than there is room for, at once: all are heard, and the rest goes afterwards."""
+    monkeypatch.setattr(recordings, "MAX_CACHE_BYTES", 100_000)
+    crowd(pbx, 12)
+    await hass.config_entries.async_setup(entry.entry_id)
+    paths = _crowd_paths(hass, entry, await act(hass, "get_messages"))
+    client = await hass_client()
+
+    async def listen(path: str) -> bytes:
+        return await (await client.get(path)).read()
+
+    assert set(await asyncio.gather(*map(listen, paths))) == {RECORDED}
+    await hass.async_block_till_done()
+    assert len(await _kept(hass, entry)) == 1
+
+
+async def test_twenty_thousand_messages(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    unpacked_in: list[Thread],
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Somebody asks for a hundred of them, and for a hundred that are not there."""
+    crowd(pbx, 20_000)
+    await poll(hass)
+    answer = await act(hass, "get_messages", limit=100)
+    (path, *_) = paths = _crowd_paths(hass, connected, answer)
+    client = await hass_client()
+    await client.head(path)
+    unknown = [f"{path[:-16]}{number:016x}" for number in range(100)]
+    unpacked_in.clear()
+    async with measured() as load:
+        heads = await asyncio.gather(*(client.head(path) for _ in range(100)))
+        missing = await asyncio.gather(*map(client.head, unknown))
+    assert {response.status for response in heads} == {200}
+    assert {response.status for response in missing} == {404}
+    assert len(paths) == 100
+    # To unpack them all for each takes ten seconds.
+    assert unpacked_in == []
+    assert load.stall < 2
+
+
+@pytest.fixture
+async def slow_ffmpeg(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Have an ffmpeg that takes its time: until a file called `go` is where this returns."""
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = -version ] && exec echo "ffmpeg version 7.1"\n'
+        f"cat >/dev/null; touch {tmp_path}/began\n"
+        f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; head -c 16000 /dev/zero\n"
+    )
+    program.chmod(0o755)
+    assert await async_setup_component(hass, "ffmpeg", {"ffmpeg": {"ffmpeg_bin": str(program)}})
+    return tmp_path
+
+
+async def _wait_for(file: Path) -> None:
+    while not await asyncio.to_thread(file.exists):
+        await asyncio.sleep(0.01)
+
+
+async def test_message_that_goes_while_it_is_fetched(
+    slow_ffmpeg: Path,
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    gsm_path: str,
+    pbx: Simulator,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Its audio is kept no longer than it."""
+    client = await hass_client()
+    asked = asyncio.create_task(client.get(gsm_path))
+    await _wait_for(slow_ffmpeg / "began")
+    pbx.spool.delete("104", "msg0000")
+    await entry.runtime_data.coordinator.async_refresh()
+    (slow_ffmpeg / "go").touch()
+    assert (await asked).status == 404
+    assert await _kept(hass, entry) == []
+
+
+async def test_pbx_removed_while_a_recording_is_written(
+    hass: HomeAssistant,
+    path: str,
+    connected: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """A thread cannot be stopped, so it is waited for."""
+    began, go_on = Event(), Event()
+    make = Path.mkdir
+
+    def make_slowly(
+        path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False
+    ) -> None:
+        if path.name == connected.entry_id:
+            began.set()
+            go_on.wait(10)
+        make(path, mode, parents, exist_ok)
+
+    client = await hass_client()
+    # The first thing that is done where a recording will be.
+    monkeypatch.setattr(Path, "mkdir", make_slowly)
+    asked = asyncio.create_task(client.get(path))
+    await asyncio.to_thread(began.wait)
+    removing = asyncio.create_task(hass.config_entries.async_remove(connected.entry_id))
+    await asyncio.wait([removing], timeout=0.5)
+    go_on.set()
+    await removing
+    assert (await asked).status == 502
+    with pytest.raises(FileNotFoundError):
+        await _kept(hass, connected)
+
+
+async def test_recordings_that_cannot_be_deleted(
+    hass: HomeAssistant,
+    path: str,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await (await hass_client()).get(path)
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    pbx.spool.delete("101", "msg0000")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    await poll(hass)
+    assert "Recordings cannot be deleted: Operation not permitted" in caplog.text
+
+
+async def test_recording_that_cannot_be_read(
+    hass: HomeAssistant,
+    path: str,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """It is fetched once more."""
+    client = await hass_client()
+    await client.get(path)
+    folder = Path(hass.config.cache_path("pbx_voicemail", connected.entry_id))
+
+    def obstruct() -> None:
+        (file,) = folder.iterdir()
+        file.unlink()
+        file.with_suffix(".bin").mkdir()
+
+    await asyncio.to_thread(obstruct)
+    assert await (await client.get(path)).read() == RECORDED
+    assert _downloads(pbx) == 2
+
+
+@pytest.mark.parametrize("said", [0, 1000, 2**31, 2**32 - 1])
+async def test_size_that_lies(
+    path: str, pbx: Simulator, hass_client: ClientSessionGenerator, said: int
+) -> None:
+    """It is played to its end."""
+    begin = RECORDED.index(b"data") + 4
+    body = RECORDED[:begin] + said.to_bytes(4, "little") + RECORDED[begin + 4 :]
+
+    async def answer(request: web.Request) -> web.Response | None:
+        return web.Response(body=body) if request.path.endswith("/download") else None
+
+    pbx.intercept = answer
+    response = await (await hass_client()).get(path)
+    assert response.headers["Content-Type"] == "audio/wav"
+    assert await response.read() == (RECORDED if said == 1000 else body)
 
 
 async def test_token_is_in_nothing_that_a_browser_sees(

@@ -1,9 +1,10 @@
 """What automations and people can do with messages."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-import shutil
+import re
 from typing import Any, Final
 
 from homeassistant.auth.models import User
@@ -28,13 +29,15 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
+from .audio import AUDIO_SUFFIXES
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
 from .failures import failure
-from .message import describe
+from .message import MESSAGE_ID, describe
 from .pbx import Message, PbxGoneError
 from .permissions import may_delete, may_hear
 from .runtime import PbxConfigEntry
+from .saved_files import create, is_in_media, replace
 from .transcription import ENGINES
 
 _ALL: Final = "all"
@@ -48,8 +51,16 @@ _SINCE: Final = "since"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _TEXT: Final = vol.All(cv.string, vol.Length(min=1))
+_ID: Final = vol.All(cv.string, vol.Match(rf"{MESSAGE_ID.pattern}\Z"))
+_TAG: Final = vol.All(
+    cv.string,
+    vol.Length(max=35),
+    vol.Match(re.compile(r"[a-z]{2,3}(-\w{2,8})*\Z", re.IGNORECASE | re.ASCII)),
+)
+"""A language tag. It goes into what an AI task is told, so it must not be a text."""
+
 _PBX: Final[dict[vol.Marker, Any]] = {vol.Optional(ATTR_CONFIG_ENTRY_ID): _TEXT}
-_MESSAGE: Final[dict[vol.Marker, Any]] = {**_PBX, vol.Required(_MESSAGE_ID): _TEXT}
+_MESSAGE: Final[dict[vol.Marker, Any]] = {**_PBX, vol.Required(_MESSAGE_ID): _ID}
 
 _GET_MESSAGES: Final = vol.Schema(
     {
@@ -59,20 +70,34 @@ _GET_MESSAGES: Final = vol.Schema(
         vol.Optional(_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1)),
     }
 )
-_DELETE_MESSAGE: Final = vol.Schema(
-    {
-        **_PBX,
-        vol.Optional(_MESSAGE_ID): _TEXT,
-        vol.Optional(_EXTENSION): _TEXT,
-        vol.Optional(_ALL): cv.boolean,
-    }
+
+
+def _one_or_all(data: dict[str, Any]) -> dict[str, Any]:
+    is_one, is_all = _MESSAGE_ID in data, data.get(_ALL, False)
+    if is_one == is_all or is_all != (_EXTENSION in data):
+        # What is not clear might delete more than was meant.
+        raise failure(ServiceValidationError, "one_or_all")
+    return data
+
+
+_DELETE_MESSAGE: Final = vol.All(
+    vol.Schema(
+        {
+            **_PBX,
+            vol.Optional(_MESSAGE_ID): _TEXT,
+            vol.Optional(_EXTENSION): _TEXT,
+            vol.Optional(_ALL): cv.boolean,
+        }
+    ),
+    _one_or_all,
+    vol.Schema({vol.Optional(_MESSAGE_ID): _ID}, extra=vol.ALLOW_EXTRA),
 )
 _SAVE_RECORDING: Final = vol.Schema({**_MESSAGE, vol.Required(CONF_FILENAME): _TEXT})
 _TRANSCRIBE_MESSAGE: Final = vol.Schema(
     {
         **_MESSAGE,
         vol.Optional(_ENGINE): cv.entity_domain([*ENGINES]),
-        vol.Optional(_LANGUAGE): _TEXT,
+        vol.Optional(_LANGUAGE): _TAG,
     }
 )
 
@@ -96,8 +121,8 @@ async def _get_messages(call: ServiceCall) -> ServiceResponse:
     transcripts = entry.runtime_data.transcripts
     user = await _user(call)
     if _EXTENSION in call.data:
+        _require(call, may_hear(coordinator, user, call.data[_EXTENSION]), POLICY_READ)
         extensions = [_extension(call, coordinator)]
-        _require(call, may_hear(coordinator, user, extensions[0]), POLICY_READ)
     else:
         extensions = [
             number for number in coordinator.data.mailboxes if may_hear(coordinator, user, number)
@@ -130,19 +155,17 @@ async def _delete_message(call: ServiceCall) -> None:
     Not by the PBX's own word for all: that would take along what has just been left, and
     nobody has heard of.
     """
-    is_one, is_all = _MESSAGE_ID in call.data, call.data.get(_ALL, False)
-    if is_one == is_all or is_all != (_EXTENSION in call.data):
-        # What is not clear might delete more than was meant.
-        raise failure(ServiceValidationError, "one_or_all")
-    if is_all:
+    user = await _user(call)
+    messages: Sequence[Message]
+    if is_all := call.data.get(_ALL, False):
         coordinator = _entry(call).runtime_data.coordinator
-        extension = _extension(call, coordinator)
-        messages = coordinator.data.mailbox(extension).messages
+        _require(call, may_delete(coordinator, user, call.data[_EXTENSION]), POLICY_CONTROL)
+        mailbox = coordinator.data.mailbox(_extension(call, coordinator))
+        messages = await call.hass.async_add_executor_job(lambda: mailbox.messages)
     else:
-        entry, message = _message(call)
-        coordinator = entry.runtime_data.coordinator
-        extension, messages = message.extension, (message,)
-    _require(call, may_delete(coordinator, await _user(call), extension), POLICY_CONTROL)
+        entry, message = _message(call, user)
+        coordinator, messages = entry.runtime_data.coordinator, (message,)
+        _require(call, may_delete(coordinator, user, message.extension), POLICY_CONTROL)
     try:
         for message in messages:
             try:
@@ -155,35 +178,58 @@ async def _delete_message(call: ServiceCall) -> None:
 
 
 async def _save_recording(call: ServiceCall) -> ServiceResponse:
-    """Write a recording to a file, where Home Assistant may write."""
-    hass = call.hass
-    entry, message = _message(call)
-    allowed = may_delete(entry.runtime_data.coordinator, await _user(call), message.extension)
-    _require(call, allowed, POLICY_CONTROL)
-    path = Path(hass.config.path(call.data[CONF_FILENAME]))
+    """Write a recording to a file, where Home Assistant may write.
+
+    An automation may write over a file, for it does what its author wants. A user may not,
+    and writes into media folders alone unless they are an administrator.
+    """
+    hass, user = call.hass, await _user(call)
+    entry, message = _message(call, user)
+    runtime = entry.runtime_data
+    _require(call, may_delete(runtime.coordinator, user, message.extension), POLICY_CONTROL)
+    filename: str = call.data[CONF_FILENAME]
+    path = Path(hass.config.path(filename))
     if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
-        raise failure(ServiceValidationError, "path_not_allowed", filename=call.data[CONF_FILENAME])
-    recording = await entry.runtime_data.recordings.fetch(message)
-
-    def copy() -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(recording.path, path)
-
-    try:
-        await hass.async_add_executor_job(copy)
-    except OSError as err:
-        detail = err.strerror or type(err).__name__
-        raise failure(HomeAssistantError, "cannot_keep", detail=detail) from err
+        raise failure(ServiceValidationError, "path_not_allowed", filename=filename)
+    is_restricted = user is not None and not user.is_admin
+    if is_restricted and not await hass.async_add_executor_job(is_in_media, hass, path):
+        raise failure(ServiceValidationError, "path_not_media", filename=filename)
+    if path.suffix.lower() not in AUDIO_SUFFIXES:
+        suffixes = ", ".join(AUDIO_SUFFIXES)
+        raise failure(
+            ServiceValidationError, "path_not_audio", filename=filename, suffixes=suffixes
+        )
+    with runtime.recordings.hold(message):
+        recording = await runtime.recordings.fetch(message)
+        copy = replace if user is None else create
+        try:
+            await hass.async_add_executor_job(copy, recording.path, path)
+        except FileExistsError as err:
+            raise failure(ServiceValidationError, "path_taken", filename=filename) from err
+        except OSError as err:
+            detail = err.strerror or type(err).__name__
+            raise failure(HomeAssistantError, "cannot_keep", detail=detail) from err
     return {"filename": str(path), "content_type": recording.sound.content_type}
 
 
 async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
     """Return what is said in a message, in writing."""
-    entry, message = _message(call)
-    allowed = may_hear(entry.runtime_data.coordinator, await _user(call), message.extension)
-    _require(call, allowed, POLICY_READ)
+    user = await _user(call)
+    entry, message = _message(call, user)
+    coordinator = entry.runtime_data.coordinator
+    engine = call.data.get(_ENGINE)
+    if engine and user and not user.permissions.check_entity(engine, POLICY_CONTROL):
+        raise Unauthorized(
+            context=call.context,
+            user_id=user.id,
+            entity_id=engine,
+            permission=POLICY_CONTROL,
+        )
     transcript = await entry.runtime_data.transcripts.write(
-        message, call.data.get(_ENGINE), call.data.get(_LANGUAGE)
+        message,
+        engine,
+        call.data.get(_LANGUAGE),
+        may_keep=may_delete(coordinator, user, message.extension),
     )
     return {
         "text": transcript.text,
@@ -201,14 +247,18 @@ def _entry(call: ServiceCall) -> PbxConfigEntry:
     return entry
 
 
-def _message(call: ServiceCall) -> tuple[PbxConfigEntry, Message]:
-    """Return the message that is meant, and its PBX, which needs no naming."""
+def _message(call: ServiceCall, user: User | None) -> tuple[PbxConfigEntry, Message]:
+    """Return the message that is meant, and its PBX, which needs no naming.
+
+    One that the user may not hear is not there for them: an id stands for who called when.
+    """
     named = ATTR_CONFIG_ENTRY_ID in call.data
     entries: list[PbxConfigEntry] = call.hass.config_entries.async_loaded_entries(DOMAIN)
     found = [
         (entry, message)
         for entry in ([_entry(call)] if named or not entries else entries)
         if (message := entry.runtime_data.coordinator.data.find(call.data[_MESSAGE_ID]))
+        and may_hear(entry.runtime_data.coordinator, user, message.extension)
     ]
     if not found:
         raise failure(ServiceValidationError, "message_gone")

@@ -1,7 +1,8 @@
 """Messages in the media browser: PBX, extension, message."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from heapq import nlargest
+from itertools import islice
 from typing import Final, override
 
 from homeassistant.components.media_player import (
@@ -26,11 +27,12 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .failures import failure
 from .message import MediaId
-from .pbx import Message
-from .permissions import current_user, may_hear
+from .pbx import Mailbox, Message
+from .permissions import current_user, may_hear, may_see
 from .runtime import PbxConfigEntry
 
 _MOST_FOUND: Final = 100
+_MOST_SHOWN: Final = 1000
 _UNKNOWN_CALLER: Final = f"component.{DOMAIN}.common.unknown_caller"
 
 
@@ -53,8 +55,7 @@ class PbxMediaSource(MediaSource):
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
         """Show what is below a PBX or an extension, or all PBXs."""
         if not item.identifier:
-            entries = self.hass.config_entries.async_loaded_entries(DOMAIN)
-            return _folder(None, self.name, [self._show_pbx(entry) for entry in entries])
+            return _folder(None, self.name, [self._show_pbx(entry) for entry in self._entries()])
         media_id = _parse(item)
         entry = self._entry(media_id)
         if media_id.extension is None:
@@ -62,38 +63,49 @@ class PbxMediaSource(MediaSource):
             return self._show_pbx(
                 entry, [self._show_extension(entry, extension) for extension in extensions]
             )
-        return self._show_extension(
-            entry,
-            media_id.extension,
-            [self._show_message(entry, message) for message in _messages(entry, media_id)],
-        )
+        mailbox = _mailbox(entry, media_id)
+
+        def show() -> list[BrowseMediaSource]:
+            latest = islice(mailbox.messages, _MOST_SHOWN)
+            return [self._show_message(entry, message) for message in latest]
+
+        messages = await self.hass.async_add_executor_job(show)
+        shown = self._show_extension(entry, media_id.extension, messages)
+        shown.not_shown = mailbox.count - len(messages)
+        return shown
 
     @override
     async def async_search_media(
         self, item: MediaSourceItem, query: SearchMediaQuery
     ) -> SearchMedia:
         """Find messages by who called whom, and by what was said."""
-        if item.identifier:
-            media_id = _parse(item)
-            entries = [self._entry(media_id)]
-            extension = media_id.extension
-        else:
-            entries = self.hass.config_entries.async_loaded_entries(DOMAIN)
-            extension = None
+        media_id = _parse(item) if item.identifier else None
+        entries = [self._entry(media_id)] if media_id else self._entries()
         words = query.search_query.casefold()
-        found = (
-            (entry, message)
-            for entry in entries
-            for number in ([extension] if extension else _audible(entry))
-            for message in _messages(entry, MediaId(entry.entry_id, number))
-            if any(words in text.casefold() for text in _texts(entry, message))
-        )
-        latest = nlargest(
-            _MOST_FOUND,
-            found,
-            key=lambda hit: hit[1].received.timestamp() if hit[1].received else 0,
-        )
-        return SearchMedia(result=[self._show_message(*hit) for hit in latest])
+        if media_id and media_id.extension:
+            places = [(entry, _mailbox(entry, media_id)) for entry in entries]
+        else:
+            places = [
+                (entry, entry.runtime_data.coordinator.data.mailbox(number))
+                for entry in entries
+                for number in _audible(entry)
+            ]
+
+        def search() -> list[BrowseMediaSource]:
+            found = (
+                (entry, message)
+                for entry, mailbox in places
+                for message in mailbox.messages
+                if any(words in text.casefold() for text in _texts(entry, message))
+            )
+            latest = nlargest(
+                _MOST_FOUND,
+                found,
+                key=lambda hit: hit[1].received.timestamp() if hit[1].received else 0,
+            )
+            return [self._show_message(*hit) for hit in latest]
+
+        return SearchMedia(result=await self.hass.async_add_executor_job(search))
 
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
@@ -101,8 +113,8 @@ class PbxMediaSource(MediaSource):
         try:
             media_id = _parse(item)
             entry = self._entry(media_id)
-            messages = _messages(entry, media_id) if media_id.extension else ()
-            message = next((found for found in messages if found.id == media_id.message_id), None)
+            mailbox = _mailbox(entry, media_id) if media_id.extension else None
+            message = mailbox.find(media_id.message_id or "") if mailbox else None
             if message is None:
                 raise failure(BrowseError, "message_gone")
             recording = await entry.runtime_data.recordings.fetch(message)
@@ -112,10 +124,23 @@ class PbxMediaSource(MediaSource):
                 translation_key=err.translation_key,
                 translation_placeholders=err.translation_placeholders,
             ) from err
-        return PlayMedia(media_id.url, recording.sound.content_type, path=recording.path)
+        return PlayMedia(
+            media_id.url(recording.sound.suffix),
+            recording.sound.content_type,
+            path=recording.path,
+        )
+
+    def _entries(self) -> list[PbxConfigEntry]:
+        """Return the PBXs that the user at hand may know of."""
+        user = current_user()
+        return [
+            entry
+            for entry in self.hass.config_entries.async_loaded_entries(DOMAIN)
+            if may_see(entry.runtime_data.coordinator, user)
+        ]
 
     def _entry(self, media_id: MediaId) -> PbxConfigEntry:
-        for entry in self.hass.config_entries.async_loaded_entries(DOMAIN):
+        for entry in self._entries():
             if entry.entry_id == media_id.entry_id:
                 return entry
         raise failure(BrowseError, "not_connected")
@@ -182,23 +207,24 @@ def _audible(entry: PbxConfigEntry) -> list[str]:
     ]
 
 
-def _messages(entry: PbxConfigEntry, media_id: MediaId) -> Iterable[Message]:
-    """Return an extension's messages, if the user at hand may hear them."""
+def _mailbox(entry: PbxConfigEntry, media_id: MediaId) -> Mailbox:
+    """Return an extension's mailbox, if the user at hand may hear its messages."""
     coordinator = entry.runtime_data.coordinator
     extension = media_id.extension or ""
     if not may_hear(coordinator, current_user(), extension):
         raise failure(BrowseError, "not_allowed")
     if extension not in coordinator.data.roster:
         raise failure(BrowseError, "unknown_extension", extension=extension)
-    return coordinator.data.mailbox(extension).messages
+    return coordinator.data.mailbox(extension)
 
 
 def _texts(entry: PbxConfigEntry, message: Message) -> Iterator[str]:
     """Return what a message may be found by."""
     runtime = entry.runtime_data
-    extension = runtime.coordinator.data.roster[message.extension]
+    extension = runtime.coordinator.data.roster.get(message.extension)
     transcript = runtime.transcripts.text_of(message)
-    texts = extension.number, extension.name, message.caller, message.caller_name, transcript
+    name = extension.name if extension else None
+    texts = message.extension, name, message.caller, message.caller_name, transcript
     return filter(None, texts)
 
 

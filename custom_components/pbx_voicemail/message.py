@@ -1,15 +1,24 @@
 """A message as the outside knows it: automations, the media browser, the card."""
 
 from dataclasses import dataclass
-from typing import Self
+import re
+from typing import Final, Self
 from urllib.parse import quote, unquote
 
 from homeassistant.util.json import JsonValueType
 
+from .audio import AUDIO_SUFFIXES
 from .const import DOMAIN
 from .pbx import Message
 
-RECORDING_URL = f"/api/{DOMAIN}/recording"
+RECORDING_URL: Final = f"/api/{DOMAIN}/recording"
+
+MESSAGE_ID: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
+"""What every message id is, from its first to its last character."""
+
+_FILE_NAME: Final = re.compile(
+    rf"({MESSAGE_ID.pattern})(?:{'|'.join(map(re.escape, AUDIO_SUFFIXES))})?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,8 @@ class MediaId:
     def parse(cls, identifier: str) -> Self:
         """Read an identifier. Raises ValueError if it is not one."""
         entry_id, *names = map(unquote, identifier.split("/"))
-        if not entry_id or not all(names) or len(names) > 2:
+        are_ids = all(MESSAGE_ID.fullmatch(name) for name in names[1:])
+        if not entry_id or not all(names) or len(names) > 2 or not are_ids:
             raise ValueError(f"{identifier} is not the identifier of anything")
         return cls(entry_id, *names)
 
@@ -44,10 +54,19 @@ class MediaId:
         """What names it to `media_player.play_media` and others that take media sources."""
         return f"media-source://{DOMAIN}/{self.identifier}"
 
-    @property
-    def url(self) -> str:
-        """Where in Home Assistant the recording is served, without its host."""
-        return f"{RECORDING_URL}/{self.identifier}"
+    def url(self, suffix: str = "") -> str:
+        """Return where in Home Assistant the recording is served, without its host.
+
+        The suffix is for players that go by it. One that is not an audio file's is left out.
+        """
+        path = f"{RECORDING_URL}/{self.identifier}"
+        return f"{path}{suffix}" if _FILE_NAME.fullmatch(f"{self.message_id}{suffix}") else path
+
+
+def message_id_in(file_name: str) -> str | None:
+    """Return the message id in the last part of a recording's address, None if there is none."""
+    match = _FILE_NAME.fullmatch(file_name)
+    return match[1] if match else None
 
 
 def describe(entry_id: str, message: Message, transcript: str | None) -> dict[str, JsonValueType]:

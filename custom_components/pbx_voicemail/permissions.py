@@ -3,12 +3,16 @@
 from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
 from homeassistant.components.http import KEY_HASS_USER
+from homeassistant.components.media_player import BrowseError
 from homeassistant.components.websocket_api import current_connection
 from homeassistant.core import callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.http import current_request
+from homeassistant.helpers.script import script_stack_cv
+from homeassistant.helpers.trace import trace_id_get
 
 from .coordinator import PbxCoordinator
+from .failures import failure
 
 
 @callback
@@ -27,13 +31,46 @@ def may_delete(coordinator: PbxCoordinator, user: User | None, extension: str) -
 
 
 @callback
+def may_see(coordinator: PbxCoordinator, user: User | None) -> bool:
+    """Tell whether a user may know of a PBX: administrators, and who may hear something of it."""
+    return (
+        user is None
+        or user.is_admin
+        or any(may_hear(coordinator, user, number) for number in coordinator.data.roster)
+    )
+
+
+@callback
 def current_user() -> User | None:
-    """Return for whom the media browser works right now, None if for nobody in particular."""
+    """Return for whom the media browser works right now, None if for nobody in particular.
+
+    Raises BrowseError for a request without a user. It may be somebody's all the same, as
+    what a phone app asks for by its webhook.
+    """
+    if _is_automation():
+        return None
     if connection := current_connection.get():
         return connection.user
-    request = current_request.get()
-    user: User | None = request.get(KEY_HASS_USER) if request else None
+    if (request := current_request.get()) is None:
+        return None
+    user: User | None = request.get(KEY_HASS_USER)
+    if user is None:
+        raise failure(BrowseError, "not_allowed")
     return user
+
+
+def _is_automation() -> bool:
+    """Tell whether an automation is at work, be it by a script.
+
+    It inherits the request of whoever sets it off, but acts for whoever wrote it. A script that
+    a user starts acts for that user.
+    """
+    run, scripts = trace_id_get(), script_stack_cv.get()
+    if run is None:
+        return False
+    return run[0].startswith("automation.") or bool(
+        scripts and scripts[0].startswith("automation.")
+    )
 
 
 @callback

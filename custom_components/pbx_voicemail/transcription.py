@@ -1,7 +1,7 @@
 """From speech to text, by what the person already has in Home Assistant."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from homeassistant.components import stt
@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant, split_entity_id
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util.language import matches
 
-from .audio import samples_of
+from .audio import CodecError, pieces_of
 from .failures import failure
 from .recordings import Recording
 
@@ -22,6 +22,10 @@ _SECONDS: Final = 10 * 60
 """How long an engine may take. Half an hour of speech takes one without a GPU that long."""
 
 _CHUNK: Final = 4096
+
+_MOST_CHARACTERS: Final = 10_000
+_JOINERS: Final = "\u200c\u200d"
+"""What joins letters and emoji, or keeps them apart: not to be seen, but to be read by."""
 
 
 async def write_down(
@@ -35,8 +39,10 @@ async def write_down(
     try:
         async with asyncio.timeout(_SECONDS):
             if split_entity_id(engine)[0] == AI_TASK:
-                return await _by_ai_task(hass, recording, media_id, engine, language)
-            return await _by_speech_to_text(hass, recording, engine, language)
+                said = await _by_ai_task(hass, recording, media_id, engine, language)
+            else:
+                said = await _by_speech_to_text(hass, recording, engine, language)
+            return cleaned(said)
     except HomeAssistantError:
         raise
     except TimeoutError as err:
@@ -61,19 +67,20 @@ async def _by_speech_to_text(
     if not entity.check_metadata(metadata):
         raise failure(HomeAssistantError, "engine_audio", engine=engine)
 
-    def read() -> bytes:
-        return samples_of(
-            recording.path.read_bytes(), metadata.sample_rate.value, metadata.channel.value
-        )
+    def read() -> Iterator[bytes]:
+        body = recording.path.read_bytes()
+        return pieces_of(body, metadata.sample_rate.value, metadata.channel.value)
 
     try:
-        samples = await hass.async_add_executor_job(read)
-    except ValueError as err:
+        pieces = await hass.async_add_executor_job(read)
+    except CodecError as err:
         raise failure(HomeAssistantError, "codec_unreadable", codec=recording.sound.codec) from err
-    result = await entity.internal_async_process_audio_stream(metadata, _stream(samples))
+    except ValueError as err:
+        raise failure(HomeAssistantError, "recording_unreadable") from err
+    result = await entity.internal_async_process_audio_stream(metadata, _stream(hass, pieces))
     if result.result is not stt.SpeechResultState.SUCCESS or result.text is None:
         raise failure(HomeAssistantError, "engine_failed", engine=engine)
-    return result.text.strip()
+    return result.text
 
 
 def _metadata(entity: stt.SpeechToTextEntity, language: str, rate: int) -> stt.SpeechMetadata:
@@ -90,10 +97,11 @@ def _metadata(entity: stt.SpeechToTextEntity, language: str, rate: int) -> stt.S
     )
 
 
-async def _stream(samples: bytes) -> AsyncIterator[bytes]:
+async def _stream(hass: HomeAssistant, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     # Engines expect bare samples, as from a microphone: what is WAV about it is in the metadata.
-    for begin in range(0, len(samples), _CHUNK):
-        yield samples[begin : begin + _CHUNK]
+    while piece := await hass.async_add_executor_job(next, pieces, b""):
+        for begin in range(0, len(piece), _CHUNK):
+            yield piece[begin : begin + _CHUNK]
 
 
 async def _by_ai_task(
@@ -119,4 +127,14 @@ async def _by_ai_task(
         blocking=True,
         return_response=True,
     )
-    return str(answer["data"]).strip() if answer else ""
+    return str(answer["data"]) if answer else ""
+
+
+def cleaned(text: str) -> str:
+    """Return a text as one line of what can be shown, cut where nobody would read on."""
+    shown = (
+        character if character.isprintable() or character in _JOINERS else " "
+        for character in text[: 2 * _MOST_CHARACTERS]
+        if character.isprintable() or character in _JOINERS or character.isspace()
+    )
+    return " ".join("".join(shown).split())[:_MOST_CHARACTERS].rstrip()

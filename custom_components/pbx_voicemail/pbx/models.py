@@ -119,10 +119,14 @@ class Mailbox:
         return frozenset(row[0] for row in orjson.loads(self.packed))
 
     def find(self, message_id: str) -> Message | None:
-        """Return a message by its id, without unpacking a mailbox that cannot have it."""
-        if message_id.encode() not in self.packed:
+        """Return a message by its id, without unpacking the others."""
+        begin = self.packed.find(b'["%b"' % message_id.encode())
+        if begin < 0:
             return None
-        return next((message for message in self.messages if message.id == message_id), None)
+        # No text within a row has a quotation mark without a backslash before it.
+        end = self.packed.find(b'],["', begin)
+        message = _unpack(self.extension, orjson.loads(self.packed[begin : end + 1 or -1]))
+        return message if message.id == message_id else None
 
 
 @dataclass(frozen=True, slots=True)
