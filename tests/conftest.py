@@ -1,11 +1,13 @@
 """A simulated PBX over real HTTP, and Home Assistant with the integration connected to it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import chain
 from pathlib import Path
 import re
 import shutil
 from threading import Thread, current_thread
+from types import SimpleNamespace
 from unittest.mock import PropertyMock, patch
 
 from homeassistant.auth.models import Group
@@ -20,6 +22,7 @@ import imageio_ffmpeg
 import pytest
 from pytest_homeassistant_custom_component.common import CLIENT_ID, MockConfigEntry, MockUser
 
+from custom_components.pbx_voicemail import arrivals, pace
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import Mailbox, Message
 
@@ -73,6 +76,33 @@ def entity_registry_enabled_by_default() -> Iterator[None]:
         PropertyMock(return_value=True),
     ):
         yield
+
+
+@pytest.fixture
+def same_ids_in_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the secret that is part of ids, as journals of earlier versions do."""
+    monkeypatch.setattr(arrivals, "token_hex", lambda length: "")
+
+
+@pytest.fixture
+def fast_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the seconds between announcements pass at once, and count them."""
+    passed: list[float] = []
+    really = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        passed.append(seconds)
+        await really(0)
+
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(pace, "now", lambda: sum(passed))
+    return passed
+
+
+@pytest.fixture
+def announced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let thousands of messages be announced at once, where that is not what is tested."""
+    monkeypatch.setattr(pace, "BURST", 1_000_000)
 
 
 @pytest.fixture

@@ -336,10 +336,10 @@ async def test_new_firmware_is_shown(
 
 
 async def test_extension_that_is_removed_while_the_pbx_is_asked(
+    freezer: FrozenDateTimeFactory,
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
 ) -> None:
     await leave(pbx, "105")
     await poll(hass)
@@ -381,6 +381,7 @@ def _devices(registry: dr.DeviceRegistry, entry: MockConfigEntry) -> int:
     return len(dr.async_entries_for_config_entry(registry, entry.entry_id))
 
 
+@pytest.mark.usefixtures("fast_seconds")
 async def test_ever_new_numbers(
     hass: HomeAssistant,
     pbx: Simulator,
@@ -442,27 +443,39 @@ async def test_another_pbx_in_the_place_of_ours(
     assert not ir.async_get(hass).async_get_issue(*issue)
 
 
+@pytest.mark.parametrize("unique_id", ["a09805021987", "192.168.1.2:9011"])
 async def test_another_pbx_at_start(
-    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, unique_id: str
 ) -> None:
-    pbx.serial_number = "b09805021987"
+    """An entry that goes by its address, too, remembers the serial number that it has seen."""
+    hass.config_entries.async_update_entry(entry, unique_id=unique_id)
     await hass.config_entries.async_setup(entry.entry_id)
+    pbx.serial_number = "b09805021987"
+    pbx.requests.clear()
+    await hass.config_entries.async_reload(entry.entry_id)
     assert entry.error_reason_translation_key == "wrong_pbx"
     assert QUERY not in pbx.requests
+
+
+async def test_another_pbx_that_a_person_has_confirmed(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, unique_id=pbx.address)
+    await hass.config_entries.async_setup(entry.entry_id)
+    pbx.serial_number = "b09805021987"
+    form = await entry.start_reconfigure_flow(hass)
+    done = await hass.config_entries.flow.async_configure(form["flow_id"], {"host": pbx.address})
+    assert done["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
 
 
 @pytest.mark.parametrize("serial_number", ["", "a_b", "a09805021987"])
 async def test_serial_number_that_proves_nothing(
     hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, serial_number: str
 ) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
     pbx.serial_number = serial_number
-    await hass.config_entries.async_setup(entry.entry_id)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
-
-
-async def test_pbx_that_was_known_by_its_address(
-    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, unique_id="192.168.1.2:9011")
-    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
     assert state_of(hass, "sensor.reception_101_messages").state == "3"

@@ -100,7 +100,12 @@ async def test_nothing_secret_leaves_the_house(
     for place in (diagnostics, issues):
         assert "127.0.0.1" not in place
     # What a person may have switched on for a report, short of the debug level.
-    told = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        # A busy machine makes it complain of slow tasks.
+        if record.levelno > logging.DEBUG and record.name != "asyncio"
+    ]
     ours = [text for text in told if "pbx_voicemail" in text]
     assert ours
     assert not [text for text in ours if "127.0.0.1" in text]

@@ -10,14 +10,6 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.pbx_voicemail import arrivals
-
-
-@pytest.fixture
-def same_ids_in_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the secret that is part of ids."""
-    monkeypatch.setattr(arrivals, "token_hex", lambda length: "")
-
 
 @pytest.mark.usefixtures("same_ids_in_each_run", "entity_registry_enabled_by_default")
 async def test_every_entity(

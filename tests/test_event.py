@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 from aiohttp import web
@@ -18,8 +17,6 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
     async_fire_time_changed,
 )
-
-from custom_components.pbx_voicemail import pace
 
 from .engines import ENGINE, Ear, connect
 from .faults import FAULTS
@@ -572,21 +569,6 @@ async def test_who_called_is_not_recorded(
 async def _announce_all(hass: HomeAssistant) -> None:
     """Wait until nothing is left to announce; time passes as fast as it can."""
     await hass.async_block_till_done(wait_background_tasks=True)
-
-
-@pytest.fixture
-def fast_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let the seconds between announcements pass at once, and count them."""
-    passed: list[float] = []
-    really = asyncio.sleep
-
-    async def sleep(seconds: float) -> None:
-        passed.append(seconds)
-        await really(0)
-
-    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(pace, "now", lambda: sum(passed))
-    return passed
 
 
 @pytest.mark.parametrize("with_engine", [False, True], ids=["alone", "with transcripts"])

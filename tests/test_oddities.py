@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -159,23 +158,6 @@ async def test_one_box_at_two_addresses(
         )
     assert done["reason"] == "already_configured"
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
-
-
-async def test_serial_number_that_changes(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    connected: MockConfigEntry,
-    device_registry: dr.DeviceRegistry,
-) -> None:
-    """A new main board: the entry goes on, and its devices and entities stay who they are."""
-    before = {state.entity_id: state.state for state in hass.states.async_all()}
-    pbx.serial_number = "b123"
-    await hass.config_entries.async_reload(connected.entry_id)
-    await hass.async_block_till_done()
-    assert {state.entity_id: state.state for state in hass.states.async_all()} == before
-    devices = dr.async_entries_for_config_entry(device_registry, connected.entry_id)
-    assert len(devices) == 5
-    assert [device.serial_number for device in devices if device.serial_number] == ["b123"]
 
 
 async def test_answer_meant_for_another_extension(

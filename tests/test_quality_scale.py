@@ -170,7 +170,7 @@ EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/test_config_flow.py::test_new_token_of_another_pbx",
     ),
     "test-coverage": ("pyproject.toml~fail_under = 98", "scripts/test~--cov"),
-    "devices": ("entity.py::register_devices", "tests/test_init.py::test_devices"),
+    "devices": ("devices.py::register_devices", "tests/test_init.py::test_devices"),
     "diagnostics": (
         "diagnostics.py::async_get_config_entry_diagnostics",
         "tests/test_diagnostics.py::test_nothing_secret_leaves_the_house",

@@ -364,7 +364,11 @@ def _refusal(request: web.Request) -> web.Response:
 
 
 def _beginning(request: web.Request) -> web.Response:
-    return web.Response(body=RECORDED[:3000])
+    """Hang up in the midst of a recording, where nothing but its own header tells its length."""
+    assert request.transport is not None
+    request.transport.write(b"HTTP/1.0 200 OK\r\n\r\n" + RECORDED[:3000])
+    request.transport.close()
+    return web.Response()
 
 
 @pytest.mark.parametrize("fault", [_rubbish, _refusal, _beginning])
@@ -630,7 +634,8 @@ async def test_none_goes_before_it_has_been_sent(
     assert len(await _kept(hass, entry)) == 1
 
 
-async def test_twenty_thousand_messages(
+@pytest.mark.usefixtures("announced_at_once")
+async def test_ten_thousand_messages(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -638,7 +643,7 @@ async def test_twenty_thousand_messages(
     hass_client: ClientSessionGenerator,
 ) -> None:
     """Somebody asks for a hundred of them, and for a hundred that are not there."""
-    crowd(pbx, 20_000)
+    crowd(pbx, 10_000)
     await poll(hass)
     answer = await act(hass, "get_messages", limit=100)
     (path, *_) = paths = _crowd_paths(hass, connected, answer)

@@ -1,6 +1,6 @@
 """Files that can be had again, in a folder of a bounded size."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 import logging
 import os
@@ -68,6 +68,13 @@ class Cache:
                 raise
             self._make_room(path)
             return path
+
+    def rename(self, renamed: Mapping[str, str]) -> None:
+        """Give files other names, old to new."""
+        with self._lock:
+            for path in self._files():
+                if new := renamed.get(path.stem):
+                    path.replace(path.with_stem(new))
 
     def tidy(self) -> None:
         """Let go of what had to stay while it was in use."""

@@ -50,7 +50,7 @@ from .const import (
     CONF_REFUSED,
     DOMAIN,
 )
-from .identity import Identity, identify
+from .identity import Identity, accept_serial_number, identify
 from .options_flow import PbxOptionsFlow, extension_choice
 from .pbx import (
     DEFAULT_PORT,
@@ -288,6 +288,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         entry, identity = self._get_reconfigure_entry(), self._known_identity
         if not identity.may_be(entry):
             return self.async_abort(reason="wrong_pbx")
+        accept_serial_number(self.hass, entry, identity)
         return self.async_update_reload_and_abort(
             entry, title=identity.title, data=self._data | {CONF_DIALECT: identity.dialect}
         )
@@ -320,6 +321,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             if not errors:
                 if not identity.may_be(entry):
                     return self.async_abort(reason="wrong_pbx")
+                accept_serial_number(self.hass, entry, identity)
                 return self.async_update_reload_and_abort(entry, data=data)
         return self.async_show_form(
             step_id=step_id,

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 import logging
-import re
 from time import monotonic
 from typing import TYPE_CHECKING, Final, override
 
@@ -23,6 +22,7 @@ from .arrivals import Arrivals
 from .clock import find_fault
 from .connection import create_client, if_offered
 from .const import CONF_DIALECT, CONF_EXTENSIONS, CONF_REFUSED, DEFAULT_SCAN_INTERVAL, DOMAIN
+from .failures import failure
 from .issues import Issue, report, report_clock, settle
 from .outages import Outages
 from .pbx import (
@@ -38,8 +38,6 @@ from .polled import PbxData, Poll
 from .roster import Roster, read_extension_numbers
 
 _LOGGER = logging.getLogger(__name__)
-
-_ADDRESS: Final = re.compile(r":\d{1,5}$")
 
 _REFUSALS_THAT_COUNT: Final = 3
 _VERIFY_SECONDS: Final = 15 * 60
@@ -216,15 +214,13 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         info = await self._query_device_info()
         if info is None:
             return self.data.info
-        if info.serial_number and is_serial_number_of_another(
-            self.config_entry, info.serial_number
-        ):
+        hub = self.device_of()
+        known = hub.serial_number if hub else None
+        if known and info.serial_number not in (None, known):
             report(self.hass, self.config_entry, Issue.ANOTHER_PBX, severity=IssueSeverity.ERROR)
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="wrong_pbx",
-                retry_after=_VERIFY_SECONDS,
-            )
+            error = failure(UpdateFailed, "wrong_pbx")
+            error.retry_after = _VERIFY_SECONDS
+            raise error
         settle(self.hass, self.config_entry, Issue.ANOTHER_PBX)
         self._outages.model = info.model or self._outages.model
         return info
@@ -299,13 +295,3 @@ def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
         if domain == DOMAIN and name.startswith(prefix):
             return name.removeprefix(prefix)
     return None
-
-
-def is_serial_number_of_another(entry: ConfigEntry, serial_number: str) -> bool:
-    """Tell whether a serial number proves a PBX to be another than that of the entry.
-
-    An entry whose PBX told none when it was added goes by its address.
-    """
-    return entry.unique_id is not None and not (
-        entry.unique_id == serial_number or _ADDRESS.search(entry.unique_id)
-    )

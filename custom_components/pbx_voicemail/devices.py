@@ -68,10 +68,11 @@ class _Devices:
         self._hub_id = hub.id
 
     def _register(self, extension: Extension) -> None:
+        key = "named_extension" if extension.name else "extension"
         self._registry.async_get_or_create(
             config_entry_id=self._entry.entry_id,
             identifiers={(DOMAIN, self._coordinator.unique_id(extension.number))},
-            translation_key="named_extension" if extension.name else "extension",
+            translation_key=key,
             translation_placeholders={"number": extension.number, "name": extension.name or ""},
             via_device_id=self._hub_id,
         )

@@ -141,22 +141,38 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
 
     async def _announce_one_by_one(self) -> None:
         """Announce what is new and what comes meanwhile, each once it is written down."""
+        said: list[Message] = []
         try:
             while news := self._arrivals.news(self.mailbox):
                 deadline = self._transcripts.next_deadline()
                 mailbox, ids = self.mailbox, self.mailbox.ids
                 for arrival in news:
-                    text = await self._text_of(arrival.message, deadline)
-                    await self._pace.wait()
-                    if not self._may_announce:
-                        return
+                    if not self._pace.take(1):
+                        self._note(said)
+                        await self._pace.wait()
                     if self.mailbox is not mailbox:
                         mailbox, ids = self.mailbox, self.mailbox.ids
-                    if arrival.message.id in ids:
-                        self._say(arrival, text)
-                        self._arrivals.note(mailbox, [arrival.message])
+                    if arrival.message.id not in ids:
+                        # It was deleted while others were announced.
+                        continue
+                    if self._transcripts.precede_arrivals:
+                        self._note(said)
+                    text = await self._text_of(arrival.message, deadline)
+                    if not self._may_announce:
+                        return
+                    self._say(arrival, text)
+                    said.append(arrival.message)
+                self._note(said)
         finally:
+            self._note(said)
             self._waiting = None
+
+    @callback
+    def _note(self, said: list[Message]) -> None:
+        """Have it written down, several at a time, that messages were announced."""
+        if said:
+            self._arrivals.note(self.mailbox, said)
+            said.clear()
 
     async def _text_of(self, message: Message, deadline: float) -> str | None:
         if self._transcripts.precede_arrivals:

@@ -6,9 +6,11 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PORT
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 
 from .connection import if_offered, temporary_client
+from .const import DOMAIN
 from .pbx import Address, DeviceInfo, Extension
 
 
@@ -38,6 +40,15 @@ class Identity:
             self.info.serial_number,
             str(known),
         )
+
+
+@callback
+def accept_serial_number(hass: HomeAssistant, entry: ConfigEntry, identity: Identity) -> None:
+    """Let the PBX that a person has just confirmed be the one that the entry is for."""
+    registry = dr.async_get(hass)
+    identifier = DOMAIN, str(entry.unique_id)
+    if hub := registry.async_get_device_by_identifier(identifier, entry.entry_id):
+        registry.async_update_device(hub.id, serial_number=identity.info.serial_number)
 
 
 async def identify(hass: HomeAssistant, data: Mapping[str, Any]) -> Identity:

@@ -16,7 +16,7 @@ class Pace:
 
     def __init__(self) -> None:
         """Begin with a whole burst."""
-        self._left = float(BURST)
+        self._left: float = BURST
         self._counted = now()
 
     def take(self, number: int) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Set as AbstractSet
+from collections.abc import Callable, Container, Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -64,6 +64,7 @@ class Recordings:
 
     async def begin(self) -> None:
         """See what is here from earlier, and drop what has no message any more."""
+        await self.rename(self._coordinator.renamed)
         try:
             names = await self._hass.async_add_executor_job(self._cache.names)
         except OSError as err:
@@ -107,6 +108,15 @@ class Recordings:
                 await self._hass.async_add_executor_job(self._cache.drop, message_ids)
             except OSError as err:
                 _LOGGER.warning("Recordings cannot be deleted: %s", _reason(err))
+
+    async def rename(self, renamed: Mapping[str, str]) -> None:
+        """Follow messages that got other ids, old to new."""
+        if renamed:
+            self.held = {renamed.get(one, one): extension for one, extension in self.held.items()}
+            try:
+                await self._hass.async_add_executor_job(self._cache.rename, renamed)
+            except OSError as err:
+                _LOGGER.warning("Recordings cannot be renamed: %s", _reason(err))
 
     async def _fetch(self, message: Message, turn: asyncio.Semaphore) -> Recording:
         if recording := await self._hass.async_add_executor_job(self._find, message.id):

@@ -53,6 +53,11 @@ class PbxRuntime:
     @callback
     def _tidy(self) -> None:
         before, self._tidied = self._tidied, self.coordinator.data
+        if renamed := self.coordinator.renamed:
+            self.transcripts.rename(renamed)
+            self.coordinator.config_entry.async_create_background_task(
+                self.coordinator.hass, self.recordings.rename(renamed), "pbx_voicemail renaming"
+            )
         held = self.recordings.held | self.transcripts.held
         gone = _gone(held, before, self._tidied)
         # A mailbox that is told as empty may have been lost for a moment.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -95,8 +95,9 @@ class Transcripts:
 
     async def begin(self) -> None:
         """Read what was written down earlier, and drop what has no message any more."""
-        raw, stored = await self._load()
-        data = self._coordinator.data
+        raw, loaded = await self._load()
+        data, renamed = self._coordinator.data, self._coordinator.renamed
+        stored = {renamed.get(message_id, message_id): kept for message_id, kept in loaded.items()}
         self.held = data.extensions_of(stored)
         if stored and not data.mailboxes:
             # The PBX may have lost them for a moment: a later answer will tell.
@@ -191,6 +192,19 @@ class Transcripts:
             del self.held[message_id]
             self._kept.pop(message_id, None)
             self._retries.discard(message_id)
+            self._save_later()
+
+    @callback
+    def rename(self, renamed: Mapping[str, str]) -> None:
+        """Follow messages that got other ids, old to new."""
+        for old in renamed.keys() & self.held.keys():
+            new = renamed[old]
+            extension = self.held[new] = self.held.pop(old)
+            if kept := self._kept.pop(old, None):
+                self._kept[new] = kept
+            elif message := self._coordinator.data.mailbox(extension).find(new):
+                self._retries.discard(old)
+                self._retries.add(message)
             self._save_later()
 
     def _text_or_retry(self, message: Message) -> str | None:
