@@ -450,12 +450,19 @@ async def test_end(
     connected: MockConfigEntry,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """A browser that goes leaves nothing behind."""
+    """A browser that unsubscribes or goes leaves nothing behind."""
     coordinator = connected.runtime_data.coordinator
     before = len(coordinator._listeners)
     client = await hass_ws_client()
     await Card(client).subscribe()
     assert len(coordinator._listeners) == before + 1
     await client.send_json_auto_id({"type": "unsubscribe_events", "subscription": 1})
+    # Told in case it was somebody else who unsubscribed, by a number of an earlier connection.
+    assert (await client.receive_json())["event"] == {"ended": True}
     assert (await client.receive_json())["success"]
+    assert len(coordinator._listeners) == before
+    await Card(client).subscribe()
+    assert len(coordinator._listeners) == before + 1
+    await client.close()
+    await hass.async_block_till_done()
     assert len(coordinator._listeners) == before

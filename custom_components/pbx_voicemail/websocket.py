@@ -163,20 +163,24 @@ class _Subscription:
 
     @callback
     def end(self) -> None:
-        """Stop listening."""
+        """Stop listening, and tell the browser.
+
+        It may not know: the frontend of Home Assistant up to 2026.10 is known to unsubscribe by
+        numbers of an earlier connection, which in this one are those of others.
+        """
         for stop in self._stops:
             stop()
         self._put_off()
         for pbx in self._known.values():
             pbx.stop()
         del self._hass.data[_SUBSCRIPTIONS][self._connection]
+        self._connection.send_event(self._number, {"ended": True})
 
     @callback
     def break_off(self) -> None:
-        """Stop listening, and tell the browser."""
-        self.end()
+        """End before anybody unsubscribes."""
         self._connection.subscriptions.pop(self._number, None)
-        self._connection.send_event(self._number, {"ended": True})
+        self.end()
 
     @callback
     def tell(self) -> None:

@@ -1,125 +1,29 @@
 """A person at a real Home Assistant: sets a PBX up, hears and deletes messages, on any screen."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
 import re
-import shutil
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, expect
 import pytest
-from yarl import URL
 
-from tests.conftest import FIXTURES, INTEGRATION, TOKEN
+from tests.conftest import INTEGRATION, TOKEN
 from tests.demo.__main__ import connect, furnish
-from tests.demo.home import REPOSITORY, Home
-from tests.demo.person import PASSWORD, USER, Person
-from tests.end_to_end import free_port
+from tests.demo.person import Person
 from tests.living import leave
 from tests.simulator import Simulator, Spool
-from tests.simulator.__main__ import EXTENSIONS
 from tests.simulator.fill import fill
 
-SCREENSHOTS = REPOSITORY / "screenshots"
+from .visit import Visit, home_at, visit_of
+
 EVENT = "/api/states/event.extension_104_new_message"
 HOSTILE = '"<img src=x onerror=window.hacked=1>" <+4930123456>'
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
-
-
-@pytest.fixture
-async def mailboxes(tmp_path: Path) -> Spool:
-    """Copy the recorded mailboxes."""
-    await asyncio.to_thread(shutil.copytree, FIXTURES / "asterisk-voicemail", tmp_path / "spool")
-    return Spool(tmp_path / "spool")
-
-
-@pytest.fixture
-async def uc501(mailboxes: Spool, socket_enabled: None) -> AsyncIterator[Simulator]:
-    """Run a PBX in the time zone of the demo's Home Assistant."""
-    async with Simulator(mailboxes, extensions=EXTENSIONS, token=TOKEN, names=True) as pbx:
-        yield pbx
-
-
-@dataclass
-class Visit:
-    """A browser at a Home Assistant, and the person in front of it."""
-
-    page: Page
-    person: Person
-    url: URL
-    complaints: list[str]
-
-    @property
-    def card(self) -> Locator:
-        return self.page.locator("pbx-voicemail-card")
-
-    def row(self, caller: str) -> Locator:
-        return self.card.get_by_role("listitem").filter(has_text=caller).first
-
-    async def open(self, path: str = "") -> None:
-        """Go to a page, and sign in if that is asked for."""
-        await self.page.goto(f"{self.url}{path}")
-        name = self.page.locator("input[name=username]")
-        await name.or_(self.page.locator("home-assistant-main")).first.wait_for()
-        if await name.is_visible():
-            await name.fill(USER)
-            await self.page.locator("input[name=password]").fill(PASSWORD)
-            await self.page.keyboard.press("Enter")
-            await self.page.locator("home-assistant-main").wait_for()
-
-    async def look(self, name: str) -> None:
-        """Keep a picture of what is seen."""
-        await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
-        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-    async def poll(self) -> None:
-        """Have the PBX asked now."""
-        await self.person.post(
-            "/api/services/homeassistant/update_entity", entity_id="sensor.uc501_messages"
-        )
-
-
-@asynccontextmanager
-async def _visit(browser: Browser, home: Home, person: Person, **look: Any) -> AsyncIterator[Visit]:
-    context = await browser.new_context(**look)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda line: (
-            complaints.append(line.text)
-            if line.type == "error" and "Failed to load resource" not in line.text
-            else None
-        ),
-    )
-    try:
-        yield Visit(page, person, home.url, complaints)
-    except BaseException:
-        await page.screenshot(path=SCREENSHOTS / "failed.png")
-        raise
-    finally:
-        await context.close()
-    assert complaints == []
-
-
-@asynccontextmanager
-async def _home(config: Path) -> AsyncIterator[tuple[Home, Person]]:
-    await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
-    home = Home(config, free_port())
-    async with Person(home.url) as person:
-        try:
-            await home.start(person)
-            yield home, person
-        finally:
-            await home.stop()
 
 
 async def test_from_the_dialog_to_an_empty_inbox(
@@ -127,8 +31,8 @@ async def test_from_the_dialog_to_an_empty_inbox(
 ) -> None:
     """All that a new user does, with the mouse and the keyboard."""
     async with (
-        _home(tmp_path / "home") as (home, person),
-        _visit(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
+        home_at(tmp_path / "home") as (home, person),
+        visit_of(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
     ):
         page = visit.page
         await visit.open("/_my_redirect/config_flow_start?domain=pbx_voicemail")
@@ -272,11 +176,11 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
     """Nothing is cut off, unreadable or unnamed, and what a caller is called stays text."""
     for minutes, caller in enumerate((HOSTILE, '"Script" <javascript:alert(1)>')):
         await leave(uc501, "101", caller, received=datetime.now(UTC) - timedelta(minutes=minutes))
-    async with _home(tmp_path / "home") as (home, person):
+    async with home_at(tmp_path / "home") as (home, person):
         await connect(person, uc501.address)
         await furnish(person)
         for name, (look, language) in LOOKS.items():
-            async with _visit(browser, home, person, **look) as visit:
+            async with visit_of(browser, home, person, **look) as visit:
                 await visit.page.add_init_script(
                     f"localStorage.setItem('selectedLanguage', '\"{language}\"')"
                 )
@@ -335,8 +239,8 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
     await asyncio.to_thread(_fill, spool, tmp_path, 20)
     async with (
         Simulator(spool, token=TOKEN, names=True) as pbx,
-        _home(tmp_path / "home") as (home, person),
-        _visit(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
+        home_at(tmp_path / "home") as (home, person),
+        visit_of(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
     ):
         await connect(person, pbx.address)
         await furnish(person)

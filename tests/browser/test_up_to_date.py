@@ -1,0 +1,189 @@
+"""A dashboard that stays open shows the truth, or says that it does not."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, expect
+import pytest
+
+from tests.demo.__main__ import connect, furnish
+from tests.demo.home import Home
+from tests.demo.person import Person
+from tests.living import leave
+from tests.simulator import Simulator
+
+from .visit import Visit, home_at, visit_of
+
+PAGE = "/demo-voicemail/voicemail"
+STALE = "Not up to date since"
+COUNT_SUBSCRIPTIONS = (
+    "document.querySelector('home-assistant').hass.connection.socket.subscriptions.size"
+)
+REMEMBER_SUBSCRIPTIONS = """
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (data) {
+        const { id, type, subscription } = JSON.parse(data);
+        if (!this.subscriptions) {
+            this.subscriptions = new Set();
+            this.addEventListener("message", ({ data }) => {
+                for (const { id, success } of [JSON.parse(data)].flat()) {
+                    if (success === false) this.subscriptions.delete(id);
+                }
+            });
+        }
+        if (type === "pbx_voicemail/messages/subscribe") this.subscriptions.add(id);
+        if (type === "unsubscribe_events") this.subscriptions.delete(subscription);
+        return send.call(this, data);
+    };
+"""
+SLOW_SECONDS = 8
+"""For how long Home Assistant answers already, while the integration is not set up yet."""
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+async def test_catches_up(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
+    """After a lost connection, a reload, a quick restart and a slow one, without being touched."""
+    async with home_at(tmp_path / "home") as (home, person):
+        await connect(person, uc501.address)
+        await furnish(person)
+        async with visit_of(
+            browser, home, person, viewport={"width": 1280, "height": 800}
+        ) as visit:
+            await visit.page.add_init_script(REMEMBER_SUBSCRIPTIONS)
+            await visit.open(PAGE)
+            await expect(visit.card.get_by_role("listitem")).to_have_count(7)
+            await _lost_connection(visit, uc501)
+            await _reload(visit, uc501)
+            await _subscribes_once(visit)
+            home.is_new = False
+            await _restart(visit, home, person, uc501)
+            await _slow_restart(tmp_path, visit, home, person, uc501, browser)
+            # A console tells of connections that are lost; nothing else may go wrong.
+            visit.complaints[:] = [line for line in visit.complaints if not _is_of_the_outage(line)]
+
+
+def _is_of_the_outage(line: str) -> bool:
+    return "WebSocket connection" in line or "ERR_CONNECTION" in line or "Connection lost" in line
+
+
+async def _arrives(visit: Visit, uc501: Simulator, caller: str) -> None:
+    """See a message come, soon after the PBX has it."""
+    await leave(uc501, "104", f'"{caller}" <4711>', received=datetime.now(UTC))
+    await visit.poll()
+    await expect(visit.row(caller)).to_be_visible(timeout=10_000)
+
+
+async def _lost_connection(visit: Visit, uc501: Simulator) -> None:
+    await leave(uc501, "104", '"While away" <4711>', received=datetime.now(UTC))
+    await visit.page.evaluate(
+        "document.querySelector('home-assistant').hass.connection.socket.close()"
+    )
+    await visit.poll()
+    await expect(visit.row("While away")).to_be_visible()
+    await expect(visit.card.get_by_text(STALE)).to_have_count(0)
+    await _arrives(visit, uc501, "After it")
+
+
+async def _reload(visit: Visit, uc501: Simulator) -> None:
+    (entry,) = await visit.person.get("/api/config/config_entries/entry?domain=pbx_voicemail")
+    await visit.person.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload")
+    await _arrives(visit, uc501, "Reloaded")
+    await expect(visit.card.get_by_text("unavailable")).to_have_count(0)
+
+
+async def _subscribes_once(visit: Visit) -> None:
+    """Cards that come and go leave one subscription behind, or none."""
+    await _expect_subscriptions(visit, 1)
+    for pause in "", "await 0; await 0;", "await new Promise(requestAnimationFrame);":
+        await visit.card.evaluate(
+            "async card => { const home = card.parentNode; for (let n = 0; n < 5; n++) {"
+            f" card.remove(); {pause} home.append(card) }} }}"
+        )
+        await _expect_subscriptions(visit, 1)
+    home = await visit.card.evaluate_handle("card => card.parentNode")
+    card = await visit.card.evaluate_handle("card => { card.remove(); return card }")
+    await _expect_subscriptions(visit, 0)
+    await home.evaluate("(home, card) => home.append(card)", card)
+    await expect(visit.row("Reloaded")).to_be_visible()
+
+
+async def _expect_subscriptions(visit: Visit, count: int) -> None:
+    await visit.page.wait_for_timeout(500)
+    assert await visit.page.evaluate(COUNT_SUBSCRIPTIONS) == count
+
+
+async def _restart(visit: Visit, home: Home, person: Person, uc501: Simulator) -> None:
+    """What came and what went meanwhile is seen; until then, the card says since when it is stale."""
+    await home.stop()
+    await expect(visit.card.get_by_text(STALE)).to_be_visible()
+    await expect(visit.row("7001")).to_be_visible()
+    await expect(visit.row("7001").get_by_role("button", name="Play")).to_be_disabled()
+    await _look_stale(visit)
+    await leave(uc501, "104", '"Restarted" <4711>', received=datetime.now(UTC))
+    uc501.spool.delete("101", "msg0000")
+    await home.start(person)
+    await expect(visit.row("Restarted")).to_be_visible(timeout=30_000)
+    await expect(visit.row("7001")).to_have_count(0)
+    await expect(visit.card.get_by_text(STALE)).to_have_count(0)
+    await expect(visit.row("Restarted").get_by_role("button", name="Play")).to_be_enabled()
+    await _expect_subscriptions(visit, 1)
+    await _arrives(visit, uc501, "Later")
+
+
+async def _look_stale(visit: Visit) -> None:
+    """Keep pictures of it, and make sure that nothing is cut off."""
+    await visit.look("stale-light")
+    await visit.page.emulate_media(color_scheme="dark")
+    await visit.look("stale-dark")
+    await visit.page.set_viewport_size({"width": 360, "height": 740})
+    await visit.look("stale-phone")
+    assert await visit.card.evaluate(
+        "card => [...card.shadowRoot.querySelectorAll('*')]"
+        ".every(part => part.scrollWidth <= card.clientWidth)"
+    )
+    await visit.page.emulate_media(color_scheme="light")
+    await visit.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+async def _slow_restart(
+    tmp_path: Path, visit: Visit, home: Home, person: Person, uc501: Simulator, browser: Browser
+) -> None:
+    """The same where Home Assistant answers long before it knows the integration.
+
+    A page that is opened then has to come to itself as well, though it has kept nothing.
+    """
+    await home.stop()
+    # The integration waits for FFmpeg's, which asks for its version first.
+    slow = tmp_path / "slow_ffmpeg"
+    slow.write_text(
+        f'#!/bin/sh\n[ "$1" = -version ] && sleep {SLOW_SECONDS}\nexec {home.ffmpeg} "$@"\n'
+    )
+    slow.chmod(0o755)
+    home.ffmpeg = str(slow)
+    await leave(uc501, "104", '"Slowly" <4711>', received=datetime.now(UTC))
+    starting = asyncio.create_task(home.start(person))
+    await _wait_for_socket(visit.page)
+    await expect(visit.card.get_by_text(STALE)).to_be_visible()
+    await expect(visit.row("Later")).to_be_visible()
+    async with visit_of(browser, home, person, viewport={"width": 360, "height": 740}) as early:
+        await early.page.add_init_script("localStorage.setItem('selectedLanguage', '\"ar\"')")
+        await early.open(PAGE)
+        assert not starting.done()
+        assert await early.page.evaluate("customElements.get('pbx-voicemail-card')") is None
+        await starting
+        await expect(visit.row("Slowly")).to_be_visible(timeout=30_000)
+        await expect(visit.card.get_by_text(STALE)).to_have_count(0)
+        await expect(early.row("Slowly")).to_be_visible(timeout=30_000)
+        await early.look("early")
+        await home.stop()
+        await expect(early.card.get_by_text("غير محدَّث منذ")).to_be_visible()
+        await early.look("stale-right-to-left")
+        early.complaints.clear()
+
+
+async def _wait_for_socket(page: Page) -> None:
+    await page.wait_for_function(
+        "document.querySelector('home-assistant').hass.connection.connected", timeout=60_000
+    )
