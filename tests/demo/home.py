@@ -62,15 +62,11 @@ class Home:
         components: Path = REPOSITORY / "custom_components",
         configuration: str = "",
     ) -> None:
-        """Take a folder, which need not exist, a free port, where custom components are, and more YAML.
-
-        `ffmpeg` is the FFmpeg it uses, to be set before it starts.
-        """
+        """Take a folder, which need not exist, a free port, where custom components are, and YAML."""
         self.url = URL.build(scheme="http", host="127.0.0.1", port=port)
         self.is_new = not (config / "configuration.yaml").exists()
         self._config = config
         self._components = components
-        self.ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
         self._configuration = configuration
         self._process: Process | None = None
 
@@ -127,7 +123,7 @@ class Home:
         storage = self._config / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
         (self._config / "configuration.yaml").write_text(
-            _CONFIGURATION.format(ffmpeg=self.ffmpeg) + self._configuration
+            _CONFIGURATION.format(ffmpeg=imageio_ffmpeg.get_ffmpeg_exe()) + self._configuration
         )
         if self.is_new:
             (self._config / "automations.yaml").write_text("[]")

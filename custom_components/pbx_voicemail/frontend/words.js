@@ -94,8 +94,12 @@ export function reason(error) {
   }
   for (const [key, template] of Object.entries(failures.english)) {
     const names = [...template.matchAll(/{(\w+)}/g)].map(([, name]) => name);
-    const literal = template.split(/{\w+}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-    const blanks = new RegExp(`^${literal.join("(.*)")}$`, "s").exec(error?.message)?.slice(1);
+    // Home Assistant leaves out the full stop at the end.
+    const literal = template
+      .replace(/\.$/, "")
+      .split(/{\w+}/)
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+    const blanks = new RegExp(`^${literal.join("(.*)")}\\.?$`, "s").exec(error?.message)?.slice(1);
     if (blanks) return fill(failures.theirs[key] ?? "", Object.fromEntries(names.map((name, i) => [name, blanks[i]])));
   }
   return text("card_failed");
