@@ -1,6 +1,7 @@
 """A person at a real Home Assistant: sets a PBX up, hears and deletes messages, on any screen."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
@@ -8,7 +9,7 @@ import re
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 import pytest
 
 from tests.conftest import INTEGRATION, TOKEN
@@ -52,6 +53,7 @@ async def test_from_the_dialog_to_an_empty_inbox(
         await _hear(visit)
         await _one_at_a_time(visit)
         await _delete(visit, uc501)
+        await _hours(visit)
         await _search(visit)
         await _arrival(visit, uc501)
         await _outage(visit, uc501)
@@ -115,6 +117,32 @@ async def _delete(visit: Visit, uc501: Simulator) -> None:
     await visit.page.keyboard.press("Enter")
     await expect(visit.row("Ann")).to_have_count(0, timeout=10_000)
     assert len(uc501.spool.messages("101")) == 2
+
+
+async def _hours(visit: Visit) -> None:
+    """Midnight and noon are called by the clock that the user has chosen, in any language."""
+    told = await visit.page.evaluate(
+        """async languages => {
+            const { name } = performance.getEntriesByType("resource")
+                .findLast(({ name }) => name.endsWith("/words.js"));
+            const { Dates } = await import(name);
+            const tell = (language, time_format) => new Dates({
+                locale: { language, time_format, number_format: "language", time_zone: "server" },
+                config: { time_zone: "UTC" },
+            }).time;
+            return languages.map(language => ["24", "12"].map(format => [
+                tell(language, format).resolvedOptions().hourCycle,
+                tell(language, format).format(new Date("2026-11-26T00:05Z")),
+                tell(language, format).format(new Date("2026-11-26T12:05Z")),
+            ]));
+        }""",
+        [file.stem for file in sorted((INTEGRATION / "translations").glob("*.json"))],
+    )
+    for (full, midnight, noon), (half, *twelves) in told:
+        assert (full, half) == ("h23", "h12")
+        assert "24" not in midnight
+        assert "12" in noon or not noon.isascii()
+        assert not any(re.search(r"(?<!\d)0?0[:.]05", twelve) for twelve in twelves)
 
 
 async def _search(visit: Visit) -> None:
@@ -281,6 +309,103 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
             await listed.evaluate("list => list.scrollBy(0, 600)")
             await visit.page.wait_for_timeout(16)
         longest = await visit.page.evaluate("window.longest")
+        await _play_on(visit)
         await visit.look("thousand")
         # For whoever measures; beside other tests these say nothing.
         print(f"first row after {first:.0f} ms, longest task {longest:.0f} ms")
+
+
+async def _play_on(visit: Visit) -> None:
+    """While one plays, nobody looks through all the others four times a second."""
+    await visit.page.evaluate(
+        """() => {
+            window.looks = window.ticks = 0;
+            for (const name of ["filter", "sort", "map"]) {
+                const { [name]: original } = Array.prototype;
+                Array.prototype[name] = function (...given) {
+                    if (this.length > 500) window.looks += 1;
+                    return original.apply(this, given);
+                };
+            }
+            const values = Map.prototype.values;
+            Map.prototype.values = function () {
+                if (this.size > 500) window.looks += 1;
+                return values.call(this);
+            };
+            const dispatch = EventTarget.prototype.dispatchEvent;
+            EventTarget.prototype.dispatchEvent = function (event) {
+                if (event.type === "tick" || event.type === "change") window.ticks += 1;
+                return dispatch.call(this, event);
+            };
+        }"""
+    )
+    row = visit.card.get_by_role("listitem").first
+    await row.get_by_role("button", name="Play").click()
+    await expect(row.get_by_role("slider")).to_be_visible()
+    await expect(row.get_by_role("slider")).to_be_hidden(timeout=15_000)
+    assert await visit.page.evaluate("window.ticks") >= 5
+    assert await visit.page.evaluate("window.looks") == 0
+
+
+async def test_deletes_before_it_goes(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
+    """What is said to be deleted is deleted, though nobody stays until it can not be undone."""
+    async with home_at(tmp_path / "home") as (home, person):
+        await connect(person, uc501.address)
+        await furnish(person)
+        for caller, go in LEAVINGS.items():
+            async with visit_of(browser, home, person) as visit:
+                await visit.open()
+                before = await _count(uc501)
+                await visit.row(caller).get_by_role("button", name="Delete").click()
+                await expect(visit.row(caller).get_by_role("button", name="Undo")).to_be_visible()
+                assert await _count(uc501) == before
+                await go(visit.page)
+                # Sooner than it would be without going.
+                async with asyncio.timeout(3):
+                    while await _count(uc501) == before:
+                        await asyncio.sleep(0.05)
+                assert await _count(uc501) == before - 1
+
+
+async def _count(uc501: Simulator) -> int:
+    def count() -> int:
+        return sum(len(uc501.spool.messages(number)) for number in ("101", "102", "103"))
+
+    return await asyncio.to_thread(count)
+
+
+async def _close(page: Page) -> None:
+    await page.close(run_before_unload=True)
+
+
+async def _close_at_once(page: Page) -> None:
+    await page.close()
+
+
+async def _go_elsewhere(page: Page) -> None:
+    await page.goto("about:blank")
+
+
+async def _reload(page: Page) -> None:
+    await page.reload(wait_until="commit")
+
+
+async def _open_another_view(page: Page) -> None:
+    await page.get_by_role("link", name="Map").click()
+
+
+async def _put_away(page: Page) -> None:
+    await page.evaluate(
+        "() => { Object.defineProperty(document, 'hidden', { get: () => true });"
+        " document.dispatchEvent(new Event('visibilitychange')) }"
+    )
+
+
+LEAVINGS: dict[str, Callable[[Page], Awaitable[None]]] = {
+    "7001": _close,
+    "Ann": _go_elsewhere,
+    "张伟": _reload,
+    "anonymous": _open_another_view,
+    "Bob": _put_away,
+    "Gate": _close_at_once,
+}

@@ -65,6 +65,7 @@ async def _without_a_touch(visit: Visit, pbx: _SlowSimulator) -> None:
     await play.evaluate(f"button => setTimeout(() => button.click(), {(TOUCH_SECONDS + 1) * 1000})")
     await asyncio.sleep(TOUCH_SECONDS + 5)
     await expect(visit.row("7001")).to_contain_text("Zum Anhören erneut auf Abspielen drücken")
+    await visit.row("7001").scroll_into_view_if_needed()
     await visit.look("touch-again")
     pbx.patience = 60
     await play.tap()
