@@ -4,10 +4,12 @@ import asyncio
 from datetime import UTC, datetime
 import json
 from pathlib import Path
+import shutil
 
 from playwright.async_api import Browser, Page, expect
 import pytest
 
+from custom_components.pbx_voicemail.card import STABLE_URL
 from tests.conftest import INTEGRATION
 from tests.demo.__main__ import connect, furnish
 from tests.demo.home import Home
@@ -222,3 +224,48 @@ async def _wait_for_socket(page: Page) -> None:
     await page.wait_for_function(
         "document.querySelector('home-assistant').hass.connection.connected", timeout=60_000
     )
+
+
+async def test_update_of_dashboards_in_yaml(
+    tmp_path: Path, browser: Browser, uc501: Simulator
+) -> None:
+    """Their address of the card stays the same, and yet the first load after an update has the new one.
+
+    Though the frontend's service worker, which works on localhost, keeps what it was given.
+    """
+    components = tmp_path / "custom_components"
+    await asyncio.to_thread(shutil.copytree, INTEGRATION, components / INTEGRATION.name)
+    resources = f"[{{url: {STABLE_URL}, type: module}}]"
+    async with home_at(
+        tmp_path / "home",
+        components=components,
+        configuration=f"lovelace:\n  resource_mode: yaml\n  resources: {resources}\n",
+    ) as (home, person):
+        await connect(person, uc501.address)
+        await furnish(person)
+        home.is_new = False
+        async with visit_of(browser, home, person) as visit:
+            visit.url = home.url.with_host("localhost")
+            await visit.open(PAGE)
+            await expect(visit.card.locator("h2")).to_have_text("Voicemail")
+            await visit.page.wait_for_function("navigator.serviceWorker.controller")
+            # The frontend loads itself anew then; and once more, all of it through the service worker.
+            await visit.page.wait_for_timeout(2000)
+            await visit.open(PAGE)
+            await expect(visit.card.locator("h2")).to_have_text("Voicemail")
+            kept = await visit.page.evaluate(
+                "caches.open('file-cache').then(cache => cache.keys())"
+                ".then(keys => keys.map(({ url }) => url))"
+            )
+            assert not any(url.endswith(STABLE_URL) for url in kept)
+            await home.stop()
+            await asyncio.to_thread(_update, components / INTEGRATION.name / "frontend")
+            await home.start(person)
+            await visit.page.reload()
+            await expect(visit.card.locator("h2")).to_have_text("Version 2")
+            visit.complaints[:] = [line for line in visit.complaints if not _is_of_the_outage(line)]
+
+
+def _update(frontend: Path) -> None:
+    card = frontend / "pbx-voicemail-card.js"
+    card.write_text(card.read_text().replace('text("card_title")', '"Version 2"'))
