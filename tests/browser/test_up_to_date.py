@@ -74,6 +74,8 @@ async def test_catches_up(tmp_path: Path, browser: Browser, uc501: Simulator) ->
             await _lost_connection(visit, uc501)
             await _reload(visit, uc501)
             await _unsubscribed(visit, uc501)
+            await _silence(visit)
+            await _texts_that_fail(browser, home, person)
             await _subscribes_once(visit)
             home.is_new = False
             await _restart(visit, home, person, uc501)
@@ -93,8 +95,9 @@ def _add_slow(components: Path) -> None:
 
 
 def _is_of_the_outage(line: str) -> bool:
-    """Tell what the frontend complains of itself: what it cannot subscribe or unsubscribe."""
-    return line in {"Object", "3"} or "WebSocket connection" in line or "ERR_CONNECTION" in line
+    """Tell what the frontend complains of itself: what it cannot load, subscribe or unsubscribe."""
+    own = "WebSocket connection", "ERR_CONNECTION", "/frontend_latest/"
+    return line in {"Object", "3"} or any(part in line for part in own)
 
 
 async def _arrives(visit: Visit, uc501: Simulator, caller: str) -> None:
@@ -131,6 +134,41 @@ async def _unsubscribed(visit: Visit, uc501: Simulator) -> None:
         " return connection.sendMessagePromise({ type: 'unsubscribe_events', subscription }) }"
     )
     await _arrives(visit, uc501, "Unsubscribed")
+
+
+async def _silence(visit: Visit) -> None:
+    """After sleep a connection may be dead, and not know it: nothing is lost, nothing is answered."""
+    await visit.page.evaluate(
+        "() => { const { socket } = document.querySelector('home-assistant').hass.connection;"
+        " socket.send = () => {}; window.dispatchEvent(new Event('online')) }"
+    )
+    await expect(visit.card.get_by_text(STALE)).to_be_visible(timeout=10_000)
+    await visit.page.evaluate(
+        "() => { const { socket } = document.querySelector('home-assistant').hass.connection;"
+        " delete socket.send; window.dispatchEvent(new Event('online')) }"
+    )
+    await expect(visit.card.get_by_text(STALE)).to_have_count(0)
+
+
+async def _texts_that_fail(browser: Browser, home: Home, person: Person) -> None:
+    """While Home Assistant starts it may refuse to tell them, or know of none."""
+    async with visit_of(browser, home, person) as visit:
+        await visit.page.add_init_script(
+            """
+            const send = WebSocket.prototype.send;
+            let refusals = 6;
+            WebSocket.prototype.send = function (data) {
+                const message = JSON.parse(data);
+                if (message.integration?.includes?.("pbx_voicemail") && refusals-- > 0) {
+                    if (refusals > 2) message.type = "unknown";
+                    else message.integration = [];
+                }
+                return send.call(this, JSON.stringify(message));
+            };
+            """
+        )
+        await visit.open(PAGE)
+        await expect(visit.card.locator("h2")).to_have_text("Voicemail", timeout=10_000)
 
 
 async def _subscribes_once(visit: Visit) -> None:
@@ -176,6 +214,7 @@ async def _look_stale(visit: Visit) -> None:
     """Keep pictures of it, and make sure that nothing is cut off."""
     await visit.look("stale-light")
     await visit.page.emulate_media(color_scheme="dark")
+    await visit.page.wait_for_timeout(500)  # for colors to fade over
     await visit.look("stale-dark")
     await visit.page.set_viewport_size({"width": 360, "height": 740})
     await visit.look("stale-phone")
