@@ -96,7 +96,7 @@ def _add_slow(components: Path) -> None:
 
 def _is_of_the_outage(line: str) -> bool:
     """Tell what the frontend complains of itself: what it cannot load, subscribe or unsubscribe."""
-    own = "WebSocket connection", "ERR_CONNECTION", "/frontend_latest/"
+    own = "WebSocket connection", "ERR_CONNECTION", "to system log"
     return line in {"Object", "3"} or any(part in line for part in own)
 
 
