@@ -36,6 +36,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Connect to one PBX."""
+    # First: the card is there to say so if the PBX cannot be reached.
+    await offer_card(hass)
     coordinator = PbxCoordinator(hass, entry, await time_zone_of(entry.options))
     try:
         await coordinator.async_config_entry_first_refresh()
@@ -47,7 +49,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     await entry.runtime_data.begin()
     register_devices(coordinator)
     await hass.config_entries.async_forward_entry_setups(entry, _PLATFORMS)
-    await offer_card(hass)
     return True
 
 

@@ -1,10 +1,16 @@
 """The machine's own Chromium, driven from outside."""
 
+import asyncio
 from collections.abc import AsyncIterator
 import os
+from pathlib import Path
 import shutil
 
 import pytest
+
+from tests.conftest import FIXTURES, TOKEN
+from tests.simulator import Simulator, Spool
+from tests.simulator.__main__ import EXTENSIONS
 
 try:
     from playwright.async_api import Browser, async_playwright
@@ -28,12 +34,38 @@ def chromium() -> str:
 
 @pytest.fixture
 async def browser(chromium: str, socket_enabled: None) -> AsyncIterator[Browser]:
-    """Run the browser, which plays sound without waiting for a click."""
+    """Run the browser."""
+    async with (
+        async_playwright() as playwright,
+        await playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        ) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+async def strict_browser(chromium: str, socket_enabled: None) -> AsyncIterator[Browser]:
+    """Run the browser as Home Assistant's Android app does by default: each sound needs a touch."""
     async with (
         async_playwright() as playwright,
         await playwright.chromium.launch(
             executable_path=chromium,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+            args=["--no-sandbox", "--autoplay-policy=user-gesture-required"],
         ) as browser,
     ):
         yield browser
+
+
+@pytest.fixture
+async def mailboxes(tmp_path: Path) -> Spool:
+    """Copy the recorded mailboxes."""
+    await asyncio.to_thread(shutil.copytree, FIXTURES / "asterisk-voicemail", tmp_path / "spool")
+    return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+async def uc501(mailboxes: Spool, socket_enabled: None) -> AsyncIterator[Simulator]:
+    """Run a PBX in the time zone of the demo's Home Assistant."""
+    async with Simulator(mailboxes, extensions=EXTENSIONS, token=TOKEN, names=True) as pbx:
+        yield pbx

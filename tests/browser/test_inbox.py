@@ -1,125 +1,42 @@
 """A person at a real Home Assistant: sets a PBX up, hears and deletes messages, on any screen."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
 import re
-import shutil
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Page, expect
 import pytest
-from yarl import URL
 
-from tests.conftest import FIXTURES, INTEGRATION, TOKEN
+from tests.conftest import INTEGRATION, TOKEN
 from tests.demo.__main__ import connect, furnish
-from tests.demo.home import REPOSITORY, Home
-from tests.demo.person import PASSWORD, USER, Person
-from tests.end_to_end import free_port
+from tests.demo.person import Person
 from tests.living import leave
 from tests.simulator import Simulator, Spool
-from tests.simulator.__main__ import EXTENSIONS
 from tests.simulator.fill import fill
 
-SCREENSHOTS = REPOSITORY / "screenshots"
+from .visit import Visit, home_at, visit_of
+
 EVENT = "/api/states/event.extension_104_new_message"
+NO_NUMBERS = {
+    "Script": "javascript:alert(1)",
+    "Divert": "*21*0900123456#",
+    "Hidden": "#31#09001",
+    "Menu": "**04*1234*1234#",
+    "Dots": "..--..",
+    "Letters": "tel:112",
+    "Wide": "１２３４５６",
+    "Arabic": "١٢٣٤٥٦",
+    "Digit": "+7",
+    "Middle": "12+34",
+}
 HOSTILE = '"<img src=x onerror=window.hacked=1>" <+4930123456>'
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
-
-
-@pytest.fixture
-async def mailboxes(tmp_path: Path) -> Spool:
-    """Copy the recorded mailboxes."""
-    await asyncio.to_thread(shutil.copytree, FIXTURES / "asterisk-voicemail", tmp_path / "spool")
-    return Spool(tmp_path / "spool")
-
-
-@pytest.fixture
-async def uc501(mailboxes: Spool, socket_enabled: None) -> AsyncIterator[Simulator]:
-    """Run a PBX in the time zone of the demo's Home Assistant."""
-    async with Simulator(mailboxes, extensions=EXTENSIONS, token=TOKEN, names=True) as pbx:
-        yield pbx
-
-
-@dataclass
-class Visit:
-    """A browser at a Home Assistant, and the person in front of it."""
-
-    page: Page
-    person: Person
-    url: URL
-    complaints: list[str]
-
-    @property
-    def card(self) -> Locator:
-        return self.page.locator("pbx-voicemail-card")
-
-    def row(self, caller: str) -> Locator:
-        return self.card.get_by_role("listitem").filter(has_text=caller).first
-
-    async def open(self, path: str = "") -> None:
-        """Go to a page, and sign in if that is asked for."""
-        await self.page.goto(f"{self.url}{path}")
-        name = self.page.locator("input[name=username]")
-        await name.or_(self.page.locator("home-assistant-main")).first.wait_for()
-        if await name.is_visible():
-            await name.fill(USER)
-            await self.page.locator("input[name=password]").fill(PASSWORD)
-            await self.page.keyboard.press("Enter")
-            await self.page.locator("home-assistant-main").wait_for()
-
-    async def look(self, name: str) -> None:
-        """Keep a picture of what is seen."""
-        await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
-        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-    async def poll(self) -> None:
-        """Have the PBX asked now."""
-        await self.person.post(
-            "/api/services/homeassistant/update_entity", entity_id="sensor.uc501_messages"
-        )
-
-
-@asynccontextmanager
-async def _visit(browser: Browser, home: Home, person: Person, **look: Any) -> AsyncIterator[Visit]:
-    context = await browser.new_context(**look)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda line: (
-            complaints.append(line.text)
-            if line.type == "error" and "Failed to load resource" not in line.text
-            else None
-        ),
-    )
-    try:
-        yield Visit(page, person, home.url, complaints)
-    except BaseException:
-        await page.screenshot(path=SCREENSHOTS / "failed.png")
-        raise
-    finally:
-        await context.close()
-    assert complaints == []
-
-
-@asynccontextmanager
-async def _home(config: Path) -> AsyncIterator[tuple[Home, Person]]:
-    await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
-    home = Home(config, free_port())
-    async with Person(home.url) as person:
-        try:
-            await home.start(person)
-            yield home, person
-        finally:
-            await home.stop()
 
 
 async def test_from_the_dialog_to_an_empty_inbox(
@@ -127,8 +44,8 @@ async def test_from_the_dialog_to_an_empty_inbox(
 ) -> None:
     """All that a new user does, with the mouse and the keyboard."""
     async with (
-        _home(tmp_path / "home") as (home, person),
-        _visit(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
+        home_at(tmp_path / "home") as (home, person),
+        visit_of(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
     ):
         page = visit.page
         await visit.open("/_my_redirect/config_flow_start?domain=pbx_voicemail")
@@ -148,6 +65,7 @@ async def test_from_the_dialog_to_an_empty_inbox(
         await _hear(visit)
         await _one_at_a_time(visit)
         await _delete(visit, uc501)
+        await _hours(visit)
         await _search(visit)
         await _arrival(visit, uc501)
         await _outage(visit, uc501)
@@ -213,6 +131,38 @@ async def _delete(visit: Visit, uc501: Simulator) -> None:
     assert len(uc501.spool.messages("101")) == 2
 
 
+async def _hours(visit: Visit) -> None:
+    """Midnight and noon are called by the clock that the user has chosen, in any language."""
+    told = await visit.page.evaluate(
+        """async languages => {
+            const { name } = performance.getEntriesByType("resource")
+                .findLast(({ name }) => name.endsWith("/words.js"));
+            const { Dates } = await import(name);
+            // As browsers up to Chrome 123 take it.
+            const { DateTimeFormat } = Intl;
+            Intl.DateTimeFormat = function (language, { hour12, ...options }) {
+                if (hour12 !== undefined) options.hourCycle = hour12 ? "h11" : "h24";
+                return new DateTimeFormat(language, options);
+            };
+            const tell = (language, time_format) => new Dates({
+                locale: { language, time_format, number_format: "language", time_zone: "server" },
+                config: { time_zone: "UTC" },
+            }).time;
+            return languages.map(language => ["24", "12"].map(format => [
+                tell(language, format).resolvedOptions().hourCycle,
+                tell(language, format).format(new Date("2026-11-26T00:05Z")),
+                tell(language, format).format(new Date("2026-11-26T12:05Z")),
+            ]));
+        }""",
+        [file.stem for file in sorted((INTEGRATION / "translations").glob("*.json"))],
+    )
+    for (full, midnight, noon), (half, *twelves) in told:
+        assert (full, half) == ("h23", "h12")
+        assert "24" not in midnight
+        assert "12" in noon or not noon.isascii()
+        assert not any(re.search(r"(?<!\d)0?0[:.]05", twelve) for twelve in twelves)
+
+
 async def _search(visit: Visit) -> None:
     """Look for one."""
     await visit.card.get_by_role("searchbox").fill("workshop")
@@ -270,13 +220,15 @@ LOOKS: dict[str, tuple[dict[str, Any], str]] = {
 
 async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
     """Nothing is cut off, unreadable or unnamed, and what a caller is called stays text."""
-    for minutes, caller in enumerate((HOSTILE, '"Script" <javascript:alert(1)>')):
+    for minutes, caller in enumerate(
+        (HOSTILE, *(f'"{name}" <{number}>' for name, number in NO_NUMBERS.items()))
+    ):
         await leave(uc501, "101", caller, received=datetime.now(UTC) - timedelta(minutes=minutes))
-    async with _home(tmp_path / "home") as (home, person):
+    async with home_at(tmp_path / "home") as (home, person):
         await connect(person, uc501.address)
         await furnish(person)
         for name, (look, language) in LOOKS.items():
-            async with _visit(browser, home, person, **look) as visit:
+            async with visit_of(browser, home, person, **look) as visit:
                 await visit.page.add_init_script(
                     f"localStorage.setItem('selectedLanguage', '\"{language}\"')"
                 )
@@ -291,7 +243,8 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                 )
                 assert links
                 assert all(re.fullmatch(r"tel:\+?\d+", link) for link in links)
-                assert await visit.row("Script").locator("a:visible").count() == 0
+                for caller in NO_NUMBERS:
+                    assert await visit.row(caller).locator("a[href], a:visible").count() == 0
                 assert await visit.card.locator("img").count() == 0
                 assert await visit.page.evaluate("window.hacked") is None
                 assert await visit.card.evaluate(
@@ -335,8 +288,8 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
     await asyncio.to_thread(_fill, spool, tmp_path, 20)
     async with (
         Simulator(spool, token=TOKEN, names=True) as pbx,
-        _home(tmp_path / "home") as (home, person),
-        _visit(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
+        home_at(tmp_path / "home") as (home, person),
+        visit_of(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
     ):
         await connect(person, pbx.address)
         await furnish(person)
@@ -377,6 +330,103 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
             await listed.evaluate("list => list.scrollBy(0, 600)")
             await visit.page.wait_for_timeout(16)
         longest = await visit.page.evaluate("window.longest")
+        await _play_on(visit)
         await visit.look("thousand")
         # For whoever measures; beside other tests these say nothing.
         print(f"first row after {first:.0f} ms, longest task {longest:.0f} ms")
+
+
+async def _play_on(visit: Visit) -> None:
+    """While one plays, nobody looks through all the others four times a second."""
+    await visit.page.evaluate(
+        """() => {
+            window.looks = window.ticks = 0;
+            for (const name of ["filter", "sort", "map"]) {
+                const { [name]: original } = Array.prototype;
+                Array.prototype[name] = function (...given) {
+                    if (this.length > 500) window.looks += 1;
+                    return original.apply(this, given);
+                };
+            }
+            const values = Map.prototype.values;
+            Map.prototype.values = function () {
+                if (this.size > 500) window.looks += 1;
+                return values.call(this);
+            };
+            const dispatch = EventTarget.prototype.dispatchEvent;
+            EventTarget.prototype.dispatchEvent = function (event) {
+                if (event.type === "tick" || event.type === "change") window.ticks += 1;
+                return dispatch.call(this, event);
+            };
+        }"""
+    )
+    row = visit.card.get_by_role("listitem").first
+    await row.get_by_role("button", name="Play").click()
+    await expect(row.get_by_role("slider")).to_be_visible()
+    await expect(row.get_by_role("slider")).to_be_hidden(timeout=15_000)
+    assert await visit.page.evaluate("window.ticks") >= 5
+    assert await visit.page.evaluate("window.looks") == 0
+
+
+async def test_deletes_before_it_goes(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
+    """What is said to be deleted is deleted, though nobody stays until it can not be undone."""
+    async with home_at(tmp_path / "home") as (home, person):
+        await connect(person, uc501.address)
+        await furnish(person)
+        for caller, go in LEAVINGS.items():
+            async with visit_of(browser, home, person) as visit:
+                await visit.open()
+                before = await _count(uc501)
+                await visit.row(caller).get_by_role("button", name="Delete").click()
+                await expect(visit.row(caller).get_by_role("button", name="Undo")).to_be_visible()
+                assert await _count(uc501) == before
+                await go(visit.page)
+                # Sooner than it would be without going.
+                async with asyncio.timeout(3):
+                    while await _count(uc501) == before:
+                        await asyncio.sleep(0.05)
+                assert await _count(uc501) == before - 1
+
+
+async def _count(uc501: Simulator) -> int:
+    def count() -> int:
+        return sum(len(uc501.spool.messages(number)) for number in ("101", "102", "103"))
+
+    return await asyncio.to_thread(count)
+
+
+async def _close(page: Page) -> None:
+    await page.close(run_before_unload=True)
+
+
+async def _close_at_once(page: Page) -> None:
+    await page.close()
+
+
+async def _go_elsewhere(page: Page) -> None:
+    await page.goto("about:blank")
+
+
+async def _reload(page: Page) -> None:
+    await page.reload(wait_until="commit")
+
+
+async def _open_another_view(page: Page) -> None:
+    await page.get_by_role("link", name="Map").click()
+
+
+async def _put_away(page: Page) -> None:
+    await page.evaluate(
+        "() => { Object.defineProperty(document, 'hidden', { get: () => true });"
+        " document.dispatchEvent(new Event('visibilitychange')) }"
+    )
+
+
+LEAVINGS: dict[str, Callable[[Page], Awaitable[None]]] = {
+    "7001": _close,
+    "Ann": _go_elsewhere,
+    "张伟": _reload,
+    "anonymous": _open_another_view,
+    "Bob": _put_away,
+    "Gate": _close_at_once,
+}

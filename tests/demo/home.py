@@ -56,13 +56,18 @@ class Home:
     """
 
     def __init__(
-        self, config: Path, port: int, components: Path = REPOSITORY / "custom_components"
+        self,
+        config: Path,
+        port: int,
+        components: Path = REPOSITORY / "custom_components",
+        configuration: str = "",
     ) -> None:
-        """Take a folder, which need not exist, a free port, and where custom components are."""
+        """Take a folder, which need not exist, a free port, where custom components are, and YAML."""
         self.url = URL.build(scheme="http", host="127.0.0.1", port=port)
         self.is_new = not (config / "configuration.yaml").exists()
         self._config = config
         self._components = components
+        self._configuration = configuration
         self._process: Process | None = None
 
     @property
@@ -118,7 +123,7 @@ class Home:
         storage = self._config / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
         (self._config / "configuration.yaml").write_text(
-            _CONFIGURATION.format(ffmpeg=imageio_ffmpeg.get_ffmpeg_exe())
+            _CONFIGURATION.format(ffmpeg=imageio_ffmpeg.get_ffmpeg_exe()) + self._configuration
         )
         if self.is_new:
             (self._config / "automations.yaml").write_text("[]")

@@ -4,8 +4,10 @@
  * Callers choose what their messages say of them, so all of it is only ever set as text.
  */
 
-import { Inbox } from "./inbox.js";
-import { clock, count, Dates, loadTexts, text } from "./words.js";
+import { make, put } from "./dom.js";
+import { Inbox, isListed } from "./inbox.js";
+import { Row } from "./row.js";
+import { count, Dates, loadTexts, text } from "./words.js";
 
 /**
  * @typedef {import("./inbox.js").Extension} Extension
@@ -16,186 +18,6 @@ import { clock, count, Dates, loadTexts, text } from "./words.js";
 
 const ROWS_AT_ONCE = 25;
 const CONTROLS_FROM = 6;
-const ICONS = { "": "play", paused: "play", playing: "pause", loading: "dots-horizontal" };
-
-/**
- * Makes an element. Properties that are `null` are left out; a child that is text stays text.
- *
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Record<string, unknown>} [properties]
- * @param {(Node | string)[]} children
- * @returns {HTMLElementTagNameMap[Tag]}
- */
-function make(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (typeof value === "function") element.addEventListener(name, /** @type {any} */ (value));
-    else if (value !== null) element.setAttribute(name, String(value));
-  }
-  element.append(...children);
-  return element;
-}
-
-/** @param {string} name */
-const icon = (name) => {
-  const element = document.createElement("ha-icon");
-  element.setAttribute("icon", `mdi:${name}`);
-  element.setAttribute("aria-hidden", "true");
-  return element;
-};
-
-/** One message in the list. Its element stays the same for as long as it is shown, and so does the focus. */
-class Row {
-  /** What is shown, to be left alone while that stays the same. @type {unknown[]} */
-  #shown = [];
-
-  /**
-   * @param {Inbox} inbox
-   * @param {Message} message
-   * @param {() => Hass} hass
-   */
-  constructor(inbox, message, hass) {
-    this.inbox = inbox;
-    this.message = message;
-    this.play = make("button", {
-      ...{ class: "play", type: "button" },
-      click: () => inbox.player.toggle(this.message, hass()),
-    });
-    this.who = make("div", { class: "who" });
-    this.where = make("bdi");
-    this.when = make("time");
-    this.length = make("span");
-    this.said = make("p", { class: "said", dir: "auto" });
-    this.problem = make("p", { class: "problem", role: "alert" });
-    this.position = make("span", { class: "position", dir: "ltr" });
-    this.seek = make("input", {
-      ...{ type: "range", min: 0, step: 0.1 },
-      input: () => inbox.player.seek(Number(this.seek.value)),
-    });
-    this.progress = make("div", { class: "progress" }, this.seek, this.position);
-    this.call = make("a", { class: "button" }, icon("phone"));
-    this.delete = make("button", { type: "button", click: () => this.#leave(true) }, icon("delete"));
-    this.notice = make("span", { role: "status" });
-    this.undo = make("button", { type: "button", class: "undo", click: () => this.#leave(false) });
-    this.deleted = make("div", { class: "deleted" }, this.notice, this.undo);
-    const what = make("div", { class: "what" }, this.where, this.when, this.length);
-    const main = make("div", { class: "main" }, this.who, what, this.said, this.progress, this.problem);
-    this.body = make("div", { class: "body" }, this.play, main, this.call, this.delete);
-    this.element = make("li", {}, this.body, this.deleted);
-  }
-
-  /** @param {boolean} leaves */
-  #leave(leaves) {
-    if (leaves) this.inbox.delete(this.message);
-    else this.inbox.undo(this.message.media_content_id);
-    // Only once it is shown can it have the focus.
-    requestAnimationFrame(() => (leaves ? this.undo : this.delete).focus());
-  }
-
-  /**
-   * @param {Message} message
-   * @param {Extension | undefined} extension
-   * @param {Dates} dates
-   * @param {boolean} available
-   */
-  show(message, extension, dates, available) {
-    const { player, leaving, errors } = this.inbox;
-    const id = message.media_content_id;
-    const leaves = leaving.has(id);
-    const state = player.id === id ? player.state : "";
-    if (state) this.#showProgress(player.position, player.duration || message.duration || 0);
-    const shown = [message, extension, dates, available, leaves, state, errors.get(id)];
-    if (shown.every((part, index) => part === this.#shown[index])) return;
-    this.#shown = shown;
-    this.message = message;
-    const who = message.caller_name ?? message.caller ?? text("unknown_caller");
-    const blanks = { caller: who };
-
-    this.body.hidden = leaves;
-    this.deleted.hidden = !leaves;
-    this.progress.hidden = !state;
-    put(this.notice, text("card_deleted", blanks));
-    put(this.undo, text("card_undo"));
-    setIcon(this.play, ICONS[state]);
-    describe(this.play, text(state === "playing" ? "card_pause" : "card_play", blanks), available);
-    this.play.setAttribute("aria-busy", String(state === "loading"));
-    this.seek.setAttribute("aria-label", text("card_seek", blanks));
-    describe(this.delete, text("card_delete", blanks), available);
-    this.delete.hidden = !extension?.may_delete;
-    this.#showCall(message.caller ?? "", text("card_call", blanks));
-    this.element.classList.toggle("stale", !available);
-    this.element.classList.toggle("unread", message.read === false);
-
-    const people = [make("bdi", {}, who)];
-    if (message.caller_name && message.caller) people.push(make("bdi", { class: "number" }, message.caller));
-    if (message.read === false) people.push(make("span", { class: "new" }, text("card_new")));
-    put(this.who, ...people);
-    put(this.where, extension?.name ?? message.extension);
-    put(this.length, message.duration === null ? "" : clock(message.duration));
-    put(this.said, message.transcript ?? "");
-    put(this.problem, errors.get(id) ?? "");
-    this.age(dates);
-  }
-
-  /** Tells anew how long ago it was. @param {Dates} dates */
-  age(dates) {
-    const { received } = this.message;
-    if (received) {
-      this.when.dateTime = received;
-      put(this.when, `${dates.relative(received)} (${dates.absolute(received)})`);
-    }
-  }
-
-  /**
-   * @param {number} position
-   * @param {number} duration
-   */
-  #showProgress(position, duration) {
-    this.seek.max = String(duration);
-    this.seek.value = String(position);
-    this.seek.setAttribute("aria-valuetext", clock(position));
-    put(this.position, `${clock(position)} / ${clock(duration)}`);
-  }
-
-  /** Offers to call back, if a caller is a number. @param {string} caller @param {string} label */
-  #showCall(caller, label) {
-    this.call.hidden = !/^\+?[\d\s().\-/*#]{2,}$/.test(caller);
-    this.call.href = `tel:${caller.replace(/[^\d+*#]/g, "").replaceAll("#", "%23")}`;
-    describe(this.call, label);
-  }
-}
-
-/**
- * Sets what is in an element, if it is not there already: so that nothing is read out or selected anew.
- *
- * @param {HTMLElement} element
- * @param {(HTMLElement | string)[]} children
- */
-function put(element, ...children) {
-  const wanted = /** @type {HTMLElement} */ (element.cloneNode());
-  wanted.append(...children);
-  if (!wanted.isEqualNode(element)) element.replaceChildren(...wanted.childNodes);
-}
-
-/**
- * @param {HTMLElement} button
- * @param {string} name of an icon
- */
-function setIcon(button, name) {
-  if (button.firstElementChild?.getAttribute("icon") !== `mdi:${name}`) button.replaceChildren(icon(name));
-}
-
-/**
- * @param {HTMLElement} control
- * @param {string} label
- * @param {boolean} [enabled]
- */
-function describe(control, label, enabled = true) {
-  control.setAttribute("aria-label", label);
-  control.title = label;
-  control.toggleAttribute("disabled", !enabled);
-}
 
 class PbxVoicemailCard extends HTMLElement {
   /** @type {Config} */
@@ -212,13 +34,17 @@ class PbxVoicemailCard extends HTMLElement {
   #frame = 0;
   #minute = 0;
   #root = this.attachShadow({ mode: "open" });
+  /** What is shown, and of what that was made. @type {{of: unknown[], extensions: Map<string, Extension>, all: Message[], found: Message[]} | undefined} */
+  #chosen;
   #update = () => {
     this.#frame ||= requestAnimationFrame(() => this.#render());
   };
   #reword = () => {
     this.#dates = undefined;
+    this.#chosen = undefined;
     this.#update();
   };
+  #tick = () => this.#rows.get(this.#inbox?.player.id ?? "")?.tick();
   #restart = () => {
     this.#limit = ROWS_AT_ONCE;
     this.#list.scrollTop = 0;
@@ -280,7 +106,9 @@ class PbxVoicemailCard extends HTMLElement {
     const before = this.#hass;
     this.#hass = hass;
     if (before?.connection !== hass.connection && this.isConnected) this.#open();
-    if (before?.language !== hass.language) loadTexts(hass)?.then(this.#reword);
+    if (before?.language !== hass.language || before?.connection !== hass.connection) {
+      loadTexts(hass).then(this.#reword);
+    }
     if (before?.locale !== hass.locale) this.#reword();
   }
 
@@ -309,12 +137,14 @@ class PbxVoicemailCard extends HTMLElement {
     if (!this.#hass) return;
     this.#inbox = Inbox.of(this.#hass.connection);
     this.#inbox.addEventListener("change", this.#update);
+    this.#inbox.addEventListener("tick", this.#tick);
     this.#inbox.open();
     this.#update();
   }
 
   #close() {
     this.#inbox?.removeEventListener("change", this.#update);
+    this.#inbox?.removeEventListener("tick", this.#tick);
     this.#inbox?.close();
     this.#inbox = undefined;
   }
@@ -328,45 +158,60 @@ class PbxVoicemailCard extends HTMLElement {
     );
   }
 
+  /** Chooses what to show, anew only if something that it depends on has changed. @param {Inbox} inbox */
+  #choose(inbox) {
+    const of = [inbox, inbox.version, this.#config, this.#search.value, this.#filter.value];
+    if (this.#chosen && of.every((part, index) => part === this.#chosen?.of[index])) return this.#chosen;
+    const extensions = new Map(this.#extensions(inbox).map((shown) => [key(shown), shown]));
+    const all = [...inbox.messages.values()].filter((message) => extensions.has(key(message)));
+    this.#renderControls(extensions, all.length);
+    of[4] = this.#filter.value;
+    this.#chosen = { of, extensions, all, found: this.#found(all, extensions) };
+    return this.#chosen;
+  }
+
   #render() {
     this.#frame = 0;
     const [hass, inbox] = [this.#hass, this.#inbox];
     if (!hass || !inbox) return;
-    const extensions = new Map(this.#extensions(inbox).map((shown) => [key(shown), shown]));
-    const all = [...inbox.messages.values()].filter((message) => extensions.has(key(message)));
-    const waiting = all.filter((message) => !inbox.leaving.has(message.media_content_id));
-    put(this.#title, this.#config.title ?? text("card_title"));
-    const number = count(waiting.length, hass.locale);
-    put(this.#count, number);
-    this.#count.title = text("card_count", { count: number });
-    this.#count.hidden = !inbox.isLoaded;
-    this.#renderControls(extensions, all.length);
-    const down = inbox.pbxs.filter((pbx) => !pbx.available);
     this.#dates ??= new Dates(hass);
     const dates = this.#dates;
-    put(
-      this.#notices,
-      ...down.map(({ title, answered }) =>
-        make(
-          "p",
-          {},
-          text(answered ? "card_unavailable_since" : "card_unavailable", {
-            pbx: title,
-            time: answered ? dates.absolute(answered) : "",
-          }),
-        ),
-      ),
-    );
-
-    const found = this.#found(all, extensions);
-    const unavailable = new Set(down.map((pbx) => pbx.entry_id));
+    const { extensions, all, found } = this.#choose(inbox);
+    const leaving = [...inbox.leaving.values()].filter(({ message }) => extensions.has(key(message))).length;
+    const isComplete = inbox.isLoaded && inbox.pbxs.every(isListed);
+    put(this.#title, this.#config.title ?? text("card_title"));
+    const number = count(all.length - leaving, hass.locale);
+    put(this.#count, number);
+    this.#count.title = text("card_count", { count: number });
+    this.#count.hidden = !isComplete;
+    this.#renderNotices(inbox, dates);
+    const available = new Set(inbox.pbxs.filter((pbx) => pbx.available).map((pbx) => pbx.entry_id));
     this.#renderRows(found, (row, message) => {
-      row.show(message, extensions.get(key(message)), dates, !unavailable.has(message.entry_id));
+      const extension = extensions.get(key(message));
+      row.show(message, extension, dates, !inbox.staleSince && available.has(message.entry_id));
     });
-    this.#empty.hidden = found.length > 0;
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
+    // What is not known yet is neither there nor missing.
+    this.#empty.hidden = found.length > 0 || (inbox.isLoaded && !isComplete && !all.length);
     put(this.#empty, text(inbox.isLoaded ? none : "card_loading"));
     for (const part of [this.#card, this.#list]) part.setAttribute("aria-label", this.#title.textContent ?? "");
+  }
+
+  /**
+   * @param {Inbox} inbox
+   * @param {Dates} dates
+   */
+  #renderNotices({ isLoaded, pbxs, staleSince }, dates) {
+    const notices = pbxs
+      .filter((pbx) => !pbx.available)
+      .map(({ title, answered }) =>
+        text(answered ? "card_unavailable_since" : "card_unavailable", {
+          pbx: title,
+          time: answered ? dates.absolute(answered) : "",
+        }),
+      );
+    if (staleSince && isLoaded) notices.unshift(text("card_stale_since", { time: dates.moment(staleSince) }));
+    put(this.#notices, ...notices.map((notice) => make("p", {}, notice)));
   }
 
   /**
@@ -394,14 +239,15 @@ class PbxVoicemailCard extends HTMLElement {
    */
   #found(messages, extensions) {
     const words = this.#search.value.trim().toLocaleLowerCase();
+    const received = new Map(messages.map((message) => [message, Date.parse(message.received ?? "1970")]));
     return messages
       .filter((message) => !this.#filter.value || key(message) === this.#filter.value)
-      .filter(({ caller, caller_name, transcript, ...message }) =>
-        [caller, caller_name, transcript, extensions.get(key(message))?.name].some((part) =>
+      .filter((message) =>
+        [message.caller, message.caller_name, message.transcript, extensions.get(key(message))?.name].some((part) =>
           (part ?? "").toLocaleLowerCase().includes(words),
         ),
       )
-      .sort((one, other) => Date.parse(other.received ?? "1970") - Date.parse(one.received ?? "1970"));
+      .sort((one, other) => (received.get(other) ?? 0) - (received.get(one) ?? 0));
   }
 
   /**
@@ -471,6 +317,7 @@ const STYLE = `
   .said { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--divider-color); }
   .said:empty, .problem:empty { display: none; }
   .problem { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--error-color); }
+  .hint { border-color: var(--primary-color); }
   .progress { display: flex; align-items: center; gap: 8px; }
   .progress input { flex: 1; min-width: 0; height: 32px; margin: 0; accent-color: var(--primary-color); }
   .position { font-size: 0.875rem; font-variant-numeric: tabular-nums; }

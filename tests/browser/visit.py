@@ -1,0 +1,96 @@
+"""A person's browser at a real Home Assistant."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Locator, Page
+from yarl import URL
+
+from tests.demo.home import REPOSITORY, Home
+from tests.demo.person import PASSWORD, USER, Person
+from tests.end_to_end import free_port
+
+SCREENSHOTS = REPOSITORY / "screenshots"
+
+
+@dataclass
+class Visit:
+    """A browser at a Home Assistant, and the person in front of it."""
+
+    page: Page
+    person: Person
+    url: URL
+    complaints: list[str]
+
+    @property
+    def card(self) -> Locator:
+        return self.page.locator("pbx-voicemail-card")
+
+    def row(self, caller: str) -> Locator:
+        return self.card.get_by_role("listitem").filter(has_text=caller).first
+
+    async def open(self, path: str = "") -> None:
+        """Go to a page, and sign in if that is asked for."""
+        await self.page.goto(f"{self.url}{path}")
+        name = self.page.locator("input[name=username]")
+        await name.or_(self.page.locator("home-assistant-main")).first.wait_for()
+        if await name.is_visible():
+            await name.fill(USER)
+            await self.page.locator("input[name=password]").fill(PASSWORD)
+            await self.page.keyboard.press("Enter")
+            await self.page.locator("home-assistant-main").wait_for()
+
+    async def look(self, name: str) -> None:
+        """Keep a picture of what is seen."""
+        await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    async def poll(self) -> None:
+        """Have the PBX asked now."""
+        await self.person.post(
+            "/api/services/homeassistant/update_entity", entity_id="sensor.uc501_messages"
+        )
+
+
+@asynccontextmanager
+async def visit_of(
+    browser: Browser, home: Home, person: Person, **look: Any
+) -> AsyncIterator[Visit]:
+    """Open a page with nothing kept from earlier; it must not complain of anything."""
+    context = await browser.new_context(**look)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda line: (
+            complaints.append(line.text)
+            if line.type == "error" and "Failed to load resource" not in line.text
+            else None
+        ),
+    )
+    try:
+        yield Visit(page, person, home.url, complaints)
+    except BaseException:
+        await page.screenshot(path=SCREENSHOTS / "failed.png")
+        raise
+    finally:
+        await context.close()
+    assert complaints == [], complaints
+
+
+@asynccontextmanager
+async def home_at(config: Path, **options: Any) -> AsyncIterator[tuple[Home, Person]]:
+    """Run a Home Assistant in a folder, which may be new, and sign in."""
+    await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
+    home = Home(config, free_port(), **options)
+    async with Person(home.url) as person:
+        try:
+            await home.start(person)
+            yield home, person
+        finally:
+            await home.stop()
