@@ -60,7 +60,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool
     if entry.disabled_by:
         # What comes while nobody wants to hear of it is no news later.
         settle(hass, entry, *Issue)
-        await entry.runtime_data.coordinator.arrivals.remove()
+        await entry.runtime_data.coordinator.arrivals.pause()
     return unloaded
 
 

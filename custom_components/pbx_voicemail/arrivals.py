@@ -35,6 +35,7 @@ _JOURNAL: Final = vol.Schema(
         vol.Required("announced"): {str: str},
         vol.Optional("id_key", default=""): vol.Match(r"^([0-9a-f]{2}){0,64}$"),
         vol.Optional("clock_offset", default=None): vol.Any(None, vol.Coerce(int)),
+        vol.Optional("paused", default=False): bool,
     }
 )
 _KEY_BYTES: Final = 32
@@ -71,6 +72,7 @@ class Arrivals:
         """The UTC offset of the PBX's clock when it told the ids, None if it told none."""
         self._journal: _Journal | None = None
         self._is_loaded = False
+        self._is_paused = False
         self._announced: dict[str, str] = {}
         """Ids by extension, in one text each: a set takes five times as much."""
         self._while_away: frozenset[str] = frozenset()
@@ -101,14 +103,14 @@ class Arrivals:
         unfollowed = [
             mailbox
             for mailbox in mailboxes.values()
-            if journal is None or not journal.followed(mailbox.extension)
+            if journal is None or journal.paused or not journal.followed(mailbox.extension)
         ]
         for mailbox in unfollowed:
             self._announced[mailbox.extension] = _join(mailbox.ids)
         self._while_away = frozenset().union(
             *(mailbox.ids - self._known(mailbox.extension) for mailbox in mailboxes.values())
         )
-        if journal is None or journal.chosen != self._chosen:
+        if journal is None or journal.paused or journal.chosen != self._chosen:
             await self._store.async_save(self._content())
 
     @callback
@@ -164,6 +166,11 @@ class Arrivals:
         """Write down what is still to be written, before another run reads it."""
         await self._store.async_save(self._content())
 
+    async def pause(self) -> None:
+        """Let all that comes before the next start be no news."""
+        self._is_paused = True
+        await self.end()
+
     async def remove(self) -> None:
         """Delete the journal."""
         await self._store.async_remove()
@@ -196,6 +203,7 @@ class Arrivals:
             "announced": dict(self._announced),
             "id_key": self.id_key,
             "clock_offset": None if offset is None else int(offset.total_seconds()),
+            "paused": self._is_paused,
         }
 
     async def _load(self) -> _Journal | None:
@@ -220,6 +228,7 @@ class _Journal:
     announced: Mapping[str, str]
     id_key: str
     clock_offset: int | None
+    paused: bool
 
     def followed(self, extension: str) -> bool:
         return not self.chosen or extension in self.chosen

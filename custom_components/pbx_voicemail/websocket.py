@@ -26,7 +26,7 @@ import voluptuous as vol
 from .const import DOMAIN
 from .message import MediaId, describe
 from .pbx import Mailbox, Message
-from .permissions import may_delete, may_hear
+from .permissions import may_delete, may_hear, may_see
 from .runtime import PbxConfigEntry, PbxRuntime
 
 _LOGGER = logging.getLogger(__name__)
@@ -226,7 +226,7 @@ class _Subscription:
         if len(messages) >= _MOST_AT_ONCE:
             self._tell_soon()
         lists: dict[str, Any] = {
-            "pbxs": [self._show_pbx(entry) for entry in entries],
+            "pbxs": [self._show_pbx(entry) for entry in entries if self._may_see(entry)],
             "extensions": [told for pbx in self._known.values() for told in pbx.extensions],
         }
         news = {name: told for name, told in lists.items() if told != self._told.get(name)}
@@ -291,6 +291,11 @@ class _Subscription:
                 messages.extend(changes.messages)
                 gone.extend(changes.gone)
                 pbx.boxes[number] = box
+
+    def _may_see(self, entry: PbxConfigEntry) -> bool:
+        """Tell whether the user may know of a PBX, and while that is unknown, that there is one."""
+        pbx = self._known.get(entry.entry_id)
+        return pbx is None or may_see(pbx.runtime.coordinator, self._connection.user)
 
     def _show_pbx(self, entry: PbxConfigEntry) -> _Told:
         pbx = self._known.get(entry.entry_id)
