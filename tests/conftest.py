@@ -94,8 +94,9 @@ def fast_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         passed.append(seconds)
         await really(0)
 
-    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(pace, "now", lambda: sum(passed))
+    clock = SimpleNamespace(time=lambda: sum(passed))
+    fast = SimpleNamespace(sleep=sleep, get_running_loop=lambda: clock)
+    monkeypatch.setattr(pace, "asyncio", fast)
     return passed
 
 

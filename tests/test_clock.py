@@ -62,6 +62,31 @@ def test_clock_that_tells_its_zone(clock: str, hours: int, fault: ClockFault | N
     assert find_fault(shown, BERLIN, NOW) == fault
 
 
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")  # UTC-8 in winter, UTC-7 in July
+
+
+@pytest.mark.parametrize(
+    ("clock", "zone", "fault"),
+    [
+        # Right to the second, though it says winter's offset all year round.
+        ("05:00:00", LOS_ANGELES, None),
+        ("05:04:00", LOS_ANGELES, None),
+        ("05:37:00", LOS_ANGELES, ClockFault(_minutes(37), None)),
+        ("04:00:00", LOS_ANGELES, ClockFault(_minutes(-60), _minutes(-480))),
+        # Home Assistant is elsewhere, and the PBX has summer time.
+        ("05:00:00", BERLIN, ClockFault(_minutes(-540), _minutes(-420))),
+        ("04:00:00", BERLIN, ClockFault(_minutes(-600), _minutes(-480))),
+    ],
+)
+def test_clock_that_tells_the_offset_of_winter(
+    clock: str, zone: tzinfo, fault: ClockFault | None
+) -> None:
+    shown = datetime.fromisoformat(f"2026-07-01 {clock}").replace(
+        tzinfo=timezone(timedelta(hours=-8))
+    )
+    assert find_fault(shown, zone, NOW) == fault
+
+
 def test_zones_at_an_offset() -> None:
     zones = zones_at(_minutes(345), NOW, available_timezones())
     assert "Asia/Kathmandu" in zones

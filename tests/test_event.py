@@ -571,31 +571,36 @@ async def _announce_all(hass: HomeAssistant) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-@pytest.mark.parametrize("with_engine", [False, True], ids=["alone", "with transcripts"])
+@pytest.mark.parametrize(
+    ("messages", "with_engine"), [(300, False), (120, True)], ids=["alone", "with transcripts"]
+)
 async def test_burst(
     hass: HomeAssistant,
     announced: Announcements,
     pbx: Simulator,
     entry: MockConfigEntry,
     fast_seconds: list[float],
+    messages: int,
     with_engine: bool,
 ) -> None:
     """Hundreds at once are announced in order, a few a second, and none is left out."""
     if with_engine:
         await connect(hass, Ear())
-        hass.config_entries.async_update_entry(entry, options={"transcriber": ENGINE})
+        hass.config_entries.async_update_entry(
+            entry, options={"transcriber": ENGINE, "transcript_limit": 1}
+        )
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     start = datetime(2026, 11, 24, tzinfo=UTC)
-    for number in range(200):
+    for number in range(messages):
         await leave(pbx, "104", str(number), received=start + timedelta(seconds=number))
     await poll(hass)
     await _announce_all(hass)
-    assert announced.callers == [str(number) for number in range(200)]
-    assert len(fast_seconds) >= 180 / 5 - 1
+    assert announced.callers == [str(number) for number in range(messages)]
+    assert len(fast_seconds) >= (messages - 100) / 5 - 1
     for _ in range(2):
         await poll(hass)
-    assert len(announced.callers) == 200
+    assert len(announced.callers) == messages
 
 
 async def test_burst_that_is_interrupted(
@@ -607,16 +612,16 @@ async def test_burst_that_is_interrupted(
 ) -> None:
     """What was deleted meanwhile is left out, and a restart goes on where it stopped."""
     start = datetime(2026, 11, 24, tzinfo=UTC)
-    for number in range(60):
+    for number in range(140):
         await leave(pbx, "104", str(number), received=start + timedelta(seconds=number))
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     async with asyncio.timeout(10):
-        while len(announced.callers) < 25:
+        while len(announced.callers) < 105:
             await asyncio.sleep(0)
     await hass.config_entries.async_unload(connected.entry_id)
     said = len(announced.callers)
-    assert said < 60
-    await asyncio.to_thread(pbx.spool.delete, "104", "msg0059")
+    assert said < 140
+    await asyncio.to_thread(pbx.spool.delete, "104", "msg0139")
     await hass.config_entries.async_setup(connected.entry_id)
     await _announce_all(hass)
-    assert announced.callers == [str(number) for number in range(59)]
+    assert announced.callers == [str(number) for number in range(139)]

@@ -1,7 +1,9 @@
 """What all entities share: their devices, their names, and how extensions get theirs."""
 
+import asyncio
 from collections.abc import Callable, Iterable
-from typing import override
+from itertools import batched
+from typing import Final, override
 
 from homeassistant.core import callback
 from homeassistant.helpers import entity_registry as er
@@ -16,6 +18,9 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
 from .pbx import Mailbox
+
+_BATCH: Final = 25
+"""The entities of so many extensions are added at once. Each takes a good millisecond."""
 
 
 class HubEntity(CoordinatorEntity[PbxCoordinator]):
@@ -106,20 +111,35 @@ def add_extension_entities(
         return registry.async_get_entity_id(platform, DOMAIN, unique_id) is not None
 
     @callback
+    def add(extensions: Iterable[str]) -> None:
+        entities = [
+            entity
+            for extension in extensions
+            for entity in create(extension)
+            if extension not in met or not is_there(entity)
+        ]
+        met.update(extensions)
+        if entities:
+            async_add_entities(entities)
+
+    async def add_the_rest(batches: Iterable[Iterable[str]]) -> None:
+        for extensions in batches:
+            # Lets everything else run, too.
+            await asyncio.sleep(0)
+            add(extensions)
+
+    @callback
     def follow_roster() -> None:
         roster = coordinator.data.roster
         added = [extension for extension in roster if extension not in known]
         known.intersection_update(roster)
         known.update(added)
-        entities = [
-            entity
-            for extension in added
-            for entity in create(extension)
-            if extension not in met or not is_there(entity)
-        ]
-        met.update(added)
-        if entities:
-            async_add_entities(entities)
+        batches = batched(added, _BATCH, strict=False)
+        add(next(batches, ()))
+        if len(added) > _BATCH:
+            coordinator.config_entry.async_create_task(
+                coordinator.hass, add_the_rest(batches), eager_start=False
+            )
 
     follow_roster()
     coordinator.config_entry.async_on_unload(coordinator.async_add_listener(follow_roster))

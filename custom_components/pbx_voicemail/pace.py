@@ -1,10 +1,9 @@
 """The pace at which new messages are announced, so that Home Assistant keeps up with them."""
 
 import asyncio
-from time import monotonic as now
 from typing import Final
 
-BURST: Final = 20
+BURST: Final = 100
 """So many are announced at once."""
 
 PER_SECOND: Final = 5
@@ -17,11 +16,11 @@ class Pace:
     def __init__(self) -> None:
         """Begin with a whole burst."""
         self._left: float = BURST
-        self._counted = now()
+        self._counted = asyncio.get_running_loop().time()
 
     def take(self, number: int) -> bool:
         """Tell whether so many may be announced right now, and count them if they may."""
-        before, self._counted = self._counted, now()
+        before, self._counted = self._counted, asyncio.get_running_loop().time()
         self._left = min(BURST, self._left + (self._counted - before) * PER_SECOND)
         if number > self._left:
             return False

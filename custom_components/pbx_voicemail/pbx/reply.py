@@ -25,6 +25,10 @@ _UNSUPPORTED = frozenset({"10002", "10003"})
 
 _BOM = b"\xef\xbb\xbf"
 
+_START = 1024
+_MAX_REPAIRED_BYTES = 16 * 1024 * 1024
+"""No more is repaired: that takes ten times as long as to parse what is well."""
+
 _ERRNO = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 
@@ -77,7 +81,8 @@ def _parse(body: bytes) -> Json:
     """
     body = body.removeprefix(_BOM)
     reason = ""
-    for read in (bytes, decode_text, repair):
+    is_worth_it = body[:_START].lstrip().startswith(b"{") and len(body) <= _MAX_REPAIRED_BYTES
+    for read in (bytes, decode_text, repair) if is_worth_it else (bytes,):
         try:
             return cast("Json", orjson.loads(read(body)))
         except orjson.JSONDecodeError as err:
