@@ -64,20 +64,23 @@ class PbxRuntime:
         doubtful = {one for one in gone if not self._tidied.mailbox(held[one]).count}
         self._drop(gone - doubtful)
         if doubtful and self._stop_waiting is None:
-            interval = self.coordinator.update_interval or timedelta()
-            self._stop_waiting = async_call_later(
-                self.coordinator.hass, 2 * interval, self._tidy_emptied
-            )
+            self._wait()
 
-    @callback
-    def _tidy_emptied(self, now: datetime) -> None:
-        """Drop what is kept of messages that are still gone after two polls."""
-        self._stop_waiting = None
-        held = self.recordings.held | self.transcripts.held
-        if not self.coordinator.last_update_success:
-            self._tidied = PbxData({}, {})
-            return
-        self._drop(held.keys() - self.coordinator.data.extensions_of(held).keys())
+    def _wait(self) -> None:
+        """Look again at emptied mailboxes after the next answer."""
+        answered = self.coordinator.answered
+
+        @callback
+        def look_again(now: datetime) -> None:
+            if self.coordinator.answered == answered:
+                self._wait()
+                return
+            self._stop_waiting = None
+            held = self.recordings.held | self.transcripts.held
+            self._drop(held.keys() - self.coordinator.data.extensions_of(held).keys())
+
+        interval = self.coordinator.update_interval or timedelta()
+        self._stop_waiting = async_call_later(self.coordinator.hass, 2 * interval, look_again)
 
     @callback
     def _drop(self, gone: AbstractSet[str]) -> None:

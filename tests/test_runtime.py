@@ -1,0 +1,101 @@
+"""What is kept of messages stays with them, and goes with them."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from .engines import Ear, connect
+from .living import act, message_of, poll
+from .simulator import Simulator
+
+
+@pytest.fixture
+async def transcribed(hass: HomeAssistant, connected: MockConfigEntry) -> dict[str, Any]:
+    """Have a message with its text and its recording."""
+    await connect(hass, Ear())
+    message = await message_of(hass, "7001")
+    await act(hass, "transcribe_message", message_id=message["message_id"])
+    return await message_of(hass, "7001")
+
+
+async def _say_nothing(request: web.Request) -> web.Response | None:
+    if request.path.endswith("voicemail/query"):
+        return web.json_response({"status": "Success"})
+    return None
+
+
+def _recordings(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
+    folder = Path(hass.config.cache_path("pbx_voicemail", entry.entry_id))
+    return [path.stem for path in folder.iterdir()]
+
+
+async def test_one_answer_without_messages_takes_nothing_away(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    transcribed: dict[str, Any],
+) -> None:
+    pbx.intercept = _say_nothing
+    await poll(hass)
+    assert (await act(hass, "get_messages"))["messages"] == []
+    pbx.intercept = None
+    await poll(hass)
+    assert (await message_of(hass, "7001"))["transcript"] == transcribed["transcript"]
+    pbx.requests.clear()
+    await act(hass, "transcribe_message", message_id=transcribed["message_id"])
+    assert pbx.requests == []
+
+
+async def test_messages_that_are_gone_take_all_with_them(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    transcribed: dict[str, Any],
+) -> None:
+    """Also the last one of a mailbox, once another answer does not have it either."""
+    assert _recordings(hass, connected) == [transcribed["message_id"]]
+    for _ in range(3):
+        await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
+    await poll(hass)
+    # An outage says nothing about it.
+    await pbx.stop()
+    freezer.tick(120)
+    await poll(hass)
+    await pbx.start()
+    for _ in range(3):
+        freezer.tick(120)
+        await poll(hass)
+    assert _recordings(hass, connected) == []
+    assert connected.runtime_data.transcripts.held == {}
+
+
+@pytest.mark.parametrize("at_restart", [False, True])
+async def test_zone_of_the_pbx_is_changed(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    transcribed: dict[str, Any],
+    at_restart: bool,
+) -> None:
+    """The message has another id then, and still its text and its recording."""
+    if at_restart:
+        await hass.config_entries.async_unload(connected.entry_id)
+    pbx.zone = await dt_util.async_get_time_zone("Asia/Kathmandu") or dt_util.UTC
+    if at_restart:
+        await hass.config_entries.async_setup(connected.entry_id)
+    await poll(hass)
+    message = await message_of(hass, "7001")
+    assert message["message_id"] != transcribed["message_id"]
+    assert message["transcript"] == transcribed["transcript"]
+    assert _recordings(hass, connected) == [message["message_id"]]
+    pbx.requests.clear()
+    await act(hass, "transcribe_message", message_id=message["message_id"])
+    assert pbx.requests == []
