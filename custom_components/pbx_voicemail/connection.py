@@ -90,7 +90,9 @@ async def temporary_client(
         try:
             yield client
         except PbxLockedError:
-            async_note_lock_out(hass, data[CONF_HOST])
+            # Only logins make a lock-out longer.
+            if CONF_USERNAME in data:
+                async_note_lock_out(hass, data[CONF_HOST])
             raise
         finally:
             await client.sign_out()

@@ -50,6 +50,7 @@ _QUESTIONS: Final = 3
 _FETCHES: Final = 5
 """How often a recording is fetched while the PBX keeps renaming it."""
 
+_RIFF_HEADER: Final = len("RIFF____WAVE")
 _RIFF_SLACK: Final = 16
 """By how many bytes the size in a WAV file may be off: some count its header, or padding."""
 
@@ -340,8 +341,10 @@ def _check_audio(download: Download) -> None:
         decode(body)
     if not start or start.startswith((b"{", b"[", b"<")):
         raise PbxReplyError("the answer is not a recording")
-    if body.startswith(b"RIFF") and not download.is_whole:
-        size = int.from_bytes(body[4:8], "little")
-        # PBXs that write the header first tell some size that no recording has.
-        if len(body) + _RIFF_SLACK < size <= MAX_RECORDING_BYTES:
-            raise PbxConnectionError("the PBX hung up within the recording")
+    if not body.startswith(b"RIFF"):
+        return
+    size = int.from_bytes(body[4:8], "little")
+    # PBXs that write the header first tell some size that no recording has.
+    misses_more = len(body) + _RIFF_SLACK < size <= MAX_RECORDING_BYTES
+    if len(body) < _RIFF_HEADER or (misses_more and not download.is_whole):
+        raise PbxConnectionError("the PBX hung up within the recording")
