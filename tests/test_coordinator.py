@@ -227,8 +227,15 @@ async def test_unknown_errno_three_times_asks_for_a_new_token(
     for _ in range(2):
         await poll(hass)
         assert _reauths(hass) == 0
+    for _ in range(3):
+        await poll(hass)
+        assert _reauths(hass) == 1
+
+    # It was the PBX after all, and the token is as good as before.
+    pbx.intercept = None
     await poll(hass)
-    assert _reauths(hass) == 1
+    assert _reauths(hass) == 0
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
 
 
 @pytest.mark.parametrize("other", ["Success", "Failed"])

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from traceback import clear_frames
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_SSL, CONF_USERNAME, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
@@ -73,8 +73,7 @@ class Outages:
     async def note(self, err: PbxError, *, is_new: bool) -> None:
         """Tell the owner what may last until they do something, after a poll that failed.
 
-        `is_new` is whether the poll before was a good one. Raises PbxAuthError if the
-        error is likely to mean that the token is dead.
+        `is_new` is whether the poll before was a good one.
         """
         match err:
             case PbxRejectedError():
@@ -86,6 +85,9 @@ class Outages:
 
     def note_answer(self) -> None:
         """Take back what was told, after a poll that went well."""
+        if self._token_refusals >= _REFUSALS_THAT_COUNT:
+            for flow in self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH}):
+                self._hass.config_entries.flow.async_abort(flow["flow_id"])
         self._refusals = self._token_refusals = 0
         settle(
             self._hass,
@@ -124,7 +126,8 @@ class Outages:
         of_token = CONF_USERNAME not in self._entry.data and await self._refuses_all(refusal)
         self._token_refusals = self._token_refusals + 1 if of_token else 0
         if self._token_refusals >= _REFUSALS_THAT_COUNT:
-            raise PbxAuthError(refusal.errno) from refusal
+            # It is no proof, so the polls go on: a token that is asked for wrongly costs nothing.
+            self._entry.async_start_reauth(self._hass)
         if self._refusals >= _REFUSALS_THAT_COUNT and not of_token:
             report(
                 self._hass,
