@@ -121,6 +121,7 @@ async def test_diagnostics_of_a_pbx_that_is_not_connected(
     await hass.config_entries.async_setup(entry.entry_id)
     diagnostics = await _diagnostics(hass, hass_client, entry)
     assert diagnostics["state"] == "setup_retry"
-    assert diagnostics["reason"] == "cannot_connect"
+    # The oldest Home Assistant does not say why.
+    assert diagnostics["reason"] in ("cannot_connect", None)
     assert "127.0.0.1" not in str(diagnostics)
     assert TOKEN not in str(diagnostics)

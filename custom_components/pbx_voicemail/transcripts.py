@@ -84,7 +84,7 @@ class Transcripts:
         self._turn = asyncio.Lock()
         self._turn_of_arrivals = asyncio.Lock()
         self._work = SharedWork[Transcript](self._hass, entry, "transcript")
-        self._retries = Retries(self._hass, entry, self._arrivals_engine, self.write)
+        self._retries = Retries(self._hass, entry, self._arrivals_engine, self._write_missed)
         self._is_failing = False
         self._is_over = False
 
@@ -213,6 +213,11 @@ class Transcripts:
             self._retries.add(message)
             self._save_later()
         return text
+
+    async def _write_missed(self, message: Message) -> Transcript:
+        if not self._is_there(message):
+            raise failure(HomeAssistantError, "message_gone")
+        return await self.write(message)
 
     async def _write(self, task: _Task) -> Transcript:
         message, config_entry = task.message, self._coordinator.config_entry
