@@ -115,6 +115,15 @@ async def test_dialog(hass: HomeAssistant, pbx: Simulator, way: Way) -> None:
 
 
 @every_way
+async def test_start(hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, way: Way) -> None:
+    way.set_on(pbx)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert state_of(hass, "sensor.uc501_messages").state == "7"
+
+
+@every_way
 async def test_polling_playing_and_deleting(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, tmp_path: Path, way: Way
 ) -> None:

@@ -31,7 +31,6 @@ class Roster:
         self.unlisted: set[str] = set()
         """The numbers that were taken up in this run though they are on no list."""
         self._chosen = chosen
-        self._gone: Collection[str] = ()
         self._is_listed_anew = False
         self._new = 0
         self._due = 0.0

@@ -12,7 +12,7 @@ import { clock, text } from "./words.js";
  */
 
 const ICONS = { "": "play", ready: "play", paused: "play", playing: "pause", loading: "dots-horizontal" };
-/** A number, and not a code that makes a phone do something else than call. */
+/** A plain number: no dial code, which could do more than call. */
 const NUMBER = /^\+?\d[\d\s().\-/]*$/;
 
 /** One message in the list. Its element stays the same for as long as it is shown, and so does the focus. */
