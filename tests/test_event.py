@@ -22,6 +22,7 @@ from .engines import ENGINE, Ear, connect
 from .faults import FAULTS
 from .living import leave, poll, state_of
 from .simulator import Simulator
+from .simulator.server import refuse
 
 RECEPTION = "event.reception_101_new_message"
 EMPTY = "event.extension_104_new_message"
@@ -433,6 +434,26 @@ async def test_zone_of_a_pbx_that_tells_no_time(
     await _change_zone(pbx, "Asia/Kathmandu")
     await poll(hass)
     assert announced.callers == []
+
+
+async def test_zone_of_a_pbx_that_tells_nothing_about_itself(
+    hass: HomeAssistant, announced: Announcements, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    """A single message that may have moved counts as a new one, and the polls go on."""
+
+    async def without_device_info(request: web.Request) -> web.Response | None:
+        return refuse("10003") if request.path.endswith("deviceinfo/query") else None
+
+    pbx.intercept = without_device_info
+    await hass.config_entries.async_setup(entry.entry_id)
+    for hour in range(2):
+        await leave(pbx, "104", "7001", received=datetime(2026, 11, 24, hour, tzinfo=UTC))
+        await poll(hass)
+        await asyncio.to_thread(pbx.spool.delete, "104", "msg0000")
+    assert announced.callers == ["7001"] * 2
+    await leave(pbx, "101", "1")
+    await poll(hass)
+    assert state_of(hass, "sensor.reception_101_messages").state == "4"
 
 
 async def test_robot_that_calls_on_the_hour(

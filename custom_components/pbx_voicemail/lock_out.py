@@ -31,7 +31,7 @@ def async_note_lock_out(hass: HomeAssistant, host: str) -> datetime:
     @callback
     def settle_all(now: datetime) -> None:
         for entry in hass.config_entries.async_entries(DOMAIN):
-            if entry.data[CONF_HOST] == host and locked_for(hass, host) is None:
+            if entry.data.get(CONF_HOST) == host and locked_for(hass, host) is None:
                 settle(hass, entry, Issue.LOCKED_OUT)
 
     job = HassJob(settle_all, f"{DOMAIN} end of lock-out", cancel_on_shutdown=True)

@@ -16,6 +16,7 @@ from .errors import (
     PbxAuthError,
     PbxConnectionError,
     PbxGoneError,
+    PbxLockedError,
     PbxRejectedError,
     PbxReplyError,
     PbxUnclearError,
@@ -170,7 +171,13 @@ class PbxClient:
         moved = await asyncio.to_thread(self._compare, self._last_body, known)
         if not moved.renamed:
             return {}
-        await self.query_device_info()
+        try:
+            await self.query_device_info()
+        except PbxAuthError, PbxLockedError:
+            raise
+        except PbxRejectedError, PbxReplyError:
+            # A PBX may do without it, and then tells no time.
+            self.clock_offset = None
         if self.clock_offset is None or clock_offset is None:
             return moved.judge(None)
         return moved.judge(self.clock_offset - clock_offset)
