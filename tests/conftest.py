@@ -22,9 +22,9 @@ import imageio_ffmpeg
 import pytest
 from pytest_homeassistant_custom_component.common import CLIENT_ID, MockConfigEntry, MockUser
 
-from custom_components.pbx_voicemail import arrivals, pace
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import Mailbox, Message
+from custom_components.pbx_voicemail.voicemail import arrivals, pace
 
 from .simulator import Simulator, Spool
 

@@ -19,8 +19,8 @@ from unittest.mock import patch
 import aiohttp
 from aiohttp import web
 
-from custom_components.pbx_voicemail.pbx import transport
-from custom_components.pbx_voicemail.pbx.transport import MAX_LIST_BYTES
+from custom_components.pbx_voicemail.pbx import http as transport
+from custom_components.pbx_voicemail.pbx.http import MAX_LIST_BYTES
 
 from .simulator import Certificate, Simulator
 from .simulator.server import Interceptor

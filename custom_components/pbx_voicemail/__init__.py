@@ -8,17 +8,17 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .actions import register_actions
-from .arrivals import Arrivals
-from .card import offer_card, serve_card, withdraw_card
-from .connection import time_zone_of
+from .config.client import time_zone_of
 from .const import DOMAIN
 from .coordinator import PbxCoordinator, extension_of
 from .devices import register_devices
+from .frontend import offer_card, serve_card, withdraw_card
+from .http import RecordingView
 from .issues import Issue, settle
 from .runtime import PbxConfigEntry, PbxRuntime, remove_kept
-from .view import RecordingView
-from .websocket import register_commands
+from .services import register_actions
+from .voicemail.arrivals import Arrivals
+from .websocket_api import register_commands
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 

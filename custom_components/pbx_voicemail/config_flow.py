@@ -36,7 +36,9 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .connection import async_fetch_certificate, error_placeholders, temporary_client
+from .config.client import async_fetch_certificate, error_placeholders, temporary_client
+from .config.options_flow import PbxOptionsFlow, extension_choice
+from .config.probe import Identity, accept_serial_number, identify
 from .const import (
     API_AUTO,
     CONF_ADVANCED,
@@ -50,8 +52,6 @@ from .const import (
     CONF_REFUSED,
     DOMAIN,
 )
-from .identity import Identity, accept_serial_number, identify
-from .options_flow import PbxOptionsFlow, extension_choice
 from .pbx import (
     DEFAULT_PORT,
     DIALECTS,
@@ -62,7 +62,7 @@ from .pbx import (
     PbxError,
     PbxTlsError,
 )
-from .roster import read_extension_numbers
+from .voicemail.roster import read_extension_numbers
 
 _ASK_WHICH_FROM = 26
 

@@ -18,11 +18,9 @@ from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
-from .arrivals import Arrivals
-from .clock import find_fault
-from .connection import create_client, if_offered
+from .config.client import create_client, if_offered
 from .const import CONF_DIALECT, CONF_EXTENSIONS, CONF_REFUSED, DEFAULT_SCAN_INTERVAL, DOMAIN
-from .failures import failure
+from .errors import failure
 from .issues import Issue, report, report_clock, settle
 from .outages import Outages
 from .pbx import (
@@ -34,8 +32,10 @@ from .pbx import (
     PbxRejectedError,
     PbxReplyError,
 )
-from .polled import PbxData, Poll
-from .roster import Roster, read_extension_numbers
+from .pbx.s_series.clock import find_fault
+from .voicemail.arrivals import Arrivals
+from .voicemail.data import PbxData, Poll
+from .voicemail.roster import Roster, read_extension_numbers
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 
 from .const import CONF_API, CONF_EXTENSIONS, CONF_FINGERPRINT, CONF_OLD_TLS, DEFAULT_SCAN_INTERVAL
-from .polled import Poll
 from .runtime import PbxConfigEntry
+from .voicemail.data import Poll
 
 
 async def async_get_config_entry_diagnostics(

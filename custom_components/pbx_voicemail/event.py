@@ -11,13 +11,13 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.start import async_at_started
 
-from .arrivals import Arrival
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
 from .entity import ExtensionEntity, add_extension_entities
-from .message import describe
 from .pbx import Mailbox, Message
 from .runtime import PbxConfigEntry, PbxRuntime
+from .voicemail.arrivals import Arrival
+from .voicemail.media_id import describe
 
 # The coordinator does the asking.
 PARALLEL_UPDATES = 0

@@ -8,8 +8,8 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from .clock import ClockFault, hours_and_minutes
 from .const import DOMAIN
+from .pbx.s_series.clock import ClockFault, hours_and_minutes
 
 
 class Issue(StrEnum):

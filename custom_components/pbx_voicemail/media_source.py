@@ -25,11 +25,11 @@ from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .failures import failure
-from .message import MediaId
+from .errors import failure
 from .pbx import Mailbox, Message
-from .permissions import current_user, may_hear, may_see
 from .runtime import PbxConfigEntry
+from .voicemail.media_id import MediaId
+from .voicemail.permissions import current_user, may_hear, may_see
 
 _MOST_FOUND: Final = 100
 _MOST_SHOWN: Final = 1000

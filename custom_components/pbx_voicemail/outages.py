@@ -13,10 +13,10 @@ from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
-from .connection import async_fetch_certificate, error_placeholders
+from .config.client import async_fetch_certificate, error_placeholders
+from .config.lock_out import LOCK_OUT, async_note_lock_out, locked_for
 from .const import CONF_OLD_TLS, CONF_REFUSALS, CONF_REFUSED, DOMAIN
 from .issues import Issue, report, settle
-from .lock_out import LOCK_OUT, async_note_lock_out, locked_for
 from .pbx import (
     PbxAuthError,
     PbxCertificateError,

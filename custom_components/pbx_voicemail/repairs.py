@@ -12,7 +12,7 @@ from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
-from .clock import zones_at
+from .pbx.s_series.clock import zones_at
 
 
 async def async_create_fix_flow(

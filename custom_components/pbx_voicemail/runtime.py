@@ -10,10 +10,10 @@ from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 
 from .coordinator import PbxCoordinator
-from .pace import Pace
-from .polled import PbxData
-from .recordings import Recordings, cache_of
-from .transcripts import Transcripts, store_of
+from .voicemail.data import PbxData
+from .voicemail.pace import Pace
+from .voicemail.recordings import Recordings, cache_of
+from .voicemail.transcripts import Transcripts, store_of
 
 type PbxConfigEntry = ConfigEntry[PbxRuntime]
 

@@ -17,8 +17,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import ExtensionEntity, HubEntity, add_extension_entities
 from .pbx import Message
-from .polled import PbxData
 from .runtime import PbxConfigEntry
+from .voicemail.data import PbxData
 
 # The coordinator does the asking.
 PARALLEL_UPDATES = 0

@@ -30,8 +30,8 @@ import orjson
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pbx_voicemail.const import DOMAIN
-from custom_components.pbx_voicemail.pbx import transport
-from custom_components.pbx_voicemail.pbx.transport import Transport
+from custom_components.pbx_voicemail.pbx import http as transport
+from custom_components.pbx_voicemail.pbx.http import Transport
 from tests.conftest import TOKEN
 
 _QUERY = "api/v0.0.1/voicemail/query"

@@ -9,7 +9,7 @@ import shutil
 from playwright.async_api import Browser, Page, expect
 import pytest
 
-from custom_components.pbx_voicemail.card import STABLE_URL
+from custom_components.pbx_voicemail.frontend import STABLE_URL
 from tests.conftest import INTEGRATION
 from tests.demo.__main__ import connect, furnish
 from tests.demo.home import Home

@@ -1,9 +1,6 @@
 """The HTTP API of OpenVox UC PBXs, as a client library that knows nothing of Home Assistant."""
 
-from .access import Credentials, Refusals
 from .address import DEFAULT_PORT, Address
-from .client import PbxClient
-from .dialect import DIALECTS, OPENVOX, YEASTAR, Dialect
 from .errors import (
     PbxAuthError,
     PbxCertificateError,
@@ -23,6 +20,9 @@ from .errors import (
     PbxUnsupportedError,
 )
 from .models import DeviceInfo, Extension, Mailbox, Message
+from .s_series.access import Credentials, Refusals
+from .s_series.client import PbxClient
+from .s_series.dialect import DIALECTS, OPENVOX, YEASTAR, Dialect
 from .tls import Certificate, fetch_certificate
 
 __all__ = [

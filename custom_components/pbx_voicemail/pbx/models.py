@@ -15,7 +15,7 @@ from typing import Self
 import orjson
 
 from .errors import PbxReplyError
-from .reply import Json, JsonObject, objects, text
+from .s_series.reply import Json, JsonObject, objects, text
 
 MAX_EXTENSIONS = 2000
 """A reply with more is refused: the largest PBX of this kind has 500."""

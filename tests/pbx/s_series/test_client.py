@@ -1,0 +1,300 @@
+"""The client, talking to a PBX over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
+import json
+import traceback
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+import pytest
+
+from custom_components.pbx_voicemail.pbx import (
+    OPENVOX,
+    Address,
+    Credentials,
+    DeviceInfo,
+    Extension,
+    Message,
+    PbxAuthError,
+    PbxClient,
+    PbxConnectionError,
+    PbxError,
+    PbxReplyError,
+    PbxTimeoutError,
+    PbxTlsError,
+    http as transport_module,
+    models as models_module,
+)
+from custom_components.pbx_voicemail.pbx.s_series import (
+    client as client_module,
+    reply as reply_module,
+)
+from tests.conftest import TOKEN
+from tests.faults import FAULTS, Fault
+from tests.living import leave
+from tests.simulator import Simulator
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
+
+
+def _client(session: aiohttp.ClientSession, address: Address, zone: tzinfo) -> PbxClient:
+    return PbxClient(session, address, Credentials(token=TOKEN), zone, dialect=OPENVOX)
+
+
+@pytest.fixture
+def client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
+    return _client(session, Address.parse(pbx.address), pbx.zone)
+
+
+async def test_all_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -> None:
+    mailboxes = await client.query_mailboxes()
+
+    assert {number: len(box.messages) for number, box in mailboxes.items()} == {
+        "101": 3,
+        "102": 2,
+        "103": 2,
+    }
+    assert pbx.requests == ["/api/v0.0.1/voicemail/query"]
+
+
+async def test_some_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -> None:
+    assert (await client.query_mailboxes(["101", "104"])).keys() == {"101"}
+    assert pbx.requests == ["/api/v0.0.1/voicemail/query"]
+
+
+async def test_latest_of_recorded_messages(client: PbxClient) -> None:
+    latest = (await client.query_mailboxes())["102"].latest
+    assert latest is not None
+    assert latest.caller == "anonymous"
+    assert latest.received == datetime(2026, 11, 23, 14, 51, 5, tzinfo=UTC)
+    assert latest.duration == 3
+
+
+async def test_unchanged_answer_is_not_parsed(
+    client: PbxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await client.query_mailboxes()
+    monkeypatch.setattr(client_module, "decode", None)
+    assert await client.query_mailboxes() is before
+
+
+async def test_changed_answer_keeps_unchanged_mailboxes(client: PbxClient, pbx: Simulator) -> None:
+    before = await client.query_mailboxes()
+    await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
+    after = await client.query_mailboxes()
+
+    assert after["101"] is before["101"]
+    assert after["102"].messages == before["102"].messages[:1]
+
+
+async def test_large_answer_is_parsed_off_the_loop(
+    client: PbxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_OFF_LOOP", 1)
+
+    def decode_off_loop(body: bytes) -> reply_module.JsonObject:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return reply_module.decode(body)
+
+    monkeypatch.setattr(client_module, "decode", decode_off_loop)
+    assert len(await client.query_mailboxes()) == 3
+
+
+async def test_device_info(client: PbxClient) -> None:
+    info = await client.query_device_info()
+    assert replace(info, system_time=None) == DeviceInfo("UC501", "a09805021987", "3.1", "4.1.1")
+    assert info.system_time is not None
+    assert info.system_time.tzinfo is None
+
+
+async def test_extensions(client: PbxClient) -> None:
+    assert await client.query_extensions() == (
+        Extension("101", "Reception"),
+        Extension("102", "Workshop"),
+        Extension("103"),
+        Extension("104"),
+    )
+
+
+async def _fail(request: web.Request, errno: str | None, path: str) -> web.Response | None:
+    if not request.path.endswith(path):
+        return None
+    return web.json_response({"status": "Failed"} | ({"errno": errno} if errno else {}))
+
+
+@pytest.mark.parametrize("errno", [None, "20018"])
+async def test_refusal_that_means_no_messages(
+    client: PbxClient, pbx: Simulator, errno: str | None
+) -> None:
+    pbx.intercept = partial(_fail, errno=errno, path="voicemail/query")
+    assert await client.query_mailboxes() == {}
+
+    pbx.intercept = None
+    assert len(await client.query_mailboxes()) == 3
+
+
+@pytest.mark.parametrize("errno", [None, "20018"])
+async def test_same_refusal_with_a_dead_token(
+    client: PbxClient, pbx: Simulator, errno: str | None
+) -> None:
+    await client.query_mailboxes()
+    pbx.intercept = partial(_fail, errno=errno, path="voicemail/query")
+    pbx.revoke_tokens()
+    with pytest.raises(PbxAuthError):
+        await client.query_mailboxes()
+
+
+async def test_only_what_changed_is_read(
+    client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await client.query_mailboxes()
+    read: list[str] = []
+
+    def note(extension: str, *arguments: Any) -> tuple[Message, ...]:
+        read.append(extension)
+        return really(extension, *arguments)
+
+    really = models_module._read_messages
+    monkeypatch.setattr(models_module, "_read_messages", note)
+    await leave(pbx, "102")
+    after = await client.query_mailboxes()
+    assert read == ["102"]
+    assert after["101"] is before["101"]
+    assert after["103"] is before["103"]
+
+
+async def test_answers_that_begin_like_the_last(client: PbxClient, pbx: Simulator) -> None:
+    """They are compared piece by piece as they come, and must not be taken for the last one."""
+    told = ""
+
+    async def tell(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(told))})
+        await response.prepare(request)
+        for begin in range(0, len(told), 50):
+            await response.write(told[begin : begin + 50].encode())
+            await asyncio.sleep(0)
+        return response
+
+    def reply(*dates: str) -> str:
+        voicemail = [{"voicemaildate": f"2026-11-23 {date}"} for date in dates]
+        return json.dumps(
+            {"status": "Success", "voicemails": [{"extid": "1", "voicemail": voicemail}]}
+        )
+
+    pbx.intercept = tell
+    for dates in (["10:00:00"], ["10:00:00", "11:00:00"], ["10:00:00"], ["10:00:01"], []):
+        told = reply(*dates)
+        mailboxes = await client.query_mailboxes()
+        assert sum(mailbox.count for mailbox in mailboxes.values()) == len(dates)
+        told += "  "
+        again = await client.query_mailboxes()
+        assert all(again[number] is mailbox for number, mailbox in mailboxes.items())
+        assert await client.query_mailboxes() is again
+    told = told[:40]
+    with pytest.raises(PbxReplyError):
+        await client.query_mailboxes()
+    told = ""
+    with pytest.raises(PbxReplyError):
+        await client.query_mailboxes()
+
+
+async def test_token_lives_while_it_is_used(client: PbxClient, pbx: Simulator) -> None:
+    now = datetime.now(UTC)
+    pbx.clock = lambda: now
+    for _ in range(3):
+        await client.query_mailboxes()
+        now += timedelta(minutes=29)
+
+    now += timedelta(minutes=2)
+    with pytest.raises(PbxAuthError):
+        await client.query_mailboxes()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+async def test_faults(client: PbxClient, pbx: Simulator, fault: Fault) -> None:
+    before = await client.query_mailboxes()
+    async with fault.strike(pbx):
+        with pytest.raises(PbxError) as raised:
+            await client.query_mailboxes()
+    assert raised.value.kind == fault.kind
+    assert TOKEN not in "".join(traceback.format_exception(raised.value))
+    assert await client.query_mailboxes() is before
+
+
+async def test_unknown_host(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(*_: object, **__: object) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    monkeypatch.setattr(aiohttp.AsyncResolver, "resolve", resolve)
+    with pytest.raises(PbxConnectionError):
+        await _client(session, Address("pbx.invalid"), UTC).query_mailboxes()
+
+
+async def test_tls_on_a_plain_port(session: aiohttp.ClientSession, pbx: Simulator) -> None:
+    address = Address.parse(f"https://{pbx.address}")
+    with pytest.raises(PbxTlsError):
+        await _client(session, address, UTC).query_mailboxes()
+
+
+async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    hung_up = asyncio.Event()
+
+    async def think(request: web.Request) -> None:
+        await hung_up.wait()
+
+    monkeypatch.setattr(transport_module, "TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    pbx.intercept = think
+    with pytest.raises(PbxTimeoutError):
+        await client.query_mailboxes()
+    hung_up.set()
+
+
+async def test_too_large(
+    client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_LIST_BYTES", 100)
+    with pytest.raises(PbxReplyError):
+        await client.query_mailboxes()
+
+
+async def test_five_thousand_messages(client: PbxClient, pbx: Simulator) -> None:
+    entry = {"messagefrom": "7001", "voicemaildate": "2020-04-07 10:57:31", "voicemaillength": "3"}
+
+    async def answer(request: web.Request) -> web.Response:
+        mailbox = {"extid": "101", "voicemail": [entry] * 5000}
+        return web.json_response({"status": "Success", "voicemails": [mailbox]})
+
+    pbx.intercept = answer
+    assert len((await client.query_mailboxes())["101"].messages) == 5000
+
+
+async def test_follows_no_redirect_and_keeps_no_cookie(client: PbxClient, pbx: Simulator) -> None:
+    cookies = []
+
+    async def set_cookie(request: web.Request) -> None:
+        cookies.append(dict(request.cookies))
+        raise web.HTTPFound(f"http://{pbx.address}/elsewhere", headers={"Set-Cookie": "a=b"})
+
+    pbx.intercept = set_cookie
+    for _ in range(2):
+        with pytest.raises(PbxError):
+            await client.query_mailboxes()
+    assert cookies == [{}, {}]
+    assert "/elsewhere" not in pbx.requests
+
+
+async def test_shows_no_token(client: PbxClient) -> None:
+    assert TOKEN not in repr([client, client.address, await client.query_mailboxes()])

@@ -1,0 +1,483 @@
+"""Fetching and deleting: always the message that was meant, however the PBX renames its files."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+import traceback
+import wave
+
+import aiohttp
+from aiohttp import web
+from hypothesis import settings
+import pytest
+
+from custom_components.pbx_voicemail.pbx import (
+    DIALECTS,
+    Address,
+    Credentials,
+    Mailbox,
+    Message,
+    PbxClient,
+    PbxConnectionError,
+    PbxError,
+    PbxGoneError,
+    PbxRejectedError,
+    PbxReplyError,
+    PbxTimeoutError,
+    PbxUnclearError,
+    http as transport_module,
+)
+from custom_components.pbx_voicemail.pbx.s_series import client as client_module
+from tests.conftest import FIXTURES, TOKEN
+from tests.simulator import Simulator, Spool
+from tests.simulator.server import YEASTAR
+from tests.simulator.spool import OLD
+
+RECORDED = FIXTURES / "asterisk-voicemail"
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+async def client(pbx: Simulator) -> AsyncIterator[PbxClient]:
+    async with aiohttp.ClientSession() as session:
+        yield _client(session, pbx)
+
+
+def _client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
+    return PbxClient(session, Address.parse(pbx.address), Credentials(token=TOKEN), UTC)
+
+
+async def _mailbox(client: PbxClient, extension: str = "101") -> Mailbox:
+    return (await client.query_mailboxes()).get(extension) or Mailbox(extension)
+
+
+async def _message_of(client: PbxClient, caller: str) -> Message:
+    """Return the message of a caller: of 7001 it is msg0000, of 6000 msg0002."""
+    (message,) = [found for found in (await _mailbox(client)).messages if found.caller == caller]
+    return message
+
+
+async def test_recording_is_what_the_pbx_keeps(client: PbxClient, pbx: Simulator) -> None:
+    message = await _message_of(client, "7001")
+    pbx.requests.clear()
+    assert (
+        await client.fetch_recording(message) == (RECORDED / "101/INBOX/msg0000.wav").read_bytes()
+    )
+    assert [path.rpartition("/")[2] for path in pbx.requests] == [
+        "query",
+        "get_random",
+        "download",
+        "query",
+    ]
+
+
+async def test_recording_after_a_renumbering(client: PbxClient, pbx: Simulator) -> None:
+    message = await _message_of(client, "6000")
+    pbx.spool.delete("101", "msg0000")
+    assert (
+        await client.fetch_recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
+    )
+
+
+async def test_yeastar_wants_to_know_whether_it_was_read(
+    socket_enabled: None, recorded: Spool
+) -> None:
+    recorded.move("101", "msg0000")
+    async with (
+        Simulator(recorded, token=TOKEN, version=YEASTAR, folders=("INBOX", OLD)) as pbx,
+        aiohttp.ClientSession() as session,
+    ):
+        client = _client(session, pbx)
+        by_read = {message.read: message for message in (await _mailbox(client)).messages}
+        # Both have the name msg0000.wav, one in each folder.
+        assert (
+            await client.fetch_recording(by_read[True])
+            == (RECORDED / "101/INBOX/msg0000.wav").read_bytes()
+        )
+        await client.delete_message(by_read[True])
+        assert [message.read for message in (await _mailbox(client)).messages] == [False, False]
+
+
+async def test_same_name_twice_is_never_guessed(socket_enabled: None, recorded: Spool) -> None:
+    recorded.move("101", "msg0000")
+    async with (
+        Simulator(recorded, token=TOKEN, folders=("INBOX", OLD)) as pbx,
+        aiohttp.ClientSession() as session,
+    ):
+        client = _client(session, pbx)
+        heard = await _message_of(client, "7001")
+        for ask in client.fetch_recording, client.delete_message:
+            with pytest.raises(PbxUnclearError):
+                await ask(heard)
+        await client.fetch_recording(await _message_of(client, "6000"))
+        assert len((await _mailbox(client)).messages) == 3
+
+
+@pytest.mark.parametrize("ask", ["fetch_recording", "delete_message"])
+async def test_message_that_is_gone(client: PbxClient, pbx: Simulator, ask: str) -> None:
+    gone = await _message_of(client, "7001")
+    pbx.spool.delete("101", "msg0000")
+    with pytest.raises(PbxGoneError):
+        await getattr(client, ask)(gone)
+    pbx.spool.forget("101")
+    with pytest.raises(PbxGoneError):
+        await getattr(client, ask)(gone)
+    del pbx.extensions["101"]
+    with pytest.raises(PbxGoneError):
+        await getattr(client, ask)(gone)
+    assert not any(path.endswith(("get_random", "delete")) for path in pbx.requests)
+
+
+async def test_delete(client: PbxClient, pbx: Simulator) -> None:
+    first, *rest = reversed((await _mailbox(client)).messages)
+    await client.delete_message(first)
+    assert (await _mailbox(client)).messages == tuple(reversed(rest))
+
+
+async def test_deletions_at_once_hit_what_they_are_aimed_at(
+    client: PbxClient, pbx: Simulator
+) -> None:
+    """Even if the PBX carries out last what would hit another one by then."""
+    first, second, third = [
+        await _message_of(client, caller) for caller in ("7001", "13800138000", "6000")
+    ]
+
+    async def dawdle(request: web.Request) -> None:
+        if request.path.endswith("/delete") and "msg0001" in await request.text():
+            while len(pbx.spool.messages("101")) == 3:
+                await asyncio.sleep(0)
+
+    pbx.intercept = dawdle
+    await asyncio.gather(client.delete_message(first), client.delete_message(second))
+    assert (await _mailbox(client)).messages == (third,)
+
+
+async def test_delete_is_never_sent_twice(client: PbxClient, pbx: Simulator) -> None:
+    message = await _message_of(client, "7001")
+
+    async def answer_rubbish(request: web.Request) -> web.Response | None:
+        if not request.path.endswith("/delete"):
+            return None
+        pbx.spool.delete("101", "msg0000")
+        return web.Response(text="<html>")
+
+    pbx.intercept = answer_rubbish
+    with pytest.raises(PbxReplyError):
+        await client.delete_message(message)
+    assert len((await _mailbox(client)).messages) == 2
+
+
+@pytest.mark.parametrize("errno", ["20004", "20010"])
+@pytest.mark.parametrize("where", ["get_random", "download", "delete"])
+async def test_refused(client: PbxClient, pbx: Simulator, where: str, errno: str) -> None:
+    """Not as a refused token: the same token was just good for a query."""
+
+    async def refuse(request: web.Request) -> web.Response | None:
+        if request.path.endswith(where):
+            return web.json_response({"status": "Failed", "errno": errno})
+        return None
+
+    message = await _message_of(client, "7001")
+    pbx.intercept = refuse
+    ask = client.delete_message if where == "delete" else client.fetch_recording
+    with pytest.raises(PbxRejectedError) as refused:
+        await ask(message)
+    assert (type(refused.value), refused.value.errno) == (PbxRejectedError, errno)
+
+
+@pytest.mark.parametrize(
+    ("where", "body"),
+    [
+        ("download", b""),
+        ("download", b"<html>not here</html>"),
+        ("download", b'\xef\xbb\xbf {"status": "Success"}'),
+        ("download", b'{"status": '),
+        ("get_random", b'{"status": "Success", "extid": "101"}'),
+        ("get_random", b"[]"),
+    ],
+)
+async def test_no_recording_in_the_answer(
+    client: PbxClient, pbx: Simulator, where: str, body: bytes
+) -> None:
+    async def answer(request: web.Request) -> web.Response | None:
+        return web.Response(body=body) if request.path.endswith(where) else None
+
+    message = await _message_of(client, "7001")
+    pbx.intercept = answer
+    with pytest.raises(PbxReplyError):
+        await client.fetch_recording(message)
+
+
+async def test_truncated_download(client: PbxClient, pbx: Simulator) -> None:
+    async def hang_up(request: web.Request) -> web.StreamResponse | None:
+        if not request.path.endswith("/download"):
+            return None
+        response = web.StreamResponse(headers={"Content-Length": "64626"})
+        await response.prepare(request)
+        await response.write((RECORDED / "101/INBOX/msg0000.wav").read_bytes()[:30000])
+        assert request.transport
+        request.transport.close()
+        return response
+
+    message = await _message_of(client, "7001")
+    pbx.intercept = hang_up
+    with pytest.raises(PbxConnectionError):
+        await client.fetch_recording(message)
+
+
+async def test_download_slower_than_anybody_waits(
+    client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = asyncio.Event()
+
+    async def dawdle(request: web.Request) -> web.StreamResponse | None:
+        if not request.path.endswith("/download"):
+            return None
+        response = web.StreamResponse(headers={"Content-Length": "64626"})
+        await response.prepare(request)
+        await response.write(b"OggS")
+        await given_up.wait()
+        return response
+
+    message = await _message_of(client, "7001")
+    monkeypatch.setattr(transport_module, "DOWNLOAD_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    pbx.intercept = dawdle
+    with pytest.raises(PbxTimeoutError):
+        await client.fetch_recording(message)
+    given_up.set()
+
+
+async def test_too_large(
+    client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = await _message_of(client, "7001")
+    monkeypatch.setattr(client_module, "MAX_RECORDING_BYTES", 60_000)
+    with pytest.raises(PbxReplyError):
+        await client.fetch_recording(message)
+
+
+@pytest.mark.parametrize("name", ["../../../../etc/passwd", "msg 0&token=x#?.wav", "", "メ\n"])
+async def test_hostile_file_name_stays_a_parameter(
+    client: PbxClient, pbx: Simulator, name: str
+) -> None:
+    asked: list[object] = []
+
+    async def rename(request: web.Request) -> web.Response | None:
+        if request.path.endswith("/query"):
+            told = {"voicemailfile": name, "messagefrom": "1", "voicemaildate": ""}
+            mailbox = {"extid": "101", "voicemail": [told]}
+            return web.json_response({"status": "Success", "voicemails": [mailbox]})
+        if request.path.endswith("/get_random"):
+            asked.append((await request.json())["voicemailfile"])
+            return web.json_response({"status": "Success", "random": "a&b=c"})
+        asked.append(dict(request.query))
+        return web.Response(body=b"OggS")
+
+    pbx.intercept = rename
+    (message,) = (await _mailbox(client)).messages
+    if not name:
+        with pytest.raises(PbxUnclearError):
+            await client.fetch_recording(message)
+        return
+    assert await client.fetch_recording(message) == b"OggS"
+    in_the_url = {"extid": "101", "voicemailfile": name.strip(), "random": "a&b=c", "token": TOKEN}
+    assert asked == [name.strip(), in_the_url]
+
+
+async def test_token_is_in_no_error(client: PbxClient, pbx: Simulator) -> None:
+    message = await _message_of(client, "7001")
+    for where in "query", "get_random", "download":
+
+        async def break_off(request: web.Request, where: str = where) -> web.Response | None:
+            if request.path.endswith(where):
+                assert request.transport
+                request.transport.close()
+            return None
+
+        pbx.intercept = break_off
+        with pytest.raises(PbxError) as failed:
+            await client.fetch_recording(message)
+        assert TOKEN not in "".join(traceback.format_exception(failed.value))
+
+
+async def test_a_twin_goes_meanwhile(client: PbxClient, pbx: Simulator) -> None:
+    """Then the other one has its id and its name: only their number tells that they moved."""
+    for name in "msg0001", "msg0002":
+        pbx.spool.leave(
+            "104", "7", received=NOW, duration=2, recording=RECORDED / f"101/INBOX/{name}.wav"
+        )
+
+    async def lose_a_twin(request: web.Request) -> None:
+        if request.path.endswith("/download"):
+            pbx.intercept = None
+            pbx.spool.delete("104", "msg0000")
+
+    later, earlier = (await _mailbox(client, "104")).messages
+    pbx.intercept = lose_a_twin
+    with pytest.raises(PbxGoneError):
+        await client.fetch_recording(later)
+    assert (
+        await client.fetch_recording(earlier) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
+    )
+    assert pbx.requests.count("/api/v0.0.1/voicemail/download") == 2
+
+
+async def test_renamed_again_and_again(client: PbxClient, pbx: Simulator) -> None:
+    message = await _message_of(client, "6000")
+    number = 0
+
+    async def rename(request: web.Request) -> web.Response | None:
+        nonlocal number
+        if request.path.endswith("/download"):
+            return web.Response(body=b"OggS")
+        if request.path.endswith("/get_random"):
+            return web.json_response({"status": "Success", "random": "1"})
+        number += 1
+        told = {
+            "voicemailfile": f"msg{number:04}.wav",
+            "messagefrom": '"Ann Müller" <6000>',
+            "voicemaildate": "2026-11-23 06:51:00",
+            "voicemaillength": "5",
+        }
+        mailbox = {"extid": "101", "voicemail": [told]}
+        return web.json_response({"status": "Success", "voicemails": [mailbox]})
+
+    pbx.intercept = rename
+    with pytest.raises(PbxUnclearError):
+        await client.fetch_recording(message)
+    assert number == 6
+
+
+async def test_another_mailbox_in_the_answer(client: PbxClient, pbx: Simulator) -> None:
+    """Firmware that ignores for whom it was asked tells all."""
+    message = await _message_of(client, "6000")
+
+    async def tell_all(request: web.Request) -> web.Response | None:
+        if not request.path.endswith("/query"):
+            return None
+        voicemails = pbx._tell(["103", "101", "102"])
+        return web.json_response({"status": "Success", "voicemails": voicemails})
+
+    pbx.intercept = tell_all
+    assert (
+        await client.fetch_recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
+    )
+
+
+class Phones:
+    """People who listen, delete and leave messages while we ask.
+
+    The recording of each message is unlike any other, so that it tells whose it is.
+    """
+
+    def __init__(self, pbx: Simulator, scratch: Path, random: Random) -> None:
+        self._pbx = pbx
+        self._scratch = scratch
+        self._random = random
+        self._left = 0
+        self.recordings: dict[str, bytes] = {}
+
+    def set_up(self, messages: int) -> None:
+        """Make the mailbox anew."""
+        self._pbx.spool.forget("101")
+        self.recordings.clear()
+        for _ in range(messages):
+            self._leave()
+
+    def act(self) -> None:
+        names = [message.name for message in self._pbx.spool.messages("101")]
+        match self._random.randrange(5):
+            case 0 | 1 if names:
+                self._pbx.spool.delete("101", self._random.choice(names))
+            case 2 if names:
+                self._pbx.spool.move("101", self._random.choice(names))
+            case 3:
+                self._leave()
+            case _:
+                pass
+
+    def _leave(self) -> None:
+        self._left += 1
+        recording = self._scratch / f"{self._left}.wav"
+        with wave.open(str(recording), "wb") as audio:
+            audio.setparams((1, 2, 8000, 0, "NONE", ""))
+            audio.writeframes(self._left.to_bytes(2) * 400)
+        caller = f"<{self._left}>"
+        self._pbx.spool.leave(
+            "101",
+            caller,
+            received=NOW + timedelta(seconds=self._random.randrange(3)),
+            recording=recording,
+        )
+        self.recordings[str(self._left)] = recording.read_bytes()
+
+
+def _callers(messages: Iterable[Message]) -> set[str | None]:
+    return {message.caller for message in messages}
+
+
+async def test_never_the_wrong_recording(client: PbxClient, pbx: Simulator, tmp_path: Path) -> None:
+    """People use their phones before and between all that is asked for a recording."""
+    outcomes = {"played": 0, "gone": 0, "unclear": 0}
+    for seed in range(settings.default.max_examples if settings.default else 100):
+        random = Random(seed)
+        phones = Phones(pbx, tmp_path, random)
+        await asyncio.to_thread(phones.set_up, random.randint(1, 6))
+        pbx.intercept = None
+        message = random.choice((await _mailbox(client)).messages)
+
+        async def meanwhile(
+            request: web.Request, random: Random = random, phones: Phones = phones
+        ) -> None:
+            if random.random() < 0.4:
+                await asyncio.to_thread(phones.act)
+
+        pbx.intercept = meanwhile
+        try:
+            recording = await client.fetch_recording(message)
+        except PbxGoneError:
+            pbx.intercept = None
+            assert message.caller not in _callers((await _mailbox(client)).messages)
+            outcomes["gone"] += 1
+        except PbxUnclearError:
+            outcomes["unclear"] += 1
+        else:
+            assert message.caller
+            assert recording == phones.recordings[message.caller], seed
+            outcomes["played"] += 1
+    print(outcomes)
+    assert outcomes["played"] > outcomes["gone"] > 0
+
+
+async def test_never_the_wrong_deletion(client: PbxClient, pbx: Simulator, tmp_path: Path) -> None:
+    """People use their phones between the look at the mailbox and the deletion."""
+    deleted = 0
+    for seed in range(settings.default.max_examples if settings.default else 100):
+        random = Random(seed)
+        phones = Phones(pbx, tmp_path, random)
+        await asyncio.to_thread(phones.set_up, random.randint(1, 6))
+        message = random.choice((await _mailbox(client)).messages)
+        for _ in range(random.randint(0, 3)):
+            phones.act()
+        before = _callers((await _mailbox(client)).messages)
+        try:
+            await client.delete_message(message)
+            deleted += 1
+        except PbxGoneError:
+            assert message.caller not in before
+        assert _callers((await _mailbox(client)).messages) == before - {message.caller}, seed
+    assert deleted > 0
+
+
+async def test_both_dialects_are_found_for_recordings_too(
+    socket_enabled: None, recorded: Spool
+) -> None:
+    for dialect in DIALECTS:
+        async with (
+            Simulator(recorded, token=TOKEN, version=dialect.version) as pbx,
+            aiohttp.ClientSession() as session,
+        ):
+            message = await _message_of(_client(session, pbx), "7001")
+            assert await _client(session, pbx).fetch_recording(message)

@@ -1,0 +1,167 @@
+"""A folder that stays small, and keeps what is used."""
+
+from concurrent.futures import ThreadPoolExecutor
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from custom_components.pbx_voicemail.voicemail.file_cache import Cache
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "kept" / "here", max_bytes=100)
+
+
+def _age(folder: Path) -> None:
+    """Make all that is there older by a second."""
+    for file in (folder / "kept" / "here").iterdir():
+        status = file.stat()
+        os.utime(file, ns=(status.st_atime_ns - 10**9, status.st_mtime_ns - 10**9))
+
+
+def test_nothing_there_yet(cache: Cache) -> None:
+    assert cache.names() == set()
+    assert cache.find("a") is None
+    cache.drop(["a"])
+    cache.remove()
+
+
+def test_found_by_name_alone(cache: Cache, tmp_path: Path) -> None:
+    path = cache.store("a", ".wav", b"audio")
+    assert cache.find("a") == path
+    assert path.read_bytes() == b"audio"
+    assert cache.names() == {"a"}
+    assert (tmp_path / "kept" / "here").stat().st_mode & 0o077 == 0
+
+
+def test_least_recently_used_goes_first(cache: Cache, tmp_path: Path) -> None:
+    for name in "abc":
+        cache.store(name, ".wav", bytes(30))
+        _age(tmp_path)
+    changed = (tmp_path / "kept/here/a.wav").stat().st_mtime_ns
+    cache.find("a")
+    assert (tmp_path / "kept/here/a.wav").stat().st_mtime_ns == changed
+    cache.store("d", ".wav", bytes(30))
+    assert cache.names() == {"a", "c", "d"}
+
+
+def test_larger_than_the_folder_may_be(cache: Cache) -> None:
+    cache.store("a", ".wav", bytes(30))
+    assert cache.store("b", ".wav", bytes(300)).exists()
+    assert cache.names() == {"b"}
+    cache.store("c", ".wav", bytes(30))
+    assert cache.names() == {"c"}
+
+
+def test_half_a_file_is_no_file(cache: Cache, tmp_path: Path) -> None:
+    """One that a crash left behind is not found, and goes when there is need of room."""
+    cache.store("a", ".wav", b"audio")
+    (tmp_path / "kept/here/b.part").write_bytes(bytes(90))
+    assert cache.names() == {"a"}
+    assert cache.find("b") is None
+    _age(tmp_path)
+    cache.store("c", ".wav", bytes(20))
+    cache.find("a")
+    cache.store("d", ".wav", bytes(70))
+    assert not (tmp_path / "kept/here/b.part").exists()
+
+
+def test_dropped_and_removed(cache: Cache, tmp_path: Path) -> None:
+    for name in "abc":
+        cache.store(name, ".wav", b"audio")
+    cache.drop({"a", "b", "never there"})
+    assert cache.names() == {"c"}
+    cache.remove()
+    assert not (tmp_path / "kept/here").exists()
+
+
+def test_many_threads_at_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", 50)
+
+    def use(number: int) -> None:
+        name = str(number % 7)
+        cache.store(name, ".wav", bytes(10))
+        cache.find(str((number + 1) % 7))
+        cache.drop([str((number + 2) % 7)])
+        cache.names()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(use, range(400)))
+    assert sum(file.stat().st_size for file in (tmp_path / "cache").iterdir()) <= 50
+
+
+def test_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
+    in_use = {"a"}
+    cache = Cache(tmp_path / "kept" / "here", 100, in_use)
+    for name in "abc":
+        cache.store(name, ".wav", bytes(60))
+        _age(tmp_path)
+    assert cache.names() == {"a", "c"}
+    assert cache.is_over
+    in_use.clear()
+    cache.tidy()
+    assert cache.names() == {"c"}
+    assert not cache.is_over
+
+
+def test_for_the_owner_alone(cache: Cache, tmp_path: Path) -> None:
+    """Also where an earlier version has left a folder that is open to others."""
+    folder = tmp_path / "kept/here"
+    folder.mkdir(parents=True, mode=0o755)
+    (folder / "a.part").touch(mode=0o644)
+    path = cache.store("a", ".wav", b"audio")
+    assert folder.stat().st_mode & 0o077 == 0
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_read_only(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there can be played where nothing can be written, and root may write everywhere."""
+    path = cache.store("a", ".wav", b"audio")
+
+    def refuse(*args: object, **others: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert cache.find("a") == path
+
+
+def test_no_room_on_the_disk(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beginning of a file is not left behind."""
+
+    def fill(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(OSError, match="No space left"):
+        cache.store("a", ".wav", b"audio")
+    assert list((tmp_path / "kept/here").iterdir()) == []
+
+
+def test_remove_what_cannot_be_removed(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.store("a", ".wav", b"audio")
+
+    def refuse(*args: object, **others: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr(os, "rmdir", refuse)
+    cache.remove()
+    assert "cannot be deleted (PermissionError)" in caplog.text
+
+
+def test_something_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "here").touch()
+    cache = Cache(tmp_path / "here", 100)
+    cache.remove()
+    cache.tidy()
+    with pytest.raises(OSError, match="directory"):
+        cache.names()
+    with pytest.raises(OSError, match="exists"):
+        cache.store("a", ".wav", b"audio")
