@@ -1,6 +1,7 @@
-"""The HTTP API of OpenVox UC PBXs, as a client library that knows nothing of Home Assistant."""
+"""PBXs and their voicemail, as a client library that knows nothing of Home Assistant."""
 
 from .address import DEFAULT_PORT, Address
+from .client import Capability, Connection, Credentials, Family, PbxClient
 from .errors import (
     PbxAuthError,
     PbxCertificateError,
@@ -14,28 +15,27 @@ from .errors import (
     PbxRedirectError,
     PbxRejectedError,
     PbxReplyError,
+    PbxSetupError,
     PbxTimeoutError,
     PbxTlsError,
     PbxUnclearError,
     PbxUnsupportedError,
 )
-from .models import DeviceInfo, Extension, Mailbox, Message
-from .s_series.access import Credentials, Refusals
-from .s_series.client import PbxClient
-from .s_series.dialect import DIALECTS, OPENVOX, YEASTAR, Dialect
+from .families import FAMILIES, family, family_of_api
+from .models import ClockFault, Extension, Mailbox, Message, PbxInfo
 from .tls import Certificate, fetch_certificate
 
 __all__ = [
     "DEFAULT_PORT",
-    "DIALECTS",
-    "OPENVOX",
-    "YEASTAR",
+    "FAMILIES",
     "Address",
+    "Capability",
     "Certificate",
+    "ClockFault",
+    "Connection",
     "Credentials",
-    "DeviceInfo",
-    "Dialect",
     "Extension",
+    "Family",
     "Mailbox",
     "Message",
     "PbxAuthError",
@@ -44,6 +44,7 @@ __all__ = [
     "PbxConnectionError",
     "PbxError",
     "PbxGoneError",
+    "PbxInfo",
     "PbxLockedError",
     "PbxLoginError",
     "PbxLoginRejectedError",
@@ -51,10 +52,12 @@ __all__ = [
     "PbxRedirectError",
     "PbxRejectedError",
     "PbxReplyError",
+    "PbxSetupError",
     "PbxTimeoutError",
     "PbxTlsError",
     "PbxUnclearError",
     "PbxUnsupportedError",
-    "Refusals",
+    "family",
+    "family_of_api",
     "fetch_certificate",
 ]

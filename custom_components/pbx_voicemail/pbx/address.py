@@ -14,12 +14,14 @@ DEFAULT_PORT = 9011
 class Address:
     """The host and port of a PBX's API, and whether to speak TLS there.
 
-    `host` is a name or an IP address in its normal form, IPv6 without brackets.
+    `host` is a name or an IP address in its normal form, IPv6 without brackets. `path` is
+    the prefix before all paths, without slashes around it.
     """
 
     host: str
     port: int = DEFAULT_PORT
     tls: bool = False
+    path: str = ""
 
     @classmethod
     def parse(cls, text: str, *, port: int = DEFAULT_PORT, tls: bool = False) -> Self:
@@ -44,8 +46,13 @@ class Address:
 
     @property
     def url(self) -> URL:
-        """The root of the PBX's web server."""
-        return URL.build(scheme="https" if self.tls else "http", host=self.host, port=self.port)
+        """What all paths of the API are below."""
+        return URL.build(
+            scheme="https" if self.tls else "http",
+            host=self.host,
+            port=self.port,
+            path=f"/{self.path}",
+        )
 
     @override
     def __str__(self) -> str:

@@ -1,15 +1,14 @@
-"""One question to a PBX over HTTP, and one answer, whatever is in it."""
+"""HTTP with a PBX: one request, and one bounded response, whatever is in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-import orjson
+from multidict import CIMultiDictProxy
 
 from .address import Address
 from .errors import (
-    PbxAuthError,
     PbxCertificateError,
     PbxConnectionError,
     PbxError,
@@ -26,34 +25,38 @@ MAX_LIST_BYTES: Final = 64 * 1024 * 1024
 MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
 """Any other reply over this is not read. A list of 2,000 extensions makes 0.3 MB."""
 
+MAX_RECORDING_BYTES: Final = 32 * 1024 * 1024
+"""A recording over this is not read: half an hour and more of telephone audio."""
+
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
-"""How long a PBX may take for one answer."""
+"""How long a PBX may take for one reply."""
 
 DOWNLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_read=30)
-"""How long it may take for a recording, and how long it may fall silent over it."""
+"""How long it may take for a recording, and how long it may pause within one."""
 
 SIGN_OUT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
-"""How long Home Assistant may be kept from stopping."""
+"""How long a PBX may keep Home Assistant from stopping."""
 
 _HEADERS: Final = {
-    "Content-Type": "application/json; charset=utf-8",
-    # PBXs hang up on idle connections without a word; the next question would be lost.
+    # PBXs close idle connections without notice; the next request would be lost.
     "Connection": "close",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """What a GET brought.
+class HttpResponse:
+    """A response. Only one with status 200 has its body read.
 
-    `is_whole` is whether HTTP itself told how much there is, so that nothing can be missing.
+    `is_whole` is whether HTTP itself said how long the body is, so that nothing can be missing.
     """
 
+    status: int
+    headers: CIMultiDictProxy[str]
     body: bytes
     is_whole: bool
 
 
-class Transport:
+class HttpClient:
     """The web server of one PBX.
 
     The session is the caller's to close. Its connector must not reuse connections: a PBX
@@ -71,66 +74,46 @@ class Transport:
         *,
         old_tls: bool = False,
     ) -> None:
-        """Take what every question needs."""
+        """Take what every request needs."""
         self.address = address
-        self.session = session
+        self._session = session
         self._tls = pinned_context(fingerprint, old_tls=old_tls) if fingerprint else True
 
-    async def post(
-        self,
-        path: str,
-        query: Mapping[str, str],
-        body: Mapping[str, str] | None = None,
-        *,
-        known: bytes = b"",
-        max_bytes: int = MAX_REPLY_BYTES,
-        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
-    ) -> bytes:
-        """Return the body of the answer to one POST: `known` itself, if it is the same again.
-
-        Raises PbxError if there is none, or if its HTTP status already says what it means.
-        """
-        download = await self._request(
-            "POST",
-            path,
-            query,
-            max_bytes=max_bytes,
-            timeout=timeout or TIMEOUT,
-            data=orjson.dumps(body) if body else None,
-            known=known,
-        )
-        return download.body
-
-    async def get(self, path: str, query: Mapping[str, str], max_bytes: int) -> Download:
-        """Return the answer to one GET, which may be large and slow; else as `post`."""
-        return await self._request(
-            "GET", path, query, max_bytes=max_bytes, timeout=DOWNLOAD_TIMEOUT
-        )
-
-    async def _request(
+    async def request(
         self,
         method: str,
         path: str,
-        query: Mapping[str, str],
         *,
-        max_bytes: int,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+        query: Mapping[str, str] | None = None,
         data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int = MAX_REPLY_BYTES,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,  # noqa: ASYNC109
         known: bytes = b"",
-    ) -> Download:
+    ) -> HttpResponse:
+        """Return the response to one request; its body is `known` itself if it is the same.
+
+        The path is below the address. Redirects are not followed. Raises PbxError if there
+        is no response, if it is a redirect, or if it is too large.
+        """
         try:
-            async with self.session.request(
+            async with self._session.request(
                 method,
-                (self.address.url / path).with_query(query),
+                (self.address.url / path).with_query(query or {}),
                 data=data,
-                headers=_HEADERS,
+                headers={**_HEADERS, **(headers or {})},
                 allow_redirects=False,
                 timeout=timeout,
                 ssl=self._tls,
             ) as response:
-                _check_status(response.status)
-                body = await _read(response, max_bytes, known)
-                return Download(body, is_whole=_is_framed(response))
+                if 300 <= response.status < 400:
+                    raise PbxRedirectError("the answer points elsewhere")
+                body = b""
+                if response.status == 200:
+                    body = await _read(response, max_bytes, known)
+                return HttpResponse(
+                    response.status, response.headers, body, is_whole=_is_framed(response)
+                )
         except (TimeoutError, aiohttp.ClientError, OSError) as err:
             error = _translate(err)
         # Outside the block above: what aiohttp raises quotes what was sent and received, and
@@ -161,18 +144,6 @@ def _meaning(err: Exception) -> PbxError:
     if isinstance(err, aiohttp.ClientResponseError):
         return PbxReplyError("the answer is not HTTP")
     return PbxConnectionError("the PBX could not be reached")
-
-
-def _check_status(status: int) -> None:
-    match status:
-        case 200:
-            return
-        case 401 | 403:
-            raise PbxAuthError(None)
-        case _ if 300 <= status < 400:
-            raise PbxRedirectError("the answer points elsewhere")
-        case _:
-            raise PbxReplyError(f"the answer is HTTP {status}")
 
 
 def _is_framed(response: aiohttp.ClientResponse) -> bool:

@@ -1,1 +1,45 @@
-"""OpenVox UC (API v0.0.1) and Yeastar S-Series, K2 and Cloud PBX (API v1.1.0)."""
+"""OpenVox UC PBXs (API v0.0.1), and Yeastar's S-Series, K2 and Cloud PBXs (API v1.1.0)."""
+
+from collections.abc import Mapping
+from typing import ClassVar, override
+
+from ..client import Connection, Endpoint, Family, PbxClient
+from .api import Api
+from .client import SSeriesClient
+from .login import stored_secret
+from .versions import API_VERSIONS
+
+
+class SSeries(Family):
+    """Both makers' PBXs with the API that begins with `/api/v`."""
+
+    key = "s_series"
+    apis: ClassVar[Mapping[str, str]] = {
+        version.name: f"{version.name} ({version.manufacturer})" for version in API_VERSIONS
+    }
+    endpoints = (
+        Endpoint(9011, tls=False),
+        Endpoint(9011, tls=True),
+        Endpoint(8088, tls=True),
+        Endpoint(8088, tls=False),
+        Endpoint(443, tls=True),
+        Endpoint(80, tls=False),
+    )
+    login_step = "login"
+    accepts_token = True
+    longest_interval = 1500
+    """A token expires after 30 minutes without a request (OpenVox UC API, "Login")."""
+
+    @override
+    async def probe(self, connection: Connection) -> Mapping[str, str]:
+        api = Api(connection)
+        await api.find_version()
+        return api.remember()
+
+    @override
+    def create(self, connection: Connection) -> PbxClient:
+        return SSeriesClient(connection)
+
+    @override
+    def stored_secret(self, password: str) -> str:
+        return stored_secret(password)

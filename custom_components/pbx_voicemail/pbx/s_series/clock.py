@@ -1,27 +1,15 @@
 """What the PBX's clock gives away: that it is wrong, or that its zone is another than assumed."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
+
+from ..models import ClockFault
 
 _TOLERANCE: Final = timedelta(minutes=5)
 _QUARTER: Final = timedelta(minutes=15)
 _WESTMOST: Final = timedelta(hours=-12)
 _EASTMOST: Final = timedelta(hours=14)
 _SUMMER_TIME: Final = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class ClockFault:
-    """How far the PBX's clock is ahead of ours, and the UTC offset that would explain it.
-
-    `offset` is None where none would: then it is the clock that is wrong.
-    """
-
-    ahead: timedelta
-    offset: timedelta | None
 
 
 def find_fault(shown: datetime, zone: tzinfo, now: datetime) -> ClockFault | None:
@@ -49,14 +37,3 @@ def _may_show(told: timedelta | None, offset: timedelta, assumed: timedelta) -> 
     # From UTC+4 to UTC+9, nobody has summer time.
     has_summer_time = told != assumed and not timedelta(hours=4) <= told <= timedelta(hours=9)
     return has_summer_time and offset - told == _SUMMER_TIME
-
-
-def zones_at(offset: timedelta, now: datetime, names: Iterable[str]) -> list[str]:
-    """Return those of the zones whose clocks show this UTC offset now. Reads files."""
-    return [name for name in sorted(names) if ZoneInfo(name).utcoffset(now) == offset]
-
-
-def hours_and_minutes(span: timedelta) -> str:
-    """Write a span as `+1:30` or `-0:07`."""
-    minutes = round(abs(span) / timedelta(minutes=1))
-    return f"{'-' if span < timedelta() else '+'}{minutes // 60}:{minutes % 60:02}"

@@ -1,7 +1,7 @@
-"""Where on a PBX a message is: the file name by which the API addresses it, for the moment.
+"""The file name by which the API addresses a message at the moment.
 
-The PBX reuses file names as soon as a message is deleted, so a place is good for the next
-question, and for no longer.
+The PBX reuses file names as soon as a message is deleted, so a name is good for the next
+request, and for no longer.
 """
 
 from collections import Counter
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import PbxGoneError, PbxUnclearError
-from ..models import number_messages
+from .mailboxes import number_messages
 from .reply import JsonObject, objects, text
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The file of a message and, where the API tells, whether that lies among the read ones.
+class FileName:
+    """The file of a message and, where the API says, the folder: read or unread.
 
     `twins` is how many messages have the same caller, second and length. Which of them
     is which follows from their order alone: when one goes, another takes its id.
@@ -33,8 +33,8 @@ class Place:
         return {"extid": self.extension, "voicemailfile": self.file} | status
 
 
-def find_place(reply: JsonObject, extension: str, message_id: str, key: bytes) -> Place:
-    """Read from a reply to `voicemail/query` where a message is.
+def find_file_name(reply: JsonObject, extension: str, message_id: str, key: bytes) -> FileName:
+    """Read the file name of a message from a reply to `voicemail/query`.
 
     Raises PbxGoneError if it is not there, and PbxUnclearError if nothing addresses it
     alone: Asterisk numbers the files of each folder by themselves.
@@ -57,7 +57,7 @@ def find_place(reply: JsonObject, extension: str, message_id: str, key: bytes) -
         raise PbxUnclearError("the message has no file name")
     if places.count(found) > 1:
         raise PbxUnclearError("two messages have the same file name")
-    return Place(extension, *found, twins=identities[identity])
+    return FileName(extension, *found, twins=identities[identity])
 
 
 def _entries(reply: JsonObject, extension: str) -> Iterator[JsonObject]:

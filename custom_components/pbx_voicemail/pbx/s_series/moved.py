@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..models import NumberedMessage, message_id
+from ..models import message_id
+from .mailboxes import NumberedMessage
 
 _QUARTER: Final = timedelta(minutes=15)
 _LONGEST: Final = timedelta(hours=26)

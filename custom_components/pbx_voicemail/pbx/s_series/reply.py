@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import re
-from typing import cast
+from typing import Final, cast
 
 import orjson
 
@@ -18,12 +18,22 @@ from .repair import decode_text, repair
 type Json = str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None
 type JsonObject = Mapping[str, Json]
 
+NO_SUCH_EXTENSION: Final = "10006"
+NO_SUCH_FILE: Final = "20018"
+
 _LOCKED = frozenset({"20002"})
+_LOCK_OUT_SECONDS = 10 * 60
+"""How long a PBX refuses an address after five failed logins (OpenVox UC API, "Login")."""
+
+
 _TOKEN_GONE = frozenset({"20004", "20005", "20006"})
 
 _UNSUPPORTED = frozenset({"10002", "10003"})
 
 _BOM = b"\xef\xbb\xbf"
+
+OFF_LOOP_BYTES: Final = 64 * 1024
+"""Replies from this size on, in bytes, are parsed in a thread."""
 
 _START = 1024
 _MAX_REPAIRED_BYTES = 16 * 1024 * 1024
@@ -47,6 +57,11 @@ def decode(body: bytes) -> JsonObject:
     if status.casefold() != "success":
         raise _rejection(_errno(text(reply.get("errno"))))
     return cast("JsonObject", reply)
+
+
+async def decode_now(body: bytes) -> JsonObject:
+    """Return the object in a short reply, as `decode` does."""
+    return decode(body)
 
 
 def text(value: Json) -> str:
@@ -100,7 +115,7 @@ def _rejection(errno: str | None) -> PbxRejectedError:
     if errno in _TOKEN_GONE:
         return PbxAuthError(errno)
     if errno in _LOCKED:
-        return PbxLockedError(errno)
+        return PbxLockedError(errno, _LOCK_OUT_SECONDS)
     if errno in _UNSUPPORTED:
         return PbxUnsupportedError(errno)
     return PbxRejectedError(errno)

@@ -1,0 +1,21 @@
+"""The families of PBXs that this library knows; nothing else lists them."""
+
+from typing import Final
+
+from .client import Family
+from .s_series import SSeries
+
+S_SERIES: Final = SSeries()
+
+FAMILIES: Final[tuple[Family, ...]] = (S_SERIES,)
+"""All families, in the order in which they are looked for."""
+
+
+def family(key: str) -> Family:
+    """Return a family by its key. Raises KeyError."""
+    return {known.key: known for known in FAMILIES}[key]
+
+
+def family_of_api(api: str) -> Family | None:
+    """Return the family that has a version of the API, None if none does."""
+    return next((known for known in FAMILIES if api in known.apis), None)
