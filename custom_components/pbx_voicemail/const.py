@@ -1,4 +1,4 @@
-"""Names that more than one room uses."""
+"""Names that more than one module uses."""
 
 from typing import Final
 
@@ -6,13 +6,14 @@ DOMAIN: Final = "pbx_voicemail"
 
 CONF_ADVANCED: Final = "advanced"
 CONF_API: Final = "api"
-CONF_DIALECT: Final = "dialect"
+CONF_CREDENTIALS: Final = "credentials"
 CONF_EXTENSIONS: Final = "extensions"
+CONF_FAMILY: Final = "family"
 CONF_FINGERPRINT: Final = "fingerprint"
 CONF_OLD_TLS: Final = "old_tls"
-CONF_PASSWORD_MD5: Final = "password_md5"  # noqa: S105
-CONF_REFUSALS: Final = "refusals"
 CONF_REFUSED: Final = "refused"
+CONF_REMEMBERED: Final = "remembered"
+CONF_SECRET: Final = "secret"
 CONF_TRANSCRIBER: Final = "transcriber"
 CONF_TRANSCRIPT_LANGUAGE: Final = "transcript_language"
 CONF_TRANSCRIPT_LIMIT: Final = "transcript_limit"

@@ -1,6 +1,6 @@
-"""From what a person entered to a client of their PBX, and from its errors to words."""
+"""From the data of an entry, or of a configuration flow, to a client of its PBX."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import tzinfo
 from typing import Any
@@ -10,6 +10,7 @@ from aiohttp import hdrs
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import (
     CONF_HOST,
+    CONF_PATH,
     CONF_PORT,
     CONF_SSL,
     CONF_TIME_ZONE,
@@ -36,78 +37,114 @@ from homeassistant.util.ssl import (
 from ..const import (
     API_AUTO,
     CONF_API,
-    CONF_DIALECT,
+    CONF_CREDENTIALS,
+    CONF_FAMILY,
     CONF_FINGERPRINT,
     CONF_OLD_TLS,
-    CONF_PASSWORD_MD5,
-    CONF_REFUSALS,
+    CONF_REMEMBERED,
+    CONF_SECRET,
 )
 from ..pbx import (
-    DIALECTS,
     Address,
     Certificate,
+    Connection,
     Credentials,
-    PbxAuthError,
     PbxClient,
-    PbxError,
     PbxLockedError,
-    PbxRejectedError,
-    PbxReplyError,
-    Refusals,
+    family,
     fetch_certificate,
 )
-from .lock_out import async_note_lock_out, locked_for
+from .lock_out import async_note_lock_out, async_raise_if_locked
 
 
-def create_client(hass: HomeAssistant, entry: ConfigEntry, zone: tzinfo) -> PbxClient:
+def create_client(
+    hass: HomeAssistant, entry: ConfigEntry, time_zone: tzinfo, id_key: bytes
+) -> PbxClient:
     """Return a client for an entry that is being set up.
 
-    Its session is closed when the entry is unloaded, or Home Assistant has stopped.
+    `id_key` is the secret that goes into the ids of messages. The client's session is closed
+    when the entry is unloaded, or Home Assistant has stopped.
     """
-    session = _session(hass, verify_ssl=entry.data[CONF_VERIFY_SSL])
+    session = create_session(hass, verify_ssl=entry.data[CONF_VERIFY_SSL])
 
     async def close(event: Event | None = None) -> None:
         await session.close()
 
     entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_CLOSE, close))
     entry.async_on_unload(close)
-    refusals = Refusals(**entry.data.get(CONF_REFUSALS, {}))
-    return _client(entry.data, session, zone, has_worked=True, refusals=refusals)
+    connection = connection_to(
+        entry.data, session, time_zone=time_zone, id_key=id_key, has_worked=True
+    )
+    return family(entry.data[CONF_FAMILY]).create(connection)
 
 
 @asynccontextmanager
 async def temporary_client(
     hass: HomeAssistant, data: Mapping[str, Any]
 ) -> AsyncIterator[PbxClient]:
-    """Lend a client for data that a person has just entered.
+    """Lend a client for data that a person has just entered, in the shape of an entry's.
 
-    Raises PbxLockedError, without asking, while the PBX refuses this address.
+    Raises PbxLockedError, without a request, while the PBX refuses this address.
     """
-    if locked_for(hass, data[CONF_HOST]):
-        raise PbxLockedError(None)
-    async with _session(hass, verify_ssl=data[CONF_VERIFY_SSL]) as session:
-        client = _client(data, session, dt_util.get_default_time_zone())
+    async_raise_if_locked(hass, data[CONF_HOST])
+    async with create_session(hass, verify_ssl=data[CONF_VERIFY_SSL]) as session:
+        client = family(data[CONF_FAMILY]).create(
+            connection_to(data, session, time_zone=dt_util.get_default_time_zone())
+        )
         try:
             yield client
-        except PbxLockedError:
+        except PbxLockedError as err:
             # Only logins make a lock-out longer.
-            if CONF_USERNAME in data:
-                async_note_lock_out(hass, data[CONF_HOST])
+            if CONF_USERNAME in data[CONF_CREDENTIALS]:
+                async_note_lock_out(hass, data[CONF_HOST], err.retry_after)
             raise
         finally:
-            await client.sign_out()
+            await client.close()
+
+
+def connection_to(
+    data: Mapping[str, Any],
+    session: aiohttp.ClientSession,
+    *,
+    time_zone: tzinfo,
+    id_key: bytes = b"",
+    has_worked: bool = False,
+) -> Connection:
+    """Return what a client needs, from an entry's data."""
+    credentials = data.get(CONF_CREDENTIALS, {})
+    return Connection(
+        session=session,
+        address=address_of(data),
+        credentials=Credentials(
+            token=credentials.get(CONF_TOKEN),
+            username=credentials.get(CONF_USERNAME),
+            secret=credentials.get(CONF_SECRET, ""),
+        ),
+        api=None if data[CONF_API] == API_AUTO else data[CONF_API],
+        time_zone=time_zone,
+        fingerprint=data.get(CONF_FINGERPRINT),
+        old_tls=data.get(CONF_OLD_TLS, False),
+        id_key=id_key,
+        remembered=data.get(CONF_REMEMBERED, {}),
+        has_worked=has_worked,
+    )
+
+
+def address_of(data: Mapping[str, Any]) -> Address:
+    """Return the address in an entry's data."""
+    return Address(data[CONF_HOST], data[CONF_PORT], data[CONF_SSL], data.get(CONF_PATH, ""))
 
 
 async def async_fetch_certificate(
     hass: HomeAssistant, data: Mapping[str, Any]
 ) -> Certificate | None:
     """Return the certificate that the PBX shows, None if nothing there speaks TLS."""
-    async with _session(hass, verify_ssl=True) as session:
+    async with create_session(hass, verify_ssl=True) as session:
         return await fetch_certificate(session, Address(data[CONF_HOST], data[CONF_PORT]))
 
 
 async def time_zone_of(options: Mapping[str, Any]) -> tzinfo:
-    """Return the zone in which the PBX tells dates: the chosen one, else Home Assistant's."""
+    """Return the time zone of the PBX: the one in the options, else Home Assistant's."""
     if name := options.get(CONF_TIME_ZONE):
         zone = await dt_util.async_get_time_zone(name)
         if zone is not None:
@@ -115,56 +152,9 @@ async def time_zone_of(options: Mapping[str, Any]) -> tzinfo:
     return dt_util.get_default_time_zone()
 
 
-async def if_offered[AnswerT](query: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
-    """Return the answer to a query that a PBX may do without, None if it does."""
-    try:
-        return await query()
-    except PbxAuthError, PbxLockedError:
-        raise
-    except PbxRejectedError, PbxReplyError:
-        return None
-
-
-def error_placeholders(err: PbxError) -> dict[str, str]:
-    """Return what the translated text of an error, found by its kind, has blanks for."""
-    if isinstance(err, PbxRejectedError):
-        return {"errno": err.errno or "-"}
-    return {"detail": str(err)}
-
-
-def _client(
-    data: Mapping[str, Any],
-    session: aiohttp.ClientSession,
-    zone: tzinfo,
-    *,
-    has_worked: bool = False,
-    refusals: Refusals | None = None,
-) -> PbxClient:
-    api = data[CONF_API]
-    likely = data.get(CONF_DIALECT) if api == API_AUTO else api
-    dialects = [dialect for dialect in DIALECTS if api in (API_AUTO, dialect.version)]
-    dialect = next((dialect for dialect in dialects if dialect.version == likely), None)
-    return PbxClient(
-        session,
-        Address(data[CONF_HOST], data[CONF_PORT], data[CONF_SSL]),
-        Credentials(
-            token=data.get(CONF_TOKEN),
-            username=data.get(CONF_USERNAME),
-            password_md5=data.get(CONF_PASSWORD_MD5, ""),
-        ),
-        zone,
-        fingerprint=data.get(CONF_FINGERPRINT),
-        old_tls=data.get(CONF_OLD_TLS, False),
-        has_worked=has_worked,
-        refusals=refusals,
-        dialects=dialects,
-        dialect=dialect,
-    )
-
-
 @callback
-def _session(hass: HomeAssistant, *, verify_ssl: bool) -> aiohttp.ClientSession:
-    """Return a session of our own; whoever gets it closes it.
+def create_session(hass: HomeAssistant, *, verify_ssl: bool) -> aiohttp.ClientSession:
+    """Return a session of our own; the caller closes it.
 
     Those that Home Assistant makes share a connector that reuses connections, and so loses
     requests to a PBX that closes them without notice (RFC 9112, 9.6, lets it).

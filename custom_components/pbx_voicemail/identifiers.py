@@ -1,0 +1,39 @@
+"""Unique ids of entities and identifiers of devices: how they are built, and how they are read.
+
+They begin with the serial number of the PBX or, for one that has none, with the id of its
+entry. That of an extension follows after `_`, which neither contains.
+"""
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+
+from .const import DOMAIN
+
+
+def unique_id(entry: ConfigEntry, *parts: str) -> str:
+    """Return the id of the PBX or, with parts such as an extension, of something of it."""
+    return "_".join((entry.unique_id or entry.entry_id, *parts))
+
+
+def device_identifier(entry: ConfigEntry, *extension: str) -> tuple[str, str]:
+    """Return the identifier of the device of an extension or, without one, of the PBX."""
+    return DOMAIN, unique_id(entry, *extension)
+
+
+def device_of(
+    hass: HomeAssistant, entry: ConfigEntry, *extension: str
+) -> dr.DeviceEntry | None:
+    """Return the device of an extension or, without one, of the PBX, None if there is none."""
+    return dr.async_get(hass).async_get_device_by_identifier(
+        device_identifier(entry, *extension), entry.entry_id
+    )
+
+
+def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
+    """Return the extension that a device of an entry stands for, None for the PBX itself."""
+    prefix = unique_id(entry, "")
+    for domain, name in device.identifiers:
+        if domain == DOMAIN and name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return None
