@@ -1,4 +1,4 @@
-"""Voicemail of an office PBX in Home Assistant."""
+"""Voicemail of a PBX in Home Assistant."""
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
@@ -8,17 +8,17 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .config.client import time_zone_of
 from .const import DOMAIN
-from .coordinator import PbxCoordinator, extension_of
-from .devices import register_devices
-from .frontend import offer_card, serve_card, withdraw_card
+from .coordinator import PbxConfigEntry, PbxCoordinator
+from .devices import async_register_devices
+from .frontend import async_register_card, async_setup_frontend, async_unregister_card
 from .http import RecordingView
-from .issues import Issue, settle
-from .runtime import PbxConfigEntry, PbxRuntime, remove_kept
-from .services import register_actions
+from .identifiers import extension_of
+from .issues import Issue, async_delete_issues
+from .services import async_setup_services
 from .voicemail.arrivals import Arrivals
-from .websocket_api import register_commands
+from .voicemail.tidying import async_remove_kept
+from .websocket_api import async_setup_websocket_api
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -26,28 +26,28 @@ _PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Offer what there is once for all PBXs."""
-    register_actions(hass)
-    register_commands(hass)
+    """Set up what exists once for all PBXs."""
+    async_setup_services(hass)
+    async_setup_websocket_api(hass)
     hass.http.register_view(RecordingView(hass))
-    await serve_card(hass)
+    await async_setup_frontend(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     """Connect to one PBX."""
     # First: the card is there to say so if the PBX cannot be reached.
-    await offer_card(hass)
-    coordinator = PbxCoordinator(hass, entry, await time_zone_of(entry.options))
+    await async_register_card(hass)
+    coordinator = await PbxCoordinator.async_create(hass, entry)
     try:
         await coordinator.async_config_entry_first_refresh()
     except HomeAssistantError:
         # The next try signs in anew, and must not leave a token behind each time.
-        await coordinator.client.sign_out()
+        await coordinator.client.close()
         raise
-    entry.runtime_data = PbxRuntime(coordinator)
-    await entry.runtime_data.begin()
-    register_devices(coordinator)
+    entry.runtime_data = coordinator
+    await coordinator.async_load()
+    async_register_devices(coordinator)
     await hass.config_entries.async_forward_entry_setups(entry, _PLATFORMS)
     return True
 
@@ -56,21 +56,21 @@ async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool
     """Disconnect from it."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, _PLATFORMS)
     if unloaded:
-        await entry.runtime_data.end()
+        await entry.runtime_data.async_save()
     if entry.disabled_by:
-        # What comes while nobody wants to hear of it is no news later.
-        settle(hass, entry, *Issue)
-        await entry.runtime_data.coordinator.arrivals.pause()
+        # What comes while a person does not want to know is not new later.
+        async_delete_issues(hass, entry, *Issue)
+        await entry.runtime_data.arrivals.async_pause()
     return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> None:
-    """Forget what there was to mend, what was announced, and what was kept of messages."""
-    settle(hass, entry, *Issue)
-    await Arrivals(hass, entry.entry_id, ()).remove()
-    await remove_kept(hass, entry.entry_id)
+    """Delete repair issues, the list of announced messages, and what was kept of messages."""
+    async_delete_issues(hass, entry, *Issue)
+    await Arrivals(hass, entry.entry_id, ()).async_remove()
+    await async_remove_kept(hass, entry.entry_id)
     if not hass.config_entries.async_entries(DOMAIN):
-        await withdraw_card(hass)
+        await async_unregister_card(hass)
 
 
 async def async_remove_config_entry_device(
@@ -80,4 +80,4 @@ async def async_remove_config_entry_device(
     extension = extension_of(entry, device)
     if extension is None or entry.state is not ConfigEntryState.LOADED:
         return extension is not None
-    return entry.runtime_data.coordinator.forget(extension)
+    return entry.runtime_data.async_forget(extension)

@@ -6,8 +6,8 @@ from homeassistant.components.binary_sensor import BinarySensorEntity, BinarySen
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .coordinator import PbxConfigEntry
 from .entity import ExtensionEntity, add_extension_entities
-from .runtime import PbxConfigEntry
 
 # The coordinator does the asking.
 PARALLEL_UPDATES = 0
@@ -23,7 +23,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the lamps of all extensions."""
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     add_extension_entities(
         coordinator,
         async_add_entities,
@@ -41,6 +41,6 @@ class MessageWaiting(ExtensionEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool:
         """Tell whether a message waits."""
-        if self.coordinator.client.dialect.tells_read:
+        if self.coordinator.has_read_state:
             return self.mailbox.unread > 0
         return self.mailbox.count > 0

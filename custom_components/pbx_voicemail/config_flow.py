@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -36,42 +37,42 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .config.client import async_fetch_certificate, error_placeholders, temporary_client
+from .config.client import async_fetch_certificate, connection_to, create_session
 from .config.options_flow import PbxOptionsFlow, extension_choice
 from .config.probe import Identity, accept_serial_number, identify
 from .const import (
     API_AUTO,
     CONF_ADVANCED,
     CONF_API,
-    CONF_DIALECT,
+    CONF_CREDENTIALS,
     CONF_EXTENSIONS,
+    CONF_FAMILY,
     CONF_FINGERPRINT,
     CONF_OLD_TLS,
-    CONF_PASSWORD_MD5,
-    CONF_REFUSALS,
     CONF_REFUSED,
+    CONF_REMEMBERED,
+    CONF_SECRET,
     DOMAIN,
 )
 from .pbx import (
     DEFAULT_PORT,
-    DIALECTS,
+    FAMILIES,
     Address,
     Certificate,
-    Credentials,
     PbxConnectionError,
     PbxError,
     PbxTlsError,
+    family,
 )
 from .voicemail.roster import read_extension_numbers
 
 _ASK_WHICH_FROM = 26
 
-_CREDENTIALS = (CONF_TOKEN, CONF_USERNAME, CONF_PASSWORD_MD5, CONF_REFUSALS, CONF_REFUSED)
+_CREDENTIALS = (CONF_CREDENTIALS, CONF_REMEMBERED, CONF_REFUSED)
 _OF_ONE_CONNECTION = (
-    CONF_DIALECT,
     CONF_FINGERPRINT,
     CONF_OLD_TLS,
-    CONF_REFUSALS,
+    CONF_REMEMBERED,
     CONF_REFUSED,
 )
 """What an entry knows about the PBX at its present address."""
@@ -92,11 +93,9 @@ _ADVANCED = section(
                     # Versions have dots, which keys of translations must not have.
                     options=[SelectOptionDict(value=API_AUTO, label=API_AUTO)]
                     + [
-                        SelectOptionDict(
-                            value=dialect.version,
-                            label=f"{dialect.version} ({dialect.manufacturer})",
-                        )
-                        for dialect in DIALECTS
+                        SelectOptionDict(value=api, label=label)
+                        for one in FAMILIES
+                        for api, label in one.apis.items()
                     ],
                     mode=SelectSelectorMode.DROPDOWN,
                     translation_key=CONF_API,
@@ -201,7 +200,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
         """Start over with what the PBX does not accept any more."""
-        if CONF_USERNAME in entry_data:
+        if CONF_USERNAME in entry_data[CONF_CREDENTIALS]:
             return await self.async_step_reauth_login()
         return await self.async_step_reauth_confirm()
 
@@ -211,7 +210,9 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for a new token; without one, for the API user."""
         if user_input is not None and not user_input[CONF_TOKEN].strip():
             return await self.async_step_reauth_login()
-        credentials = user_input and {CONF_TOKEN: user_input[CONF_TOKEN].strip()}
+        credentials = user_input and {
+            CONF_CREDENTIALS: {CONF_TOKEN: user_input[CONF_TOKEN].strip()}
+        }
         return await self._let_in_again("reauth_confirm", _TOKEN_SCHEMA, credentials)
 
     async def async_step_reauth_login(self, user_input: _Answers | None = None) -> ConfigFlowResult:
@@ -220,7 +221,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         credentials = user_input and _read_login(user_input)
         return await self._let_in_again(
             "reauth_login",
-            self._prefilled(_LOGIN_SCHEMA, user_input or entry.data),
+            self._prefilled(_LOGIN_SCHEMA, user_input or entry.data[CONF_CREDENTIALS]),
             credentials,
         )
 
@@ -243,13 +244,13 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             if self.source == SOURCE_RECONFIGURE:
                 known = self._get_reconfigure_entry().data
                 is_refused = known.get(CONF_REFUSED, False)
-                credentials = (CONF_USERNAME, CONF_PASSWORD_MD5) if is_refused else ()
+                credentials = (CONF_CREDENTIALS,) if is_refused else ()
                 self._data = _without(known, *_OF_ONE_CONNECTION, *credentials) | address
                 return await self._met() or await (
                     self.async_step_login() if is_refused else self._keep_address()
                 )
             token = self._answers[CONF_TOKEN].strip()
-            self._data = address | ({CONF_TOKEN: token} if token else {})
+            self._data = address | ({CONF_CREDENTIALS: {CONF_TOKEN: token}} if token else {})
             return await self._met() or await (self._finish() if token else self.async_step_login())
         return self._show_address_form(self._answers, errors, placeholders)
 
@@ -274,11 +275,11 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _meet(self) -> None:
         """Find out which PBX it is or, before anybody signed in, that it is one."""
-        if self._data.keys() & {CONF_TOKEN, CONF_USERNAME}:
+        if CONF_CREDENTIALS in self._data:
             self._identity = await identify(self.hass, self._data)
         else:
-            async with temporary_client(self.hass, self._data) as client:
-                await client.find_dialect()
+            async with create_session(self.hass, verify_ssl=self._data[CONF_VERIFY_SSL]) as session:
+                await family("s_series").probe(connection_to(self._data, session, time_zone=UTC))
 
     async def _keep_address(self) -> ConfigFlowResult:
         return self._move()
@@ -290,7 +291,9 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="wrong_pbx")
         accept_serial_number(self.hass, entry, identity)
         return self.async_update_reload_and_abort(
-            entry, title=identity.title, data=self._data | {CONF_DIALECT: identity.dialect}
+            entry,
+            title=identity.title,
+            data=self._data | {CONF_REMEMBERED: dict(identity.remembered)},
         )
 
     def _show_address_form(
@@ -308,7 +311,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def _let_in_again(
-        self, step_id: str, schema: vol.Schema, credentials: Mapping[str, str] | None
+        self, step_id: str, schema: vol.Schema, credentials: Mapping[str, Any] | None
     ) -> ConfigFlowResult:
         """Try new credentials on the PBX of the entry that asks for them, and keep good ones."""
         entry = self._get_reauth_entry()
@@ -341,7 +344,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     def _create(self, extensions: list[str]) -> ConfigFlowResult:
         return self.async_create_entry(
             title=self._known_identity.title,
-            data=self._data | {CONF_DIALECT: self._known_identity.dialect},
+            data=self._data | {CONF_REMEMBERED: dict(self._known_identity.remembered)},
             options={CONF_EXTENSIONS: extensions} if extensions else {},
         )
 
@@ -371,18 +374,20 @@ async def _read_address(hass: HomeAssistant, answers: _Answers) -> _Answers:
         CONF_SSL: address.tls or advanced[CONF_SSL],
         CONF_VERIFY_SSL: advanced[CONF_VERIFY_SSL],
         CONF_API: advanced[CONF_API],
+        CONF_FAMILY: "s_series",
     }
     if not data[CONF_SSL] and "://" not in answers[CONF_HOST]:
         data[CONF_SSL] = await async_fetch_certificate(hass, data) is not None
     return data
 
 
-def _read_login(answers: _Answers) -> dict[str, str]:
+def _read_login(answers: _Answers) -> dict[str, Any]:
     """Return what the entry keeps of user and password."""
-    credentials = Credentials.of_user(answers[CONF_USERNAME].strip(), answers[CONF_PASSWORD])
     return {
-        CONF_USERNAME: answers[CONF_USERNAME].strip(),
-        CONF_PASSWORD_MD5: credentials.password_md5,
+        CONF_CREDENTIALS: {
+            CONF_USERNAME: answers[CONF_USERNAME].strip(),
+            CONF_SECRET: family("s_series").stored_secret(answers[CONF_PASSWORD]),
+        }
     }
 
 
@@ -395,7 +400,7 @@ def _told_in(errors: dict[str, str], placeholders: dict[str, str]) -> Iterator[N
         errors[CONF_HOST] = "invalid_host"
     except PbxError as err:
         errors["base"] = err.kind
-        placeholders |= error_placeholders(err)
+        placeholders |= dict(err.placeholders)
 
 
 def _without(answers: Mapping[str, Any], *keys: str) -> _Answers:

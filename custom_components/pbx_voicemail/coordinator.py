@@ -1,16 +1,21 @@
-"""One poll for the whole PBX."""
+"""One poll for the whole PBX, and what belongs to a PBX while it is set up."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING, Final, override
+from typing import Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.const import CONF_SCAN_INTERVAL, CONF_TIME_ZONE, EVENT_CORE_CONFIG_UPDATE
+from homeassistant.const import (
+    CONF_SCAN_INTERVAL,
+    CONF_TIME_ZONE,
+    EVENT_CORE_CONFIG_UPDATE,
+    EVENT_HOMEASSISTANT_STOP,
+)
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -18,43 +23,53 @@ from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
-from .config.client import create_client, if_offered
-from .const import CONF_DIALECT, CONF_EXTENSIONS, CONF_REFUSED, DEFAULT_SCAN_INTERVAL, DOMAIN
-from .errors import failure
-from .issues import Issue, report, report_clock, settle
+from .config.client import create_client, time_zone_of
+from .const import CONF_EXTENSIONS, CONF_REMEMBERED, DEFAULT_SCAN_INTERVAL, DOMAIN
+from .errors import translated_error
+from .identifiers import device_of, extension_of
+from .issues import Issue, async_create_issue, async_delete_issues, async_update_clock_issues
 from .outages import Outages
 from .pbx import (
-    DeviceInfo,
+    Capability,
     Extension,
     Mailbox,
+    Message,
+    PbxClient,
     PbxConnectionError,
     PbxError,
+    PbxInfo,
     PbxRejectedError,
     PbxReplyError,
 )
-from .pbx.s_series.clock import find_fault
 from .voicemail.arrivals import Arrivals
 from .voicemail.data import PbxData, Poll
+from .voicemail.pace import Pace
+from .voicemail.recordings import Recordings
 from .voicemail.roster import Roster, read_extension_numbers
+from .voicemail.tidying import Tidying
+from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
 
-_REFUSALS_THAT_COUNT: Final = 3
 _VERIFY_SECONDS: Final = 15 * 60
-"""How long another PBX in the place of ours is left alone: each question shows it the token."""
+"""How long another PBX in the place of ours is left alone: each request shows it the token."""
+
+type PbxConfigEntry = ConfigEntry[PbxCoordinator]
 
 
 class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     """Polls one PBX.
 
     A missing mailbox means no messages, but only in an answer that succeeded; anything
-    else is a failed update and leaves the last data standing.
+    else is a failed update and leaves the last data in place.
     """
 
-    config_entry: ConfigEntry
+    config_entry: PbxConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, zone: tzinfo) -> None:
-        """Prepare to poll the entry's PBX, which is being set up and tells dates in `zone`."""
+    def __init__(
+        self, hass: HomeAssistant, entry: PbxConfigEntry, client: PbxClient, arrivals: Arrivals
+    ) -> None:
+        """Prepare to poll the PBX of an entry that is being set up."""
         super().__init__(
             hass,
             _LOGGER,
@@ -65,27 +80,112 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             ),
             always_update=False,
         )
-        self.chosen = read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))
+        self.chosen = _chosen_extensions(entry)
         self.data = PbxData({}, {})
-        self.client = create_client(hass, entry, zone)
-        self.arrivals = Arrivals(hass, entry.entry_id, self.chosen)
+        self.client = client
+        self.arrivals = arrivals
+        self.recordings = Recordings(self)
+        self.transcripts = Transcripts(self, self.recordings)
+        self.pace = Pace()
         self.renamed: Mapping[str, str] = {}
-        """The messages that the last good poll told under new ids: old id to new."""
+        """The messages that the last good poll found under new ids: old id to new."""
         self.polls: deque[Poll] = deque(maxlen=20)
         self.answered: datetime | None = None
         """When the PBX last gave a good answer."""
-        self._zone = zone
+        self._capabilities = client.capabilities
         self._roster = Roster(self.chosen)
-        self._outages = Outages(hass, entry, self.client)
+        self._outages = Outages(hass, entry)
 
-    async def ask[AnswerT](self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    @classmethod
+    async def async_create(cls, hass: HomeAssistant, entry: PbxConfigEntry) -> Self:
+        """Return the coordinator of an entry, which has not asked the PBX anything yet."""
+        arrivals = Arrivals(hass, entry.entry_id, _chosen_extensions(entry))
+        await arrivals.async_load()
+        id_key = bytes.fromhex(arrivals.id_key)
+        client = create_client(hass, entry, await time_zone_of(entry.options), id_key)
+        return cls(hass, entry, client, arrivals)
+
+    async def async_load(self) -> None:
+        """Read what was kept of messages in earlier runs, once the PBX has answered."""
+        await self.arrivals.async_start(self.data.mailboxes)
+        await self.recordings.async_load()
+        await self.transcripts.async_load()
+        Tidying(self, self.recordings, self.transcripts).async_start()
+        # Home Assistant does not unload entries when it stops.
+        self.config_entry.async_on_unload(
+            self.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._async_stop)
+        )
+
+    async def async_save(self) -> None:
+        """Write what the next run needs, and sign out."""
+        await self.arrivals.async_save()
+        await self.transcripts.async_save()
+        await self.client.close()
+
+    async def async_get_recording(self, message: Message) -> bytes:
+        """Return the audio of a message. Raises HomeAssistantError."""
+        return await self._async_ask(lambda: self.client.recording(message))
+
+    async def async_delete(self, message: Message) -> None:
+        """Delete a message. Raises HomeAssistantError."""
+        await self._async_ask(lambda: self.client.delete(message))
+
+    @property
+    def has_read_state(self) -> bool:
+        """Whether messages say if they were heard."""
+        return Capability.READ_STATE in self.client.capabilities
+
+    @property
+    def known_extensions(self) -> list[Extension]:
+        """All extensions that there are to choose from, chosen or not."""
+        known = {**self.data.roster, **self._roster.listed}
+        return [known[number] for number in sorted(known)]
+
+    def is_unlisted(self, extension: str) -> bool:
+        """Return whether an extension was only known because it had messages."""
+        return extension in self._roster.unlisted
+
+    @callback
+    def async_forget(self, extension: str) -> bool:
+        """Drop an extension from the roster, unless the PBX still has it."""
+        if extension in self._roster.listed or extension in self.data.mailboxes:
+            return False
+        roster = {
+            number: known for number, known in self.data.roster.items() if number != extension
+        }
+        self.data = replace(self.data, roster=roster)
+        self.async_update_listeners()
+        return True
+
+    @override
+    async def _async_setup(self) -> None:
+        self._outages.raise_if_signed_out()
+        await self._outages.check_tls()
+        if (
+            Capability.LOCAL_CLOCK in self.client.capabilities
+            and CONF_TIME_ZONE not in self.config_entry.options
+        ):
+            self.config_entry.async_on_unload(
+                self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._async_follow_time_zone)
+            )
+
+    async def _async_follow_time_zone(self, event: Event) -> None:
+        """Read dates in the time zone that Home Assistant is set to from now on."""
+        self.client.set_time_zone(dt_util.get_default_time_zone())
+        self._roster.ask_soon()
+        await self.async_refresh()
+
+    async def _async_stop(self, event: Event) -> None:
+        await self.client.close()
+
+    async def _async_ask[AnswerT](self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         """Return the PBX's answer to a person who waits for it.
 
         Raises HomeAssistantError, as a poll does in which the same happens.
         """
         try:
-            self._outages.respect_lock()
-            with self._outages.translated():
+            self._outages.raise_if_locked_out()
+            with self._remembering(), self._outages.errors_as_ha():
                 return await question()
         except ConfigEntryAuthFailed:
             self.config_entry.async_start_reauth(self.hass)
@@ -97,101 +197,29 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 translation_placeholders=err.translation_placeholders,
             ) from err.__cause__
 
-    @property
-    def device_info(self) -> DeviceInfo:
-        """What the PBX last told about itself, but for the time."""
-        return self.data.info
-
-    def unique_id(self, *parts: str) -> str:
-        """Name the PBX or, with parts such as an extension, something of it."""
-        if TYPE_CHECKING:
-            assert self.config_entry.unique_id is not None
-        return "_".join((self.config_entry.unique_id, *parts))
-
-    @property
-    def known_extensions(self) -> list[Extension]:
-        """All extensions that there are to choose from, chosen or not."""
-        known = {**self.data.roster, **self._roster.listed}
-        return [known[number] for number in sorted(known)]
-
-    def extension_of(self, device: dr.DeviceEntry) -> str | None:
-        """Return the extension that a device stands for, None for the PBX itself."""
-        return extension_of(self.config_entry, device)
-
-    def device_of(self, *extension: str) -> dr.DeviceEntry | None:
-        """Return the device that stands for an extension or, without one, for the PBX."""
-        return dr.async_get(self.hass).async_get_device_by_identifier(
-            (DOMAIN, self.unique_id(*extension)), self.config_entry.entry_id
-        )
-
-    def is_unlisted(self, extension: str) -> bool:
-        """Tell whether an extension was only known because it had messages."""
-        return extension in self._roster.unlisted
-
-    @callback
-    def forget(self, extension: str) -> bool:
-        """Drop an extension from the roster, unless the PBX still has it."""
-        if extension in self._roster.listed or extension in self.data.mailboxes:
-            return False
-        roster = {
-            number: known for number, known in self.data.roster.items() if number != extension
-        }
-        self.data = replace(self.data, roster=roster)
-        self.async_update_listeners()
-        return True
-
-    @callback
-    def drop(self, extensions: Iterable[str]) -> None:
-        """Remove the devices of extensions that only a choice brought in, not the PBX."""
-        for extension in extensions:
-            device = self.device_of(extension)
-            if self.forget(extension) and device:
-                dr.async_get(self.hass).async_remove_device(device.id)
-
-    @override
-    async def _async_setup(self) -> None:
-        entry = self.config_entry
-        if entry.data.get(CONF_REFUSED):
-            raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
-        await self.arrivals.load()
-        self.client.set_id_key(bytes.fromhex(self.arrivals.id_key))
-        await self._outages.look_at_tls()
-        if CONF_TIME_ZONE not in entry.options:
-            entry.async_on_unload(
-                self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._follow_time_zone)
-            )
-
-    async def _follow_time_zone(self, event: Event) -> None:
-        """Read dates in the zone that Home Assistant is in from now on."""
-        if (zone := dt_util.get_default_time_zone()) != self._zone:
-            self._zone = zone
-            self.client.set_zone(zone)
-            self._roster.ask_soon()
-            await self.async_refresh()
-
     @override
     async def _async_update_data(self) -> PbxData:
-        self._outages.respect_lock()
-        with self._outages.translated(), self._recorded():
+        self._outages.raise_if_locked_out()
+        with self._remembering(), self._outages.errors_as_ha(), self._recording_poll():
             try:
-                info = await self._verify()
-                mailboxes = await self.client.query_mailboxes(self.chosen)
+                info = await self._async_verify()
+                mailboxes = await self.client.mailboxes(self.chosen)
             except PbxError as err:
                 if isinstance(err, PbxConnectionError | PbxReplyError):
                     # Who answers next may be another.
                     self._roster.ask_soon()
-                await self._outages.note(err, is_new=self.last_update_success)
+                await self._outages.note_failure(err, is_new=self.last_update_success)
                 raise
-            self._outages.note_answer()
-            self.renamed = await self._find_renamed(mailboxes)
-            roster = await self._update_roster(mailboxes)
-        self.arrivals.rename(self.renamed, self.client.clock_offset)
-        self._remember_dialect()
+            self._outages.note_success()
+            self.renamed = await self._async_find_renamed(mailboxes)
+            roster = await self._async_update_roster(mailboxes)
+        self.arrivals.rename(self.renamed, self.client.id_context)
+        self._reload_if_capabilities_changed()
         self.answered = dt_util.utcnow()
         return PbxData(mailboxes, roster, info)
 
-    async def _find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
-        """Return messages whose ids have changed with the PBX's time zone, old ids to new."""
+    async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
+        """Return messages whose ids have changed, old ids to new."""
         before = self.data.mailboxes
         suspects = self.arrivals.suspects(
             {
@@ -202,74 +230,77 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         )
         if not suspects:
             return {}
-        return await self.client.find_renamed(suspects, self.arrivals.clock_offset)
+        return await self.client.find_renamed(suspects, self.arrivals.id_context)
 
-    async def _verify(self) -> DeviceInfo:
-        """Return what the PBX tells about itself, and see now and then that it is still the one.
+    async def _async_verify(self) -> PbxInfo:
+        """Return what the PBX says about itself, and check now and then that it is still the one.
 
         Raises UpdateFailed if its serial number is another one's.
         """
         if not self._roster.is_due:
             return self.data.info
-        info = await self._query_device_info()
-        if info is None:
-            return self.data.info
-        hub = self.device_of()
+        info = await self.client.info()
+        hub = device_of(self.hass, self.config_entry)
         known = hub.serial_number if hub else None
         if known and info.serial_number not in (None, known):
-            report(self.hass, self.config_entry, Issue.ANOTHER_PBX, severity=IssueSeverity.ERROR)
-            error = failure(UpdateFailed, "wrong_pbx")
+            async_create_issue(
+                self.hass, self.config_entry, Issue.ANOTHER_PBX, severity=IssueSeverity.ERROR
+            )
+            error = translated_error(UpdateFailed, "wrong_pbx")
             error.retry_after = _VERIFY_SECONDS
             raise error
-        settle(self.hass, self.config_entry, Issue.ANOTHER_PBX)
+        async_delete_issues(self.hass, self.config_entry, Issue.ANOTHER_PBX)
         self._outages.model = info.model or self._outages.model
-        return info
+        async_update_clock_issues(
+            self.hass, self.config_entry, info.clock_fault, model=self._outages.model
+        )
+        return replace(info, clock_fault=None)
 
-    async def _update_roster(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, Extension]:
+    async def _async_update_roster(
+        self, mailboxes: Mapping[str, Mailbox]
+    ) -> Mapping[str, Extension]:
         """Return the extensions that we know of."""
         registered = dict[str, Extension]()
         if self._roster.is_due:
-            listed = await if_offered(self.client.query_extensions)
+            listed = await self.client.extensions()
             self._roster.take(listed)
             if listed is None:
-                registered = self._registered()
+                registered = self._registered_extensions()
         # Read only now: a person may have removed an extension while the PBX was asked.
         return self._roster.merge(self.data.roster or registered, mailboxes.keys())
 
-    def _registered(self) -> dict[str, Extension]:
+    def _registered_extensions(self) -> dict[str, Extension]:
         """Return the extensions of earlier runs, where the PBX has no list of them."""
         devices = dr.async_entries_for_config_entry(
             dr.async_get(self.hass), self.config_entry.entry_id
         )
-        numbers = filter(None, map(self.extension_of, devices))
-        return {number: Extension(number) for number in numbers}
-
-    async def _query_device_info(self) -> DeviceInfo | None:
-        """Ask the PBX about itself, and see whether its clock is to be trusted."""
-        info = await if_offered(self.client.query_device_info)
-        fault = None
-        if info and info.system_time:
-            fault = find_fault(info.system_time, self._zone, dt_util.utcnow())
-        model = (info and info.model) or self._outages.model
-        report_clock(self.hass, self.config_entry, fault, model=model, zone=self._zone)
-        return info and replace(info, system_time=None)
-
-    def _remember_dialect(self) -> None:
-        """Keep the dialect for the next start, and start anew if the PBX has changed it."""
-        entry = self.config_entry
-        version = self.client.dialect.version
-        known = entry.data.get(CONF_DIALECT)
-        if known == version:
-            return
-        self.hass.config_entries.async_update_entry(
-            entry, data={**entry.data, CONF_DIALECT: version}
-        )
-        if entry.state is ConfigEntryState.LOADED:
-            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        numbers = (extension_of(self.config_entry, device) for device in devices)
+        return {number: Extension(number) for number in numbers if number}
 
     @contextmanager
-    def _recorded(self) -> Iterator[None]:
-        """Note how a poll goes."""
+    def _remembering(self) -> Iterator[None]:
+        """Keep for the next start what the client learns."""
+        try:
+            yield
+        finally:
+            entry, remembered = self.config_entry, dict(self.client.remember())
+            if entry.data.get(CONF_REMEMBERED, {}) != remembered:
+                self.hass.config_entries.async_update_entry(
+                    entry, data={**entry.data, CONF_REMEMBERED: remembered}
+                )
+
+    @callback
+    def _reload_if_capabilities_changed(self) -> None:
+        """Set up anew if new firmware can do more, or less: entities depend on it."""
+        capabilities = self.client.capabilities
+        has_changed = capabilities != self._capabilities
+        self._capabilities = capabilities
+        if has_changed and self.config_entry.state is ConfigEntryState.LOADED:
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
+
+    @contextmanager
+    def _recording_poll(self) -> Iterator[None]:
+        """Keep how a poll went, for diagnostics."""
         started = monotonic()
         error: PbxError | None = None
         try:
@@ -288,10 +319,5 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             )
 
 
-def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
-    """Return the extension that a device of an entry stands for, None for the PBX itself."""
-    prefix = f"{entry.unique_id}_"
-    for domain, name in device.identifiers:
-        if domain == DOMAIN and name.startswith(prefix):
-            return name.removeprefix(prefix)
-    return None
+def _chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:
+    return read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))

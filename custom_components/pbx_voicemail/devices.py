@@ -1,17 +1,48 @@
-"""The devices of a PBX and its extensions, kept up to date with what the PBX tells."""
+"""The devices of a PBX and its extensions, kept up to date with what the PBX says."""
 
 from collections.abc import Mapping
 
 from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceInfo
 
-from .const import DOMAIN
 from .coordinator import PbxCoordinator
-from .pbx import DeviceInfo, Extension
+from .identifiers import device_identifier, device_of, extension_of
+from .pbx import Extension, PbxInfo
+
+
+def hub_device_info(coordinator: PbxCoordinator) -> DeviceInfo:
+    """Return the device that stands for the PBX."""
+    entry, info = coordinator.config_entry, coordinator.data.info
+    return DeviceInfo(
+        identifiers={device_identifier(entry)},
+        manufacturer=info.manufacturer,
+        model=info.model,
+        name=info.model or entry.title,
+        serial_number=info.serial_number,
+        hw_version=info.hardware_version,
+        sw_version=info.firmware_version,
+        configuration_url=str(info.web_page) if info.web_page else None,
+    )
+
+
+def extension_device_info(coordinator: PbxCoordinator, number: str) -> DeviceInfo:
+    """Return the device that stands for an extension. That of the PBX has to be registered."""
+    entry = coordinator.config_entry
+    extension = coordinator.data.roster.get(number) or Extension(number)
+    hub = device_of(coordinator.hass, entry)
+    info = DeviceInfo(
+        identifiers={device_identifier(entry, number)},
+        translation_key="named_extension" if extension.name else "extension",
+        translation_placeholders={"number": number, "name": extension.name or ""},
+    )
+    if hub:
+        info["via_device_id"] = hub.id
+    return info
 
 
 @callback
-def register_devices(coordinator: PbxCoordinator) -> None:
+def async_register_devices(coordinator: PbxCoordinator) -> None:
     """Register the PBX and its extensions, and follow what changes of them until it is unloaded."""
     devices = _Devices(coordinator)
     devices.remove_those_not_chosen()
@@ -24,9 +55,8 @@ class _Devices:
         self._coordinator = coordinator
         self._entry = coordinator.config_entry
         self._registry = dr.async_get(coordinator.hass)
-        self._info: DeviceInfo | None = None
-        self._hub_id = ""
-        self._named: Mapping[str, Extension] = {}
+        self._info: PbxInfo | None = None
+        self._roster: Mapping[str, Extension] = {}
 
     @callback
     def remove_those_not_chosen(self) -> None:
@@ -34,51 +64,29 @@ class _Devices:
         if not chosen:
             return
         for device in dr.async_entries_for_config_entry(self._registry, self._entry.entry_id):
-            extension = self._coordinator.extension_of(device)
+            extension = extension_of(self._entry, device)
             if extension is not None and extension not in chosen:
                 self._registry.async_remove_device(device.id)
 
     @callback
     def follow(self) -> None:
         """Register what is new, and what has another name or firmware by now."""
-        if self._info != self._coordinator.device_info:
-            self._register_hub(self._coordinator.device_info)
+        if self._info != self._coordinator.data.info:
+            self._info = self._coordinator.data.info
+            self._register(hub_device_info(self._coordinator))
         roster = self._coordinator.data.roster
-        for number in self._named.keys() - roster.keys():
+        for number in self._roster.keys() - roster.keys():
             self._remove_unlisted(number)
         for number, extension in roster.items():
-            if self._named.get(number) != extension:
-                self._register(extension)
-        self._named = roster
+            if self._roster.get(number) != extension:
+                self._register(extension_device_info(self._coordinator, number))
+        self._roster = roster
 
-    def _register_hub(self, info: DeviceInfo) -> None:
-        client = self._coordinator.client
-        self._info = info
-        hub = self._registry.async_get_or_create(
-            config_entry_id=self._entry.entry_id,
-            identifiers={(DOMAIN, self._coordinator.unique_id())},
-            manufacturer=info.manufacturer or client.dialect.manufacturer,
-            model=info.model,
-            name=info.model or self._entry.title,
-            serial_number=info.serial_number,
-            hw_version=info.hardware_version,
-            sw_version=info.firmware_version,
-            configuration_url=str(client.web_page),
-        )
-        self._hub_id = hub.id
-
-    def _register(self, extension: Extension) -> None:
-        key = "named_extension" if extension.name else "extension"
-        self._registry.async_get_or_create(
-            config_entry_id=self._entry.entry_id,
-            identifiers={(DOMAIN, self._coordinator.unique_id(extension.number))},
-            translation_key=key,
-            translation_placeholders={"number": extension.number, "name": extension.name or ""},
-            via_device_id=self._hub_id,
-        )
+    def _register(self, info: DeviceInfo) -> None:
+        self._registry.async_get_or_create(config_entry_id=self._entry.entry_id, **info)
 
     def _remove_unlisted(self, number: str) -> None:
         """Remove a mailbox that only had messages for a while, not an extension that may return."""
-        device = self._coordinator.device_of(number)
+        device = device_of(self._coordinator.hass, self._entry, number)
         if device and self._coordinator.is_unlisted(number):
             self._registry.async_remove_device(device.id)

@@ -16,8 +16,16 @@ from homeassistant.const import (
 )
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_API, CONF_EXTENSIONS, CONF_FINGERPRINT, CONF_OLD_TLS, DEFAULT_SCAN_INTERVAL
-from .runtime import PbxConfigEntry
+from .const import (
+    CONF_API,
+    CONF_CREDENTIALS,
+    CONF_EXTENSIONS,
+    CONF_FAMILY,
+    CONF_FINGERPRINT,
+    CONF_OLD_TLS,
+    DEFAULT_SCAN_INTERVAL,
+)
+from .coordinator import PbxConfigEntry
 from .voicemail.data import Poll
 
 
@@ -31,7 +39,7 @@ async def async_get_config_entry_diagnostics(
         "verify_ssl": entry.data[CONF_VERIFY_SSL],
         "pinned": CONF_FINGERPRINT in entry.data,
         "old_tls": CONF_OLD_TLS in entry.data,
-        "signs_in": CONF_USERNAME in entry.data,
+        "signs_in": CONF_USERNAME in entry.data[CONF_CREDENTIALS],
         "scan_interval": entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL),
         "time_zone": entry.options.get(CONF_TIME_ZONE),
         "chosen_extensions": len(entry.options.get(CONF_EXTENSIONS, ())),
@@ -42,16 +50,15 @@ async def async_get_config_entry_diagnostics(
             "reason": entry.error_reason_translation_key,
             "settings": settings,
         }
-    runtime = entry.runtime_data
-    coordinator = runtime.coordinator
+    coordinator = entry.runtime_data
     mailboxes = coordinator.data.mailboxes.values()
     return {
         "pbx": {
-            "dialect": coordinator.client.dialect.version,
-            "model": coordinator.device_info.model,
-            "hardware_version": coordinator.device_info.hardware_version,
-            "firmware_version": coordinator.device_info.firmware_version,
-            "tells_clock": coordinator.client.clock_offset is not None,
+            "family": entry.data[CONF_FAMILY],
+            **coordinator.client.describe(),
+            "model": coordinator.data.info.model,
+            "hardware_version": coordinator.data.info.hardware_version,
+            "firmware_version": coordinator.data.info.firmware_version,
         },
         "settings": settings,
         "counts": {
@@ -63,13 +70,13 @@ async def async_get_config_entry_diagnostics(
             ),
         },
         "recordings": {
-            "kept": len(runtime.recordings.held),
-            "codecs": dict(runtime.recordings.codecs),
-            "not_converted": runtime.recordings.unplayable,
+            "kept": len(coordinator.recordings.extensions),
+            "codecs": dict(coordinator.recordings.codecs),
+            "not_converted": coordinator.recordings.unplayable,
         },
         "transcripts": {
-            "before_announcing": runtime.transcripts.precede_arrivals,
-            "kept": len(runtime.transcripts.held),
+            "before_announcing": coordinator.transcripts.precede_arrivals,
+            "kept": len(coordinator.transcripts.extensions),
         },
         "last_polls": [_describe(poll) for poll in coordinator.polls],
     }

@@ -7,7 +7,6 @@ from typing import Final, override
 
 from homeassistant.core import callback
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import (
     AddConfigEntryEntitiesCallback,
@@ -17,6 +16,8 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
+from .devices import extension_device_info, hub_device_info
+from .identifiers import unique_id
 from .pbx import Mailbox
 
 _BATCH: Final = 25
@@ -32,8 +33,8 @@ class HubEntity(CoordinatorEntity[PbxCoordinator]):
         """Name the entity after what it describes."""
         super().__init__(coordinator)
         self.entity_description = description
-        self._attr_unique_id = coordinator.unique_id(description.key)
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, coordinator.unique_id())})
+        self._attr_unique_id = unique_id(coordinator.config_entry, description.key)
+        self._attr_device_info = hub_device_info(coordinator)
 
 
 class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
@@ -54,10 +55,8 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
         super().__init__(coordinator)
         self.entity_description = description
         self.extension = extension
-        self._attr_unique_id = coordinator.unique_id(extension, description.key)
-        self._attr_device_info = DeviceInfo(
-            identifiers={(DOMAIN, coordinator.unique_id(extension))}
-        )
+        self._attr_unique_id = unique_id(coordinator.config_entry, extension, description.key)
+        self._attr_device_info = extension_device_info(coordinator, extension)
 
     @property
     def mailbox(self) -> Mailbox:
@@ -107,8 +106,7 @@ def add_extension_entities(
     met: set[str] = set()
 
     def is_there(entity: Entity) -> bool:
-        unique_id = entity.unique_id or ""
-        return registry.async_get_entity_id(platform, DOMAIN, unique_id) is not None
+        return registry.async_get_entity_id(platform, DOMAIN, entity.unique_id or "") is not None
 
     @callback
     def add(extensions: Iterable[str]) -> None:

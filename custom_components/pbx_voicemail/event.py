@@ -12,10 +12,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.start import async_at_started
 
 from .const import DOMAIN
-from .coordinator import PbxCoordinator
+from .coordinator import PbxConfigEntry, PbxCoordinator
 from .entity import ExtensionEntity, add_extension_entities
+from .identifiers import unique_id
 from .pbx import Mailbox, Message
-from .runtime import PbxConfigEntry, PbxRuntime
 from .voicemail.arrivals import Arrival
 from .voicemail.media_id import describe
 
@@ -35,12 +35,11 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the events of all extensions."""
-    runtime = entry.runtime_data
-    coordinator = runtime.coordinator
+    coordinator = entry.runtime_data
     add_extension_entities(
         coordinator,
         async_add_entities,
-        lambda extension: [NewMessageEvent(runtime, extension)],
+        lambda extension: [NewMessageEvent(coordinator, extension)],
     )
     seen: Mapping[str, Mailbox] = {}
 
@@ -61,8 +60,9 @@ async def async_setup_entry(
 def _is_disabled(coordinator: PbxCoordinator, extension: str) -> bool:
     """Tell whether a person wants to hear nothing of new messages."""
     registry = er.async_get(coordinator.hass)
-    unique_id = coordinator.unique_id(extension, NEW_MESSAGE.key)
-    entity_id = registry.async_get_entity_id(Platform.EVENT, DOMAIN, unique_id)
+    entity_id = registry.async_get_entity_id(
+        Platform.EVENT, DOMAIN, unique_id(coordinator.config_entry, extension, NEW_MESSAGE.key)
+    )
     found = registry.async_get(entity_id) if entity_id else None
     return found is not None and found.disabled
 
@@ -80,12 +80,12 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
     _is_heard = False
     _waiting: asyncio.Task[None] | None = None
 
-    def __init__(self, runtime: PbxRuntime, extension: str) -> None:
+    def __init__(self, coordinator: PbxCoordinator, extension: str) -> None:
         """Take what finds messages, and what writes them down."""
-        super().__init__(runtime.coordinator, extension, NEW_MESSAGE)
-        self._arrivals = runtime.coordinator.arrivals
-        self._transcripts = runtime.transcripts
-        self._pace = runtime.pace
+        super().__init__(coordinator, extension, NEW_MESSAGE)
+        self._arrivals = coordinator.arrivals
+        self._transcripts = coordinator.transcripts
+        self._pace = coordinator.pace
 
     @override
     async def async_added_to_hass(self) -> None:

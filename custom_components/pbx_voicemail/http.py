@@ -13,8 +13,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN
+from .coordinator import PbxConfigEntry
 from .pbx import PbxGoneError
-from .runtime import PbxConfigEntry
 from .voicemail.media_id import RECORDING_URL, message_id_in
 from .voicemail.permissions import may_hear
 from .voicemail.recordings import Recording
@@ -45,20 +45,20 @@ class RecordingView(HomeAssistantView):
             return _refuse(HTTPStatus.NOT_FOUND, "There is no such PBX")
         if entry.state is not ConfigEntryState.LOADED:
             return _refuse(HTTPStatus.BAD_GATEWAY, "The PBX is not connected")
-        runtime = entry.runtime_data
-        if not may_hear(runtime.coordinator, request[KEY_HASS_USER], extension):
+        coordinator = entry.runtime_data
+        if not may_hear(self._hass, entry, request[KEY_HASS_USER], extension):
             return _refuse(HTTPStatus.FORBIDDEN, "You may not hear messages of this extension")
         message = None
         if message_id := message_id_in(file_name):
-            message = runtime.coordinator.data.mailbox(extension).find(message_id)
+            message = coordinator.data.mailbox(extension).find(message_id)
         if message is None:
             return _refuse(HTTPStatus.NOT_FOUND, "The message is no longer on the PBX")
         with ExitStack() as hold:
-            hold.enter_context(runtime.recordings.hold(message))
+            hold.enter_context(coordinator.recordings.hold(message))
             try:
-                recording = await runtime.recordings.fetch(message)
+                recording = await coordinator.recordings.async_get(message)
             except HomeAssistantError as err:
-                gone = isinstance(err.__cause__, PbxGoneError)
+                gone = err.translation_key == PbxGoneError.kind
                 return _refuse(HTTPStatus.NOT_FOUND if gone else HTTPStatus.BAD_GATEWAY, str(err))
             return _RecordingResponse(recording, hold.pop_all())
 

@@ -21,9 +21,7 @@ def device_identifier(entry: ConfigEntry, *extension: str) -> tuple[str, str]:
     return DOMAIN, unique_id(entry, *extension)
 
 
-def device_of(
-    hass: HomeAssistant, entry: ConfigEntry, *extension: str
-) -> dr.DeviceEntry | None:
+def device_of(hass: HomeAssistant, entry: ConfigEntry, *extension: str) -> dr.DeviceEntry | None:
     """Return the device of an extension or, without one, of the PBX, None if there is none."""
     return dr.async_get(hass).async_get_device_by_identifier(
         device_identifier(entry, *extension), entry.entry_id

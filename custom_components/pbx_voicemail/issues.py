@@ -1,7 +1,7 @@
-"""What a person is asked to mend: the repair issues of a PBX."""
+"""The repair issues of a PBX."""
 
 from collections.abc import Mapping
-from datetime import tzinfo
+from datetime import timedelta
 from enum import StrEnum
 
 from homeassistant.config_entries import ConfigEntry
@@ -9,11 +9,11 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
-from .pbx.s_series.clock import ClockFault, hours_and_minutes
+from .pbx import ClockFault
 
 
 class Issue(StrEnum):
-    """One kind of trouble; the value is its translation key, too."""
+    """One kind of problem; the value is its translation key, too."""
 
     ANOTHER_PBX = "another_pbx"
     CERTIFICATE_CHANGED = "certificate_changed"
@@ -27,7 +27,7 @@ class Issue(StrEnum):
 
 
 @callback
-def report(
+def async_create_issue(
     hass: HomeAssistant,
     entry: ConfigEntry,
     issue: Issue,
@@ -38,7 +38,7 @@ def report(
     severity: ir.IssueSeverity = ir.IssueSeverity.WARNING,
     placeholders: Mapping[str, str] | None = None,
 ) -> None:
-    """Tell of trouble with a PBX, or renew what was told of it."""
+    """Create or update a repair issue of a PBX."""
     ir.async_create_issue(
         hass,
         DOMAIN,
@@ -53,16 +53,16 @@ def report(
 
 
 @callback
-def report_clock(
-    hass: HomeAssistant, entry: ConfigEntry, fault: ClockFault | None, *, model: str, zone: tzinfo
+def async_update_clock_issues(
+    hass: HomeAssistant, entry: ConfigEntry, fault: ClockFault | None, *, model: str
 ) -> None:
-    """Tell what is wrong with a PBX's clock, and take back what is not."""
+    """Create the issue that fits what is wrong with a PBX's clock, and delete the others."""
     issues = {Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE}
     if fault:
         is_zone = fault.offset is not None
         issue = Issue.WRONG_TIME_ZONE if is_zone else Issue.WRONG_CLOCK
         issues.remove(issue)
-        report(
+        async_create_issue(
             hass,
             entry,
             issue,
@@ -70,28 +70,34 @@ def report_clock(
             is_fixable=is_zone,
             placeholders={
                 "model": model,
-                "difference": hours_and_minutes(fault.ahead),
-                "time_zone": str(zone),
+                "difference": _hours_and_minutes(fault.ahead),
+                "time_zone": fault.time_zone,
             },
         )
-    settle(hass, entry, *issues)
+    async_delete_issues(hass, entry, *issues)
 
 
 @callback
-def settle(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue) -> None:
-    """Take back what was told."""
+def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue) -> None:
+    """Delete repair issues of a PBX, where they exist."""
     for issue in issues:
         ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, issue))
 
 
 @callback
-def data_of(
+def issue_data(
     hass: HomeAssistant, entry: ConfigEntry, issue: Issue
 ) -> Mapping[str, str | int | float | None] | None:
-    """Return the data that an issue was reported with, None if it is settled."""
+    """Return the data that an issue was created with, None if there is no such issue."""
     found = ir.async_get(hass).async_get_issue(DOMAIN, _issue_id(entry, issue))
     return found.data if found else None
 
 
 def _issue_id(entry: ConfigEntry, issue: Issue) -> str:
     return f"{issue}_{entry.entry_id}"
+
+
+def _hours_and_minutes(span: timedelta) -> str:
+    """Return a time span as `+1:30` or `-0:07`."""
+    minutes = round(abs(span) / timedelta(minutes=1))
+    return f"{'-' if span < timedelta() else '+'}{minutes // 60}:{minutes % 60:02}"

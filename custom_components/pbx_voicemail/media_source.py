@@ -25,9 +25,10 @@ from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .errors import failure
+from .coordinator import PbxConfigEntry
+from .errors import translated_error
+from .identifiers import device_of
 from .pbx import Mailbox, Message
-from .runtime import PbxConfigEntry
 from .voicemail.media_id import MediaId
 from .voicemail.permissions import current_user, may_hear, may_see
 
@@ -59,11 +60,11 @@ class PbxMediaSource(MediaSource):
         media_id = _parse(item)
         entry = self._entry(media_id)
         if media_id.extension is None:
-            extensions = _audible(entry)
+            extensions = _audible(self.hass, entry)
             return self._show_pbx(
                 entry, [self._show_extension(entry, extension) for extension in extensions]
             )
-        mailbox = _mailbox(entry, media_id)
+        mailbox = _mailbox(self.hass, entry, media_id)
 
         def show() -> list[BrowseMediaSource]:
             latest = islice(mailbox.messages, _MOST_SHOWN)
@@ -83,12 +84,12 @@ class PbxMediaSource(MediaSource):
         entries = [self._entry(media_id)] if media_id else self._entries()
         words = query.search_query.casefold()
         if media_id and media_id.extension:
-            places = [(entry, _mailbox(entry, media_id)) for entry in entries]
+            places = [(entry, _mailbox(self.hass, entry, media_id)) for entry in entries]
         else:
             places = [
-                (entry, entry.runtime_data.coordinator.data.mailbox(number))
+                (entry, entry.runtime_data.data.mailbox(number))
                 for entry in entries
-                for number in _audible(entry)
+                for number in _audible(self.hass, entry)
             ]
 
         def search() -> list[BrowseMediaSource]:
@@ -113,11 +114,11 @@ class PbxMediaSource(MediaSource):
         try:
             media_id = _parse(item)
             entry = self._entry(media_id)
-            mailbox = _mailbox(entry, media_id) if media_id.extension else None
+            mailbox = _mailbox(self.hass, entry, media_id) if media_id.extension else None
             message = mailbox.find(media_id.message_id or "") if mailbox else None
             if message is None:
-                raise failure(BrowseError, "message_gone")
-            recording = await entry.runtime_data.recordings.fetch(message)
+                raise translated_error(BrowseError, "message_gone")
+            recording = await entry.runtime_data.recordings.async_get(message)
         except HomeAssistantError as err:
             raise Unresolvable(
                 translation_domain=err.translation_domain,
@@ -136,14 +137,14 @@ class PbxMediaSource(MediaSource):
         return [
             entry
             for entry in self.hass.config_entries.async_loaded_entries(DOMAIN)
-            if may_see(entry.runtime_data.coordinator, user)
+            if may_see(self.hass, entry, user, entry.runtime_data.data.roster)
         ]
 
     def _entry(self, media_id: MediaId) -> PbxConfigEntry:
         for entry in self._entries():
             if entry.entry_id == media_id.entry_id:
                 return entry
-        raise failure(BrowseError, "not_connected")
+        raise translated_error(BrowseError, "not_connected")
 
     def _show_pbx(
         self, entry: PbxConfigEntry, children: list[BrowseMediaSource] | None = None
@@ -156,8 +157,8 @@ class PbxMediaSource(MediaSource):
         extension: str,
         children: list[BrowseMediaSource] | None = None,
     ) -> BrowseMediaSource:
-        coordinator = entry.runtime_data.coordinator
-        device = coordinator.device_of(extension)
+        coordinator = entry.runtime_data
+        device = device_of(self.hass, entry, extension)
         name = (device.name_by_user or device.name if device else None) or extension
         count = coordinator.data.mailbox(extension).count
         title = f"{name} · {count}" if count and children is None else name
@@ -195,34 +196,34 @@ def _parse(item: MediaSourceItem) -> MediaId:
     try:
         return MediaId.parse(item.identifier)
     except ValueError as err:
-        raise failure(BrowseError, "message_gone") from err
+        raise translated_error(BrowseError, "message_gone") from err
 
 
-def _audible(entry: PbxConfigEntry) -> list[str]:
+def _audible(hass: HomeAssistant, entry: PbxConfigEntry) -> list[str]:
     """Return the extensions whose messages the user at hand may hear."""
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     user = current_user()
     return [
-        number for number in sorted(coordinator.data.roster) if may_hear(coordinator, user, number)
+        number for number in sorted(coordinator.data.roster) if may_hear(hass, entry, user, number)
     ]
 
 
-def _mailbox(entry: PbxConfigEntry, media_id: MediaId) -> Mailbox:
+def _mailbox(hass: HomeAssistant, entry: PbxConfigEntry, media_id: MediaId) -> Mailbox:
     """Return an extension's mailbox, if the user at hand may hear its messages."""
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     extension = media_id.extension or ""
-    if not may_hear(coordinator, current_user(), extension):
-        raise failure(BrowseError, "not_allowed")
+    if not may_hear(hass, entry, current_user(), extension):
+        raise translated_error(BrowseError, "not_allowed")
     if extension not in coordinator.data.roster:
-        raise failure(BrowseError, "unknown_extension", extension=extension)
+        raise translated_error(BrowseError, "unknown_extension", extension=extension)
     return coordinator.data.mailbox(extension)
 
 
 def _texts(entry: PbxConfigEntry, message: Message) -> Iterator[str]:
     """Return what a message may be found by."""
-    runtime = entry.runtime_data
-    extension = runtime.coordinator.data.roster.get(message.extension)
-    transcript = runtime.transcripts.text_of(message)
+    coordinator = entry.runtime_data
+    extension = coordinator.data.roster.get(message.extension)
+    transcript = coordinator.transcripts.text_of(message)
     name = extension.name if extension else None
     texts = message.extension, name, message.caller, message.caller_name, transcript
     return filter(None, texts)

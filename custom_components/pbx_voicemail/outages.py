@@ -1,95 +1,101 @@
-"""What keeps a PBX from answering: who is told of it, and what is not tried meanwhile."""
+"""What keeps a PBX from answering: Home Assistant's errors for it, repair issues and pauses.
 
-from collections.abc import Iterator
+A poll ends in one of three ways besides success: we are signed out, and a person has to
+answer; we are locked out, for so long or until somebody lifts it; or it failed, and is tried
+again.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from traceback import clear_frames
-from typing import Any, Final
+from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_SSL, CONF_USERNAME, CONF_VERIFY_SSL
-from homeassistant.core import HomeAssistant
+from homeassistant.const import CONF_HOST, CONF_SSL, CONF_VERIFY_SSL
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
-from .config.client import async_fetch_certificate, error_placeholders
-from .config.lock_out import LOCK_OUT, async_note_lock_out, locked_for
-from .const import CONF_OLD_TLS, CONF_REFUSALS, CONF_REFUSED, DOMAIN
-from .issues import Issue, report, settle
+from .config.client import async_fetch_certificate
+from .config.lock_out import async_note_lock_out, locked_for
+from .const import CONF_OLD_TLS, CONF_REFUSED
+from .errors import client_error, translated_error
+from .issues import Issue, async_create_issue, async_delete_issues
 from .pbx import (
     PbxAuthError,
     PbxCertificateError,
-    PbxClient,
     PbxConnectionError,
     PbxError,
     PbxLockedError,
     PbxLoginError,
-    PbxNotReadyError,
     PbxRejectedError,
     PbxReplyError,
-    Refusals,
 )
-
-_REFUSALS_THAT_COUNT: Final = 3
 
 
 class Outages:
-    """Turns a client's errors into Home Assistant's, repair issues and pauses."""
+    """Knows what the owner of a PBX was told about its failures."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, client: PbxClient) -> None:
-        """Take the entry of a PBX that is being set up, and its client."""
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+        """Take the entry of a PBX that is being set up."""
         self.model = "PBX"
-        """What to call the PBX in a text that does not give away where it is."""
+        """What to call the PBX in a text that must not show where it is."""
         self._hass = hass
         self._entry = entry
-        self._client = client
-        self._refusals = 0
-        self._token_refusals = 0
+        self._doubts_credentials = False
 
-    def respect_lock(self) -> None:
-        """Raise UpdateFailed while the PBX has locked us out: every login would make it longer."""
+    @callback
+    def raise_if_signed_out(self) -> None:
+        """Raise ConfigEntryAuthFailed if the credentials were refused for good."""
+        if self._entry.data.get(CONF_REFUSED):
+            raise translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
+
+    @callback
+    def raise_if_locked_out(self) -> None:
+        """Raise UpdateFailed while the PBX has locked us out: every login would extend it."""
         if (left := locked_for(self._hass, self._entry.data[CONF_HOST])) is None:
-            settle(self._hass, self._entry, Issue.LOCKED_OUT)
+            async_delete_issues(self._hass, self._entry, Issue.LOCKED_OUT)
             return
-        raise UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=PbxLockedError.kind,
-            retry_after=left.total_seconds(),
-        )
+        error = translated_error(UpdateFailed, PbxLockedError.kind)
+        error.retry_after = left.total_seconds()
+        raise error
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Turn the client's errors into Home Assistant's, and do what they ask for."""
+    def errors_as_ha(self) -> Iterator[None]:
+        """Turn the client's errors into Home Assistant's, and act on them."""
         try:
             yield
         except PbxError as err:
-            # The last error is kept in mind; the megabytes that it may have come from need not be.
+            # The last error is kept; the megabytes that it may have come from need not be.
             clear_frames(err.__traceback__)
-            raise self._translate(err) from err
-        finally:
-            self._remember_refusals()
+            raise self._act_on(err) from err
 
-    async def note(self, err: PbxError, *, is_new: bool) -> None:
-        """Tell the owner what may last until they do something, after a poll that failed.
+    async def note_failure(self, err: PbxError, *, is_new: bool) -> None:
+        """Tell the owner of what may last until they act, after a poll that failed.
 
-        `is_new` is whether the poll before was a good one.
+        `is_new` is whether the poll before succeeded.
         """
         match err:
-            case PbxRejectedError():
-                await self._count_refusal(err)
+            case PbxAuthError():
+                self._doubts_credentials |= not err.is_certain
+            case PbxRejectedError(is_lasting=True):
+                self._create_issue(
+                    Issue.UNKNOWN_REFUSAL, IssueSeverity.WARNING, placeholders=err.placeholders
+                )
             case PbxCertificateError():
-                self._report(Issue.CERTIFICATE_CHANGED)
+                self._create_issue(Issue.CERTIFICATE_CHANGED)
             case PbxConnectionError() | PbxReplyError() if is_new:
-                await self._look_for_tls()
+                await self._check_if_tls_is_offered()
 
-    def note_answer(self) -> None:
-        """Take back what was told, after a poll that went well."""
-        if self._token_refusals >= _REFUSALS_THAT_COUNT:
+    @callback
+    def note_success(self) -> None:
+        """Withdraw what the owner was told, after a poll that succeeded."""
+        if self._doubts_credentials:
             for flow in self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH}):
                 self._hass.config_entries.flow.async_abort(flow["flow_id"])
-        self._refusals = self._token_refusals = 0
-        settle(
+        self._doubts_credentials = False
+        async_delete_issues(
             self._hass,
             self._entry,
             Issue.CERTIFICATE_CHANGED,
@@ -97,108 +103,76 @@ class Outages:
             Issue.UNKNOWN_REFUSAL,
         )
 
-    async def look_at_tls(self) -> None:
+    async def check_tls(self) -> None:
         """Point out TLS that does not protect as it should, for as long as it does not."""
         if self._entry.data[CONF_SSL] and not self._entry.data[CONF_VERIFY_SSL]:
-            report(self._hass, self._entry, Issue.UNVERIFIED_TLS)
+            self._create_issue(Issue.UNVERIFIED_TLS, IssueSeverity.WARNING)
         else:
-            settle(self._hass, self._entry, Issue.UNVERIFIED_TLS)
+            async_delete_issues(self._hass, self._entry, Issue.UNVERIFIED_TLS)
         if not self._entry.data.get(CONF_OLD_TLS):
-            settle(self._hass, self._entry, Issue.OLD_TLS)
+            async_delete_issues(self._hass, self._entry, Issue.OLD_TLS)
             return
         certificate = await async_fetch_certificate(self._hass, self._entry.data)
         if certificate is None or certificate.needs_old_tls:
-            report(self._hass, self._entry, Issue.OLD_TLS)
+            self._create_issue(Issue.OLD_TLS, IssueSeverity.WARNING)
             return
-        settle(self._hass, self._entry, Issue.OLD_TLS)
-        self._update_data(without=CONF_OLD_TLS)
+        async_delete_issues(self._hass, self._entry, Issue.OLD_TLS)
+        data = {key: value for key, value in self._entry.data.items() if key != CONF_OLD_TLS}
+        self._hass.config_entries.async_update_entry(self._entry, data=data)
 
-    async def _count_refusal(self, refusal: PbxRejectedError) -> None:
-        """Act on the third refusal in a row that nobody can explain.
-
-        OpenVox does not document its errnos, so that a dead token may go by any of them:
-        it does if the PBX refuses everything else with it, too. A token that came from a
-        login has been renewed by then.
-        """
-        if isinstance(refusal, PbxAuthError | PbxLockedError | PbxNotReadyError):
-            return
-        self._refusals += 1
-        of_token = CONF_USERNAME not in self._entry.data and await self._refuses_all(refusal)
-        self._token_refusals = self._token_refusals + 1 if of_token else 0
-        if self._token_refusals >= _REFUSALS_THAT_COUNT:
-            # It is no proof, so the polls go on: a token that is asked for wrongly costs nothing.
-            self._entry.async_start_reauth(self._hass)
-        if self._refusals >= _REFUSALS_THAT_COUNT and not of_token:
-            report(
-                self._hass,
-                self._entry,
-                Issue.UNKNOWN_REFUSAL,
-                placeholders={"model": self.model} | error_placeholders(refusal),
-            )
-
-    async def _look_for_tls(self) -> None:
-        """See, when trouble begins, if it is that the PBX speaks TLS by now and nothing else."""
+    async def _check_if_tls_is_offered(self) -> None:
+        """Find out, when trouble begins, if the PBX speaks TLS by now and nothing else."""
         if self._entry.data[CONF_SSL]:
             return
         if await async_fetch_certificate(self._hass, self._entry.data):
-            self._report(Issue.TLS_OFFERED)
+            self._create_issue(Issue.TLS_OFFERED)
 
-    def _report(self, issue: Issue) -> None:
-        """Tell of trouble that lasts until a person does something about it."""
-        report(
+    @callback
+    def _create_issue(
+        self,
+        issue: Issue,
+        severity: IssueSeverity = IssueSeverity.ERROR,
+        *,
+        data: dict[str, str | int | float | None] | None = None,
+        placeholders: Mapping[str, str] | None = None,
+    ) -> None:
+        async_create_issue(
             self._hass,
             self._entry,
             issue,
-            severity=IssueSeverity.ERROR,
-            placeholders={"model": self.model},
+            data=data,
+            # A lock-out is respected after a restart, too.
+            is_persistent=issue is Issue.LOCKED_OUT,
+            severity=severity,
+            placeholders={"model": self.model, **(placeholders or {})},
         )
 
-    async def _refuses_all(self, refusal: PbxRejectedError) -> bool:
-        try:
-            await self._client.query_device_info()
-        except PbxRejectedError as err:
-            return err.errno == refusal.errno
-        return False
+    @callback
+    def _act_on(self, err: PbxError) -> HomeAssistantError:
+        """Return the error of Home Assistant's, having done what it asks for."""
+        match err:
+            case PbxLoginError():
+                self._remember_refusal()
+                return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
+            case PbxAuthError(is_certain=True):
+                return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
+            case PbxAuthError():
+                # Polling goes on: a token that is refused costs nothing.
+                self._entry.async_start_reauth(self._hass)
+            case PbxLockedError():
+                self._note_lock_out(err)
+        error = client_error(UpdateFailed, err)
+        error.retry_after = err.retry_after
+        return error
 
-    def _translate(self, err: PbxError) -> HomeAssistantError:
-        if isinstance(err, PbxAuthError):
-            if isinstance(err, PbxLoginError):
-                # Not at restarts either.
-                self._update_data({CONF_REFUSED: True})
-            return ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth")
-        if isinstance(err, PbxLockedError):
-            until = async_note_lock_out(self._hass, self._entry.data[CONF_HOST])
-            report(
-                self._hass,
-                self._entry,
-                Issue.LOCKED_OUT,
-                data={"until": until.isoformat()},
-                is_persistent=True,
-                severity=IssueSeverity.ERROR,
-                placeholders={"model": self.model},
-            )
-            return UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key=err.kind,
-                retry_after=LOCK_OUT.total_seconds(),
-            )
-        return UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=err.kind,
-            translation_placeholders=error_placeholders(err),
-            retry_after=err.retry_after if isinstance(err, PbxNotReadyError) else None,
-        )
+    @callback
+    def _remember_refusal(self) -> None:
+        """Have nothing tried again, after a restart either, until a person answers."""
+        data: dict[str, Any] = {**self._entry.data, CONF_REFUSED: True}
+        self._hass.config_entries.async_update_entry(self._entry, data=data)
 
-    def _remember_refusals(self) -> None:
-        """Keep in mind how many logins were refused, over restarts too."""
-        refusals = self._client.refusals
-        if refusals == Refusals(**self._entry.data.get(CONF_REFUSALS, {})):
-            return
-        if refusals.count:
-            self._update_data({CONF_REFUSALS: asdict(refusals)})
-        else:
-            self._update_data(without=CONF_REFUSALS)
-
-    def _update_data(self, more: dict[str, Any] | None = None, without: str = "") -> None:
-        data = {key: value for key, value in self._entry.data.items() if key != without}
-        self._hass.config_entries.async_update_entry(self._entry, data=data | (more or {}))
+    @callback
+    def _note_lock_out(self, err: PbxLockedError) -> None:
+        lock_out = async_note_lock_out(self._hass, self._entry.data[CONF_HOST], err.retry_after)
+        err.retry_after = lock_out.length.total_seconds()
+        self._create_issue(Issue.LOCKED_OUT, data=lock_out.as_issue_data())

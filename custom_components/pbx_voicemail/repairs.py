@@ -1,8 +1,9 @@
 """Mends what can be mended with one answer: the time zone that the PBX is in."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.const import CONF_TIME_ZONE
@@ -11,8 +12,6 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
-
-from .pbx.s_series.clock import zones_at
 
 
 async def async_create_fix_flow(
@@ -46,7 +45,7 @@ class TimeZoneFlow(RepairsFlow):
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
             return self.async_create_entry(data={})
         zones = await self.hass.async_add_executor_job(
-            lambda: zones_at(self._offset, dt_util.utcnow(), available_timezones())
+            lambda: _zones_at(self._offset, dt_util.utcnow(), available_timezones())
         )
         home = self.hass.config.time_zone
         schema = vol.Schema(
@@ -65,3 +64,8 @@ class TimeZoneFlow(RepairsFlow):
     def _placeholders(self) -> dict[str, str]:
         issue = ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id)
         return dict(issue.translation_placeholders or {}) if issue else {}
+
+
+def _zones_at(offset: timedelta, now: datetime, names: Iterable[str]) -> list[str]:
+    """Return those of the zones whose clocks show this UTC offset now. Reads files."""
+    return [name for name in sorted(names) if ZoneInfo(name).utcoffset(now) == offset]

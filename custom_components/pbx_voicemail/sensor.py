@@ -15,9 +15,9 @@ from homeassistant.const import MATCH_ALL, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .coordinator import PbxConfigEntry
 from .entity import ExtensionEntity, HubEntity, add_extension_entities
 from .pbx import Message
-from .runtime import PbxConfigEntry
 from .voicemail.data import PbxData
 
 # The coordinator does the asking.
@@ -94,12 +94,12 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the sensors of the PBX and of its extensions."""
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     async_add_entities(HubSensor(coordinator, description) for description in HUB_SENSORS)
 
     def create(extension: str) -> Iterator[SensorEntity]:
         yield MessagesSensor(coordinator, extension, MESSAGES_SENSOR)
-        if coordinator.client.dialect.tells_read:
+        if coordinator.has_read_state:
             yield UnreadSensor(coordinator, extension, UNREAD_SENSOR)
         for latest in LATEST_SENSORS:
             yield LatestSensor(coordinator, extension, latest)

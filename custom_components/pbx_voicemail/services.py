@@ -1,4 +1,4 @@
-"""What automations and people can do with messages."""
+"""The actions: list, delete, save and transcribe messages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,12 +30,11 @@ from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
 from .const import DOMAIN
-from .coordinator import PbxCoordinator
-from .errors import failure
+from .coordinator import PbxConfigEntry, PbxCoordinator
+from .errors import translated_error
 from .pbx import Message, PbxGoneError
-from .runtime import PbxConfigEntry
 from .voicemail.media_id import MESSAGE_ID, describe
-from .voicemail.permissions import may_delete, may_hear
+from .voicemail.permissions import may_control, may_hear
 from .voicemail.saved_files import create, is_in_media, replace
 from .voicemail.speech_to_text import ENGINES
 from .voicemail.wav import AUDIO_SUFFIXES
@@ -76,7 +75,7 @@ def _one_or_all(data: dict[str, Any]) -> dict[str, Any]:
     is_one, is_all = _MESSAGE_ID in data, data.get(_ALL, False)
     if is_one == is_all or is_all != (_EXTENSION in data):
         # What is not clear might delete more than was meant.
-        raise failure(ServiceValidationError, "one_or_all")
+        raise translated_error(ServiceValidationError, "one_or_all")
     return data
 
 
@@ -103,7 +102,7 @@ _TRANSCRIBE_MESSAGE: Final = vol.Schema(
 
 
 @callback
-def register_actions(hass: HomeAssistant) -> None:
+def async_setup_services(hass: HomeAssistant) -> None:
     """Offer the actions, whether or not a PBX is connected."""
     register = partial(hass.services.async_register, DOMAIN)
     register("get_messages", _get_messages, _GET_MESSAGES, SupportsResponse.ONLY)
@@ -117,18 +116,20 @@ def register_actions(hass: HomeAssistant) -> None:
 async def _get_messages(call: ServiceCall) -> ServiceResponse:
     """Return messages, newest first: of one extension, or of all that the user may hear."""
     entry = _entry(call)
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     transcripts = entry.runtime_data.transcripts
     user = await _user(call)
     if _EXTENSION in call.data:
-        _require(call, may_hear(coordinator, user, call.data[_EXTENSION]), POLICY_READ)
+        _require(call, may_hear(call.hass, entry, user, call.data[_EXTENSION]), POLICY_READ)
         extensions = [_extension(call, coordinator)]
     else:
         extensions = [
-            number for number in coordinator.data.mailboxes if may_hear(coordinator, user, number)
+            number
+            for number in coordinator.data.mailboxes
+            if may_hear(call.hass, entry, user, number)
         ]
     if not coordinator.last_update_success:
-        raise failure(HomeAssistantError, "not_connected")
+        raise translated_error(HomeAssistantError, "not_connected")
     since = dt_util.as_utc(call.data[_SINCE]) if _SINCE in call.data else None
     mailboxes = [coordinator.data.mailbox(extension) for extension in extensions]
 
@@ -158,20 +159,21 @@ async def _delete_message(call: ServiceCall) -> None:
     user = await _user(call)
     messages: Sequence[Message]
     if is_all := call.data.get(_ALL, False):
-        coordinator = _entry(call).runtime_data.coordinator
-        _require(call, may_delete(coordinator, user, call.data[_EXTENSION]), POLICY_CONTROL)
+        entry = _entry(call)
+        coordinator = entry.runtime_data
+        _require(call, may_control(call.hass, entry, user, call.data[_EXTENSION]), POLICY_CONTROL)
         mailbox = coordinator.data.mailbox(_extension(call, coordinator))
         messages = await call.hass.async_add_executor_job(lambda: mailbox.messages)
     else:
         entry, message = _message(call, user)
-        coordinator, messages = entry.runtime_data.coordinator, (message,)
-        _require(call, may_delete(coordinator, user, message.extension), POLICY_CONTROL)
+        coordinator, messages = entry.runtime_data, (message,)
+        _require(call, may_control(call.hass, entry, user, message.extension), POLICY_CONTROL)
     try:
         for message in messages:
             try:
-                await coordinator.ask(partial(coordinator.client.delete_message, message))
+                await coordinator.async_delete(message)
             except HomeAssistantError as err:
-                if not (is_all and isinstance(err.__cause__, PbxGoneError)):
+                if not (is_all and err.translation_key == PbxGoneError.kind):
                     raise
     finally:
         await coordinator.async_refresh()
@@ -185,30 +187,30 @@ async def _save_recording(call: ServiceCall) -> ServiceResponse:
     """
     hass, user = call.hass, await _user(call)
     entry, message = _message(call, user)
-    runtime = entry.runtime_data
-    _require(call, may_delete(runtime.coordinator, user, message.extension), POLICY_CONTROL)
+    recordings = entry.runtime_data.recordings
+    _require(call, may_control(call.hass, entry, user, message.extension), POLICY_CONTROL)
     filename: str = call.data[CONF_FILENAME]
     path = Path(hass.config.path(filename))
     if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
-        raise failure(ServiceValidationError, "path_not_allowed", filename=filename)
+        raise translated_error(ServiceValidationError, "path_not_allowed", filename=filename)
     is_restricted = user is not None and not user.is_admin
     if is_restricted and not await hass.async_add_executor_job(is_in_media, hass, path):
-        raise failure(ServiceValidationError, "path_not_media", filename=filename)
+        raise translated_error(ServiceValidationError, "path_not_media", filename=filename)
     if path.suffix.lower() not in AUDIO_SUFFIXES:
         suffixes = ", ".join(AUDIO_SUFFIXES)
-        raise failure(
+        raise translated_error(
             ServiceValidationError, "path_not_audio", filename=filename, suffixes=suffixes
         )
-    with runtime.recordings.hold(message):
-        recording = await runtime.recordings.fetch(message)
+    with recordings.hold(message):
+        recording = await recordings.async_get(message)
         copy = replace if user is None else create
         try:
             await hass.async_add_executor_job(copy, recording.path, path)
         except FileExistsError as err:
-            raise failure(ServiceValidationError, "path_taken", filename=filename) from err
+            raise translated_error(ServiceValidationError, "path_taken", filename=filename) from err
         except OSError as err:
             detail = err.strerror or type(err).__name__
-            raise failure(HomeAssistantError, "cannot_keep", detail=detail) from err
+            raise translated_error(HomeAssistantError, "cannot_keep", detail=detail) from err
     return {"filename": str(path), "content_type": recording.sound.content_type}
 
 
@@ -216,7 +218,7 @@ async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
     """Return what is said in a message, in writing."""
     user = await _user(call)
     entry, message = _message(call, user)
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     engine = call.data.get(_ENGINE)
     if engine and user and not user.permissions.check_entity(engine, POLICY_CONTROL):
         raise Unauthorized(
@@ -229,7 +231,7 @@ async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
         message,
         engine,
         call.data.get(_LANGUAGE),
-        may_keep=may_delete(coordinator, user, message.extension),
+        may_keep=may_control(call.hass, entry, user, message.extension),
     )
     return {
         "text": transcript.text,
@@ -257,20 +259,20 @@ def _message(call: ServiceCall, user: User | None) -> tuple[PbxConfigEntry, Mess
     found = [
         (entry, message)
         for entry in ([_entry(call)] if named or not entries else entries)
-        if (message := entry.runtime_data.coordinator.data.find(call.data[_MESSAGE_ID]))
-        and may_hear(entry.runtime_data.coordinator, user, message.extension)
+        if (message := entry.runtime_data.data.find(call.data[_MESSAGE_ID]))
+        and may_hear(call.hass, entry, user, message.extension)
     ]
     if not found:
-        raise failure(ServiceValidationError, "message_gone")
+        raise translated_error(ServiceValidationError, "message_gone")
     if len(found) > 1:
-        raise failure(ServiceValidationError, "message_of_several")
+        raise translated_error(ServiceValidationError, "message_of_several")
     return found[0]
 
 
 def _extension(call: ServiceCall, coordinator: PbxCoordinator) -> str:
     extension: str = call.data[_EXTENSION]
     if extension not in coordinator.data.roster:
-        raise failure(ServiceValidationError, "unknown_extension", extension=extension)
+        raise translated_error(ServiceValidationError, "unknown_extension", extension=extension)
     return extension
 
 

@@ -24,10 +24,11 @@ from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
 from .const import DOMAIN
+from .coordinator import PbxConfigEntry, PbxCoordinator
+from .identifiers import device_of
 from .pbx import Mailbox, Message
-from .runtime import PbxConfigEntry, PbxRuntime
 from .voicemail.media_id import MediaId, describe
-from .voicemail.permissions import may_delete, may_hear, may_see
+from .voicemail.permissions import may_control, may_hear, may_see
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _MOST_AT_ONCE: Final = 2000
 
 
 @callback
-def register_commands(hass: HomeAssistant) -> None:
+def async_setup_websocket_api(hass: HomeAssistant) -> None:
     """Offer the list to browsers."""
     hass.data[_SHARED] = WeakKeyDictionary()
     hass.data[_SUBSCRIPTIONS] = {}
@@ -131,7 +132,7 @@ class _Box:
 class _Pbx:
     """What has been told of one PBX."""
 
-    runtime: PbxRuntime
+    coordinator: PbxCoordinator
     stop: Callable[[], None]
     extensions: list[_Told] = field(default_factory=list)
     boxes: dict[str, _Box] = field(default_factory=dict)
@@ -265,19 +266,19 @@ class _Subscription:
 
     def _look(self, entry: PbxConfigEntry, messages: list[_Told], gone: list[str]) -> None:
         """Note what has changed of a PBX that answers, or the beginning of much."""
-        runtime = entry.runtime_data
+        coordinator = entry.runtime_data
         pbx = self._known.get(entry.entry_id)
-        if pbx is None or pbx.runtime is not runtime:
-            stop = runtime.coordinator.async_add_listener(self._tell_soon)
+        if pbx is None or pbx.coordinator is not coordinator:
+            stop = coordinator.async_add_listener(self._tell_soon)
             if pbx:
                 pbx.stop()
-                pbx.runtime, pbx.stop = runtime, stop
+                pbx.coordinator, pbx.stop = coordinator, stop
             else:
-                pbx = self._known[entry.entry_id] = _Pbx(runtime, stop)
+                pbx = self._known[entry.entry_id] = _Pbx(coordinator, stop)
         audible = [
             number
-            for number in sorted(runtime.coordinator.data.roster)
-            if may_hear(runtime.coordinator, self._connection.user, number)
+            for number in sorted(coordinator.data.roster)
+            if may_hear(self._hass, entry, self._connection.user, number)
         ]
         pbx.extensions = [self._show_extension(entry, number) for number in audible]
         for number in pbx.boxes.keys() - set(audible):
@@ -295,16 +296,18 @@ class _Subscription:
     def _may_see(self, entry: PbxConfigEntry) -> bool:
         """Tell whether the user may know of a PBX, and while that is unknown, that there is one."""
         pbx = self._known.get(entry.entry_id)
-        return pbx is None or may_see(pbx.runtime.coordinator, self._connection.user)
+        return pbx is None or may_see(
+            self._hass, entry, self._connection.user, pbx.coordinator.data.roster
+        )
 
     def _show_pbx(self, entry: PbxConfigEntry) -> _Told:
         pbx = self._known.get(entry.entry_id)
-        coordinator = pbx.runtime.coordinator if pbx else None
+        coordinator = pbx.coordinator if pbx else None
         available = entry.state is ConfigEntryState.LOADED and (
             coordinator is not None and coordinator.last_update_success
         )
         answered = coordinator.answered if coordinator and not available else None
-        device = coordinator.device_of() if coordinator else None
+        device = device_of(self._hass, entry) if coordinator else None
         return {
             "entry_id": entry.entry_id,
             "device_id": device.id if device else None,
@@ -314,19 +317,18 @@ class _Subscription:
         }
 
     def _show_extension(self, entry: PbxConfigEntry, extension: str) -> _Told:
-        coordinator = entry.runtime_data.coordinator
-        device = coordinator.device_of(extension)
+        device = device_of(self._hass, entry, extension)
         return {
             "entry_id": entry.entry_id,
             "extension": extension,
             "device_id": device.id if device else None,
             "name": (device.name_by_user or device.name if device else None) or extension,
-            "may_delete": may_delete(coordinator, self._connection.user, extension),
+            "may_delete": may_control(self._hass, entry, self._connection.user, extension),
         }
 
 
-_SHARED: Final[HassKey[WeakKeyDictionary[PbxRuntime, WeakValueDictionary[str, _Box]]]] = HassKey(
-    f"{DOMAIN}_boxes"
+_SHARED: Final[HassKey[WeakKeyDictionary[PbxCoordinator, WeakValueDictionary[str, _Box]]]] = (
+    HassKey(f"{DOMAIN}_boxes")
 )
 _SUBSCRIPTIONS: Final[HassKey[dict[ActiveConnection, _Subscription]]] = HassKey(
     f"{DOMAIN}_subscriptions"
@@ -335,16 +337,16 @@ _SUBSCRIPTIONS: Final[HassKey[dict[ActiveConnection, _Subscription]]] = HassKey(
 
 def _box(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -> _Box:
     """Return an extension's mailbox as it is now, the very same while nothing changes."""
-    runtime = entry.runtime_data
-    boxes = hass.data[_SHARED].setdefault(runtime, WeakValueDictionary())
-    mailbox = runtime.coordinator.data.mailbox(extension)
-    revision = runtime.transcripts.revisions[extension]
+    coordinator = entry.runtime_data
+    boxes = hass.data[_SHARED].setdefault(coordinator, WeakValueDictionary())
+    mailbox = coordinator.data.mailbox(extension)
+    revision = coordinator.transcripts.revisions[extension]
     box = boxes.get(extension)
     if box is None or (box.mailbox, box.revision) != (mailbox, revision):
         texts = {
             message.id: text
             for message in mailbox.messages
-            if (text := runtime.transcripts.text_of(message)) is not None
+            if (text := coordinator.transcripts.text_of(message)) is not None
         }
         box = boxes[extension] = _Box(entry.entry_id, mailbox, revision, texts)
     return box

@@ -4,8 +4,10 @@ The repair issue outlives a restart; what a configuration flow ran into is kept 
 lock-out is by address, so all entries and flows for a host share it.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HassJob, HomeAssistant, callback
@@ -20,21 +22,44 @@ from ..pbx import PbxLockedError
 _UNTIL_LIFTED: Final = timedelta(hours=1)
 """A lock-out without an end is looked at again after so long."""
 
-_LONGEST: Final = timedelta(days=1)
-"""A lock-out that seems to last longer was noted while the clock was wrong."""
 
-_LOCKED: Final[HassKey[dict[str, datetime]]] = HassKey(f"{DOMAIN}_locked_out")
+@dataclass(frozen=True, slots=True)
+class LockOut:
+    """Until when a PBX refuses us, and for how long altogether."""
+
+    until: datetime
+    length: timedelta
+
+    @classmethod
+    def from_issue_data(cls, data: Mapping[str, str | int | float | None]) -> Self:
+        """Read what `as_issue_data` returned."""
+        return cls(
+            datetime.fromisoformat(str(data["until"])),
+            timedelta(seconds=float(data.get("seconds") or 0)),
+        )
+
+    def as_issue_data(self) -> dict[str, str | int | float | None]:
+        """Return it in a form that a repair issue can keep."""
+        return {"until": self.until.isoformat(), "seconds": self.length.total_seconds()}
+
+    def left(self, now: datetime) -> timedelta | None:
+        """Return how much longer it lasts, None if it is over.
+
+        More than its whole length means that the clock was wrong when it was noted.
+        """
+        left = self.until - now
+        return left if timedelta() < left <= self.length else None
+
+
+_LOCKED: Final[HassKey[dict[str, LockOut]]] = HassKey(f"{DOMAIN}_locked_out")
 
 
 @callback
-def async_note_lock_out(hass: HomeAssistant, host: str, seconds: float | None) -> datetime:
-    """Remember that a PBX has locked us out, for so long or until somebody lifts it.
-
-    Returns until when it is left alone.
-    """
+def async_note_lock_out(hass: HomeAssistant, host: str, seconds: float | None) -> LockOut:
+    """Remember that a PBX has locked us out, for so long or until somebody lifts it."""
     length = _UNTIL_LIFTED if seconds is None else timedelta(seconds=seconds)
-    until = dt_util.utcnow() + length
-    hass.data.setdefault(_LOCKED, {})[host] = until
+    lock_out = LockOut(dt_util.utcnow() + length, length)
+    hass.data.setdefault(_LOCKED, {})[host] = lock_out
 
     @callback
     def delete_issues(now: datetime) -> None:
@@ -44,7 +69,7 @@ def async_note_lock_out(hass: HomeAssistant, host: str, seconds: float | None) -
 
     job = HassJob(delete_issues, f"{DOMAIN} end of lock-out", cancel_on_shutdown=True)
     async_call_later(hass, length, job)
-    return until
+    return lock_out
 
 
 @callback
@@ -58,11 +83,11 @@ def async_raise_if_locked(hass: HomeAssistant, host: str) -> None:
 def locked_for(hass: HomeAssistant, host: str) -> timedelta | None:
     """Return how much longer a PBX refuses us, None if it does not."""
     now = dt_util.utcnow()
-    ends = [
-        datetime.fromisoformat(str(data["until"]))
+    lock_outs = [
+        LockOut.from_issue_data(data)
         for entry in hass.config_entries.async_entries(DOMAIN)
         if entry.data.get(CONF_HOST) == host and (data := issue_data(hass, entry, Issue.LOCKED_OUT))
     ]
-    if until := hass.data.get(_LOCKED, {}).get(host):
-        ends.append(until)
-    return max((end - now for end in ends if timedelta() < end - now <= _LONGEST), default=None)
+    if noted := hass.data.get(_LOCKED, {}).get(host):
+        lock_outs.append(noted)
+    return max(filter(None, (lock_out.left(now) for lock_out in lock_outs)), default=None)

@@ -29,7 +29,6 @@ from ..const import (
 )
 from ..coordinator import PbxCoordinator
 from ..pbx import Extension
-from ..runtime import PbxRuntime
 from ..voicemail.roster import read_extension_numbers
 from ..voicemail.speech_to_text import ENGINES
 from ..voicemail.transcripts import DEFAULT_LIMIT
@@ -55,8 +54,6 @@ class PbxOptionsFlow(OptionsFlowWithReload):
             elif interval > _LONGEST_INTERVAL:
                 errors[CONF_SCAN_INTERVAL] = "interval_too_long"
             else:
-                if self._coordinator and not user_input.get(CONF_EXTENSIONS):
-                    self._coordinator.drop(self.config_entry.options.get(CONF_EXTENSIONS, ()))
                 return self.async_create_entry(data=user_input)
         zones = await self.hass.async_add_executor_job(available_timezones)
         schema = vol.Schema(
@@ -109,8 +106,8 @@ class PbxOptionsFlow(OptionsFlowWithReload):
     def _coordinator(self) -> PbxCoordinator | None:
         """What knows the PBX's extensions, if the PBX could be asked since the start."""
         if self.config_entry.state is ConfigEntryState.LOADED:
-            runtime: PbxRuntime = self.config_entry.runtime_data
-            return runtime.coordinator
+            coordinator: PbxCoordinator = self.config_entry.runtime_data
+            return coordinator
         return None
 
 

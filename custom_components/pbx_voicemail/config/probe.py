@@ -10,8 +10,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 
 from ..const import DOMAIN
-from ..pbx import Address, DeviceInfo, Extension
-from .client import if_offered, temporary_client
+from ..pbx import Address, Extension, PbxInfo
+from .client import temporary_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Identity:
     """Which PBX answered, and in what. One that tells no serial number is known by its address."""
 
     address: Address
-    info: DeviceInfo
+    info: PbxInfo
     extensions: tuple[Extension, ...]
-    dialect: str
+    remembered: Mapping[str, str]
 
     @property
     def unique_id(self) -> str:
@@ -57,9 +57,7 @@ async def identify(hass: HomeAssistant, data: Mapping[str, Any]) -> Identity:
     Raises the PbxError that stands in the way.
     """
     async with temporary_client(hass, data) as client:
-        await client.query_mailboxes()
-        info = await if_offered(client.query_device_info)
-        extensions = await if_offered(client.query_extensions)
-        return Identity(
-            client.address, info or DeviceInfo(), extensions or (), client.dialect.version
-        )
+        await client.mailboxes()
+        info = await client.info()
+        extensions = await client.extensions()
+        return Identity(client.address, info, extensions or (), client.remember())

@@ -85,7 +85,7 @@ class _CardView(HomeAssistantView):
         return response
 
 
-async def serve_card(hass: HomeAssistant) -> None:
+async def async_setup_frontend(hass: HomeAssistant) -> None:
     """Serve the card's modules."""
     modules = await hass.async_add_executor_job(_read_modules)
     version = sha256(b"".join(modules.values())).hexdigest()[:12]
@@ -93,7 +93,7 @@ async def serve_card(hass: HomeAssistant) -> None:
     hass.http.register_view(_CardView(version, modules))
 
 
-async def offer_card(hass: HomeAssistant) -> None:
+async def async_register_card(hass: HomeAssistant) -> None:
     """Have dashboards load the card, and no older one. A failure costs nothing but the card.
 
     There is no public way to add a resource to dashboards. `frontend.add_extra_js_url` is public,
@@ -110,7 +110,7 @@ async def offer_card(hass: HomeAssistant) -> None:
         hass.data[_HAS_FAILED] = True
 
 
-async def withdraw_card(hass: HomeAssistant) -> None:
+async def async_unregister_card(hass: HomeAssistant) -> None:
     """Have dashboards forget the card."""
     try:
         await _set_resources(hass, card=None, retry=None)

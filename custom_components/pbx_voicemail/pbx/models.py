@@ -109,9 +109,11 @@ class Extension:
 class ClockFault:
     """How far the PBX's clock is ahead of ours, and the UTC offset that would explain it.
 
-    `offset` is None where no time zone would: then the clock itself is wrong.
+    `offset` is None where no time zone would: then the clock itself is wrong. `time_zone` is
+    the one that the PBX was assumed to be in.
     """
 
+    time_zone: str
     ahead: timedelta
     offset: timedelta | None
 

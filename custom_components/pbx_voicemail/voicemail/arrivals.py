@@ -12,7 +12,6 @@ secret goes on without, so that its ids stay valid.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 import logging
 from secrets import token_hex
 from typing import Any, Final
@@ -34,7 +33,7 @@ _JOURNAL: Final = vol.Schema(
         vol.Required("chosen"): [str],
         vol.Required("announced"): {str: str},
         vol.Optional("id_key", default=""): vol.Match(r"^([0-9a-f]{2}){0,64}$"),
-        vol.Optional("clock_offset", default=None): vol.Any(None, vol.Coerce(int)),
+        vol.Optional("id_context", default=None): vol.Any(None, str),
         vol.Optional("paused", default=False): bool,
     }
 )
@@ -68,8 +67,8 @@ class Arrivals:
         self._chosen = sorted(chosen)
         self.id_key = token_hex(_KEY_BYTES)
         """The secret that is part of the ids, in hexadecimal."""
-        self.clock_offset: timedelta | None = None
-        """The UTC offset of the PBX's clock when it told the ids, None if it told none."""
+        self.id_context: str | None = None
+        """What the ids depended on when they were read (`PbxClient.id_context`)."""
         self._journal: _Journal | None = None
         self._is_loaded = False
         self._is_paused = False
@@ -78,27 +77,26 @@ class Arrivals:
         self._while_away: frozenset[str] = frozenset()
         self._is_being_written = False
 
-    async def load(self) -> None:
+    async def async_load(self) -> None:
         """Read the journal, best before the PBX is asked for the first time."""
         self._is_loaded = True
         if (journal := await self._load()) is None:
             return
         self._journal = journal
         self.id_key = journal.id_key
-        if journal.clock_offset is not None:
-            self.clock_offset = timedelta(seconds=journal.clock_offset)
+        self.id_context = journal.id_context
         self._announced = {
             number: ids for number, ids in journal.announced.items() if self._follows(number)
         }
 
-    async def begin(self, mailboxes: Mapping[str, Mailbox]) -> None:
+    async def async_start(self, mailboxes: Mapping[str, Mailbox]) -> None:
         """Take bearings from the first good look since the start.
 
         Without a journal, and for extensions that were not followed before, what is there
         is no news.
         """
         if not self._is_loaded:
-            await self.load()
+            await self.async_load()
         journal = self._journal
         unfollowed = [
             mailbox
@@ -125,19 +123,19 @@ class Arrivals:
         return suspects
 
     @callback
-    def rename(self, renamed: Mapping[str, str], clock_offset: timedelta | None) -> None:
-        """Follow messages that got other ids, old to new, as the PBX's clock was changed.
+    def rename(self, renamed: Mapping[str, str], id_context: str | None) -> None:
+        """Follow messages that got other ids, old to new.
 
-        `clock_offset` is what the clock shows now, None if it was not told.
+        `id_context` is what ids depend on now, None if that is unknown.
         """
         if renamed:
             for extension in self._announced:
                 ids = self._known(extension)
                 if ids & renamed.keys():
                     self._announced[extension] = _join([renamed.get(one, one) for one in ids])
-        changed = clock_offset not in (None, self.clock_offset)
+        changed = id_context not in (None, self.id_context)
         if changed:
-            self.clock_offset = clock_offset
+            self.id_context = id_context
         if renamed or changed:
             self._write(soon=bool(renamed))
 
@@ -162,16 +160,16 @@ class Arrivals:
             self._announced[mailbox.extension] = _join(ids)
             self._write(soon=bool(announced))
 
-    async def end(self) -> None:
+    async def async_save(self) -> None:
         """Write down what is still to be written, before another run reads it."""
         await self._store.async_save(self._content())
 
-    async def pause(self) -> None:
+    async def async_pause(self) -> None:
         """Let all that comes before the next start be no news."""
         self._is_paused = True
-        await self.end()
+        await self.async_save()
 
-    async def remove(self) -> None:
+    async def async_remove(self) -> None:
         """Delete the journal."""
         await self._store.async_remove()
 
@@ -185,7 +183,7 @@ class Arrivals:
             return
         if soon:
             self._is_being_written = True
-            self._hass.async_create_task(self.end(), eager_start=False)
+            self._hass.async_create_task(self.async_save(), eager_start=False)
         else:
             self._store.async_delay_save(self._content, _TIDY_SECONDS)
 
@@ -197,12 +195,11 @@ class Arrivals:
 
     def _content(self) -> dict[str, Any]:
         self._is_being_written = False
-        offset = self.clock_offset
         return {
             "chosen": self._chosen,
             "announced": dict(self._announced),
             "id_key": self.id_key,
-            "clock_offset": None if offset is None else int(offset.total_seconds()),
+            "id_context": self.id_context,
             "paused": self._is_paused,
         }
 
@@ -210,7 +207,7 @@ class Arrivals:
         """Read the journal, None if there is none, or none that can be read."""
         try:
             content = await self._store.async_load()
-            return None if content is None else _Journal(**_JOURNAL(content))
+            return None if content is None else _Journal(**_JOURNAL(_current(content)))
         except (HomeAssistantError, vol.Invalid) as err:
             _LOGGER.warning(
                 "The journal of announced messages cannot be read (%s); the messages that are "
@@ -227,11 +224,18 @@ class _Journal:
     chosen: list[str]
     announced: Mapping[str, str]
     id_key: str
-    clock_offset: int | None
+    id_context: str | None
     paused: bool
 
     def followed(self, extension: str) -> bool:
         return not self.chosen or extension in self.chosen
+
+
+def _current(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a journal as this version writes it: 0.1 kept the UTC offset of the PBX's clock."""
+    offset = content.get("clock_offset")
+    rest = {key: value for key, value in content.items() if key != "clock_offset"}
+    return rest if offset is None else {"id_context": str(offset), **rest}
 
 
 def _join(ids: Collection[str]) -> str:

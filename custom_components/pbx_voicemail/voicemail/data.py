@@ -2,20 +2,26 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from ..pbx import DeviceInfo, Extension, Mailbox, Message
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.update_coordinator import BaseDataUpdateCoordinatorProtocol
+
+from ..pbx import Extension, Mailbox, Message, PbxInfo
 
 
 @dataclass(frozen=True, slots=True)
 class PbxData:
-    """What the last good poll told: mailboxes that have messages, and all extensions.
+    """The data of the last good poll: mailboxes that have messages, and all extensions.
 
-    `info` is what the PBX last told about itself, but for the time.
+    `info` is what the PBX last said about itself.
     """
 
     mailboxes: Mapping[str, Mailbox]
     roster: Mapping[str, Extension]
-    info: DeviceInfo = field(default_factory=DeviceInfo)
+    info: PbxInfo = field(default_factory=PbxInfo)
 
     def mailbox(self, extension: str) -> Mailbox:
         """Return an extension's mailbox, empty if the PBX did not mention it."""
@@ -45,3 +51,25 @@ class Poll:
     reply_bytes: int
     error: str | None
     errno: str | None
+
+
+class MessageSource(BaseDataUpdateCoordinatorProtocol, Protocol):
+    """What polls a PBX, as far as the modules of this package need it."""
+
+    hass: HomeAssistant
+    config_entry: ConfigEntry
+    data: PbxData
+    renamed: Mapping[str, str]
+    """The messages that the last good poll found under new ids: old id to new."""
+    answered: datetime | None
+    """When the PBX last gave a good answer."""
+
+    @property
+    def update_interval(self) -> timedelta | None:
+        """How often the PBX is polled."""
+
+    def async_update_listeners(self) -> None:
+        """Tell the listeners that something has changed."""
+
+    async def async_get_recording(self, message: Message) -> bytes:
+        """Get a recording from the PBX. Raises HomeAssistantError."""

@@ -1,4 +1,4 @@
-"""Files that can be had again, in a folder of a bounded size."""
+"""A folder of bounded size for files that can be downloaded again."""
 
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
@@ -14,10 +14,10 @@ _LOGGER = logging.getLogger(__name__)
 _UNFINISHED = ".part"
 
 
-class Cache:
-    """A folder that throws out what was not used for longest.
+class FileCache:
+    """A folder that evicts the files that were least recently used.
 
-    The folder itself is all there is to it, so it outlives restarts. Every method touches
+    There is no state but the folder, so it outlives restarts. Every method touches
     the disk, may raise OSError, and may be called from any thread, one at a time.
     """
 

@@ -15,11 +15,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from ..const import DOMAIN
-from ..coordinator import PbxCoordinator
-from ..errors import failure
+from ..errors import translated_error
 from ..pbx import Message, PbxGoneError
-from .file_cache import Cache
-from .single_flight import SharedWork
+from .data import MessageSource
+from .file_cache import FileCache
+from .single_flight import SingleFlight
 from .wav import Sound, mended, recognise, wav
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,33 +45,33 @@ class Recording:
 class Recordings:
     """Gets recordings, each from the PBX once for all who want it, and few at a time."""
 
-    def __init__(self, coordinator: PbxCoordinator) -> None:
+    def __init__(self, source: MessageSource) -> None:
         """Take what asks the PBX."""
         self.codecs: Counter[str] = Counter()
         """How many recordings of which codec the PBX has given out since the start."""
         self.unplayable = 0
         """How many of them no browser plays, and nothing was there to convert."""
-        self.held: dict[str, str] = {}
+        self.extensions: dict[str, str] = {}
         """The messages whose recordings may be here, and their extensions."""
         self._in_use: Counter[str] = Counter()
-        self._coordinator = coordinator
-        self._hass = coordinator.hass
-        self._cache = cache_of(coordinator.hass, coordinator.config_entry.entry_id, self._in_use)
-        self._work = SharedWork[Recording](self._hass, coordinator.config_entry, "recording")
+        self._source = source
+        self._hass = source.hass
+        self._cache = cache_of(source.hass, source.config_entry.entry_id, self._in_use)
+        self._work = SingleFlight[Recording](self._hass, source.config_entry, "recording")
         # Each may take 32 MiB and an FFmpeg. Arrivals must not wait behind what people ask for.
         self._turn = asyncio.Semaphore(_FETCHES_AT_ONCE)
         self._turn_of_arrivals = asyncio.Semaphore(1)
 
-    async def begin(self) -> None:
+    async def async_load(self) -> None:
         """See what is here from earlier, and drop what has no message any more."""
-        await self.rename(self._coordinator.renamed)
+        await self.rename(self._source.renamed)
         try:
             names = await self._hass.async_add_executor_job(self._cache.names)
         except OSError as err:
             _LOGGER.warning("Recordings cannot be kept: %s", _reason(err))
             return
-        self.held = self._coordinator.data.extensions_of(names)
-        await self.drop(names - self.held.keys())
+        self.extensions = self._source.data.extensions_of(names)
+        await self.drop(names - self.extensions.keys())
 
     @contextmanager
     def hold(self, message: Message) -> Iterator[None]:
@@ -86,22 +86,22 @@ class Recordings:
             if self._cache.is_over:
                 self._hass.async_add_executor_job(self._cache.tidy)
 
-    async def fetch(self, message: Message, *, for_arrival: bool = False) -> Recording:
+    async def async_get(self, message: Message, *, for_arrival: bool = False) -> Recording:
         """Return a message's recording.
 
         Whoever gives up waiting takes it away from nobody else. Raises HomeAssistantError.
         """
         turn = self._turn_of_arrivals if for_arrival else self._turn
-        return await self._work.do(
+        return await self._work.async_run(
             f"{message.id} {for_arrival}", partial(self._fetch, message, turn)
         )
 
     async def drop(self, message_ids: AbstractSet[str]) -> None:
         """Delete the recordings of messages that are gone."""
         if message_ids:
-            self.held = {
+            self.extensions = {
                 message_id: extension
-                for message_id, extension in self.held.items()
+                for message_id, extension in self.extensions.items()
                 if message_id not in message_ids
             }
             try:
@@ -112,7 +112,9 @@ class Recordings:
     async def rename(self, renamed: Mapping[str, str]) -> None:
         """Follow messages that got other ids, old to new."""
         if renamed:
-            self.held = {renamed.get(one, one): extension for one, extension in self.held.items()}
+            self.extensions = {
+                renamed.get(one, one): extension for one, extension in self.extensions.items()
+            }
             try:
                 await self._hass.async_add_executor_job(self._cache.rename, renamed)
             except OSError as err:
@@ -125,27 +127,28 @@ class Recordings:
             # Another queue may have brought it meanwhile.
             if recording := await self._hass.async_add_executor_job(self._find, message.id):
                 return recording
-            client = self._coordinator.client
-            body = await self._coordinator.ask(partial(client.fetch_recording, message))
+            body = await self._source.async_get_recording(message)
             sound, body = await self._made_playable(body)
             # Before it is there, so that nothing is left if its message goes right now.
-            self.held[message.id] = message.extension
+            self.extensions[message.id] = message.extension
             try:
                 path = await self._to_the_end(
                     partial(self._cache.store, message.id, sound.suffix, body)
                 )
             except OSError as err:
-                self.held.pop(message.id, None)
-                raise failure(HomeAssistantError, "cannot_keep", detail=_reason(err)) from err
-            if message.id not in self.held or not self._is_there(message):
+                self.extensions.pop(message.id, None)
+                raise translated_error(
+                    HomeAssistantError, "cannot_keep", detail=_reason(err)
+                ) from err
+            if message.id not in self.extensions or not self._is_there(message):
                 await self.drop({message.id})
-                raise failure(HomeAssistantError, "message_gone") from PbxGoneError(
+                raise translated_error(HomeAssistantError, "message_gone") from PbxGoneError(
                     "the message was deleted while its recording was fetched"
                 )
             return Recording(path, sound)
 
     def _is_there(self, message: Message) -> bool:
-        mailbox = self._coordinator.data.mailbox(message.extension)
+        mailbox = self._source.data.mailbox(message.extension)
         return mailbox.find(message.id) is not None
 
     async def _to_the_end[ResultT](self, work: Callable[[], ResultT]) -> ResultT:
@@ -180,9 +183,9 @@ class Recordings:
         return sound, body
 
 
-def cache_of(hass: HomeAssistant, entry_id: str, in_use: Container[str] = ()) -> Cache:
+def cache_of(hass: HomeAssistant, entry_id: str, in_use: Container[str] = ()) -> FileCache:
     """Return where the recordings of a PBX are kept, which is in no backup."""
-    return Cache(Path(hass.config.cache_path(DOMAIN, entry_id)), MAX_CACHE_BYTES, in_use)
+    return FileCache(Path(hass.config.cache_path(DOMAIN, entry_id)), MAX_CACHE_BYTES, in_use)
 
 
 async def _convert(hass: HomeAssistant, body: bytes, rate: int) -> bytes | None:

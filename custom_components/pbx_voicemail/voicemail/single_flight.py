@@ -1,4 +1,4 @@
-"""Work that several wait for and that is done once."""
+"""Runs work once for all who ask for it at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,31 +8,31 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from ..const import DOMAIN
-from ..errors import failure
-from .permissions import act_for_nobody
+from ..errors import translated_error
+from .permissions import act_without_user
 
 
-class SharedWork[ResultT]:
-    """Work under way, by a key. It belongs to an entry and ends with it."""
+class SingleFlight[ResultT]:
+    """Work in progress, by a key. It belongs to an entry and is cancelled with it."""
 
     def __init__(self, hass: HomeAssistant, entry: ConfigEntry, name: str) -> None:
-        """Take the entry, and what the work is called where tasks are listed."""
+        """Take the entry, and a name for the tasks."""
         self._hass = hass
         self._entry = entry
         self._name = name
         self._tasks: dict[str, asyncio.Task[ResultT]] = {}
 
-    async def do(self, key: str, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-        """Return what work brings, whoever began it. To give up waiting does not end it."""
+    async def async_run(self, key: str, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Return the result of work, whoever started it. Giving up waiting does not cancel it."""
 
         async def run() -> ResultT:
-            act_for_nobody()
+            act_without_user()
             return await work()
 
-        def end(task: asyncio.Task[ResultT]) -> None:
+        def forget(task: asyncio.Task[ResultT]) -> None:
             del self._tasks[key]
             if not task.cancelled():
-                # All who waited may have given up, and then nobody else asks for it.
+                # Retrieves it, since all who waited may have given up.
                 task.exception()
 
         if (task := self._tasks.get(key)) is None:
@@ -40,8 +40,8 @@ class SharedWork[ResultT]:
                 self._hass, run(), f"{DOMAIN} {self._name} {key}", eager_start=False
             )
             self._tasks[key] = task
-            task.add_done_callback(end)
+            task.add_done_callback(forget)
         await asyncio.wait([task])
         if task.cancelled():
-            raise failure(HomeAssistantError, "not_connected")
+            raise translated_error(HomeAssistantError, "not_connected")
         return task.result()

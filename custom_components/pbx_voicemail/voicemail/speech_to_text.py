@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant, split_entity_id
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util.language import matches
 
-from ..errors import failure
+from ..errors import translated_error
 from .recordings import Recording
 from .wav import CodecError, pieces_of
 
@@ -46,10 +46,10 @@ async def write_down(
     except HomeAssistantError:
         raise
     except TimeoutError as err:
-        raise failure(HomeAssistantError, "engine_timeout", engine=engine) from err
+        raise translated_error(HomeAssistantError, "engine_timeout", engine=engine) from err
     except Exception as err:
         # Engines come from anybody, and raise anything.
-        raise failure(HomeAssistantError, "engine_failed", engine=engine) from err
+        raise translated_error(HomeAssistantError, "engine_failed", engine=engine) from err
 
 
 async def _by_speech_to_text(
@@ -59,13 +59,15 @@ async def _by_speech_to_text(
     if stt.DOMAIN in hass.config.components:
         entity = stt.async_get_speech_to_text_entity(hass, engine)
     if entity is None:
-        raise failure(HomeAssistantError, "engine_missing", engine=engine)
+        raise translated_error(HomeAssistantError, "engine_missing", engine=engine)
     tags = matches(language, entity.supported_languages, hass.config.country)
     if not tags:
-        raise failure(HomeAssistantError, "engine_language", engine=engine, language=language)
+        raise translated_error(
+            HomeAssistantError, "engine_language", engine=engine, language=language
+        )
     metadata = _metadata(entity, tags[0], recording.sound.rate)
     if not entity.check_metadata(metadata):
-        raise failure(HomeAssistantError, "engine_audio", engine=engine)
+        raise translated_error(HomeAssistantError, "engine_audio", engine=engine)
 
     def read() -> Iterator[bytes]:
         body = recording.path.read_bytes()
@@ -74,12 +76,14 @@ async def _by_speech_to_text(
     try:
         pieces = await hass.async_add_executor_job(read)
     except CodecError as err:
-        raise failure(HomeAssistantError, "codec_unreadable", codec=recording.sound.codec) from err
+        raise translated_error(
+            HomeAssistantError, "codec_unreadable", codec=recording.sound.codec
+        ) from err
     except ValueError as err:
-        raise failure(HomeAssistantError, "recording_unreadable") from err
+        raise translated_error(HomeAssistantError, "recording_unreadable") from err
     result = await entity.internal_async_process_audio_stream(metadata, _stream(hass, pieces))
     if result.result is not stt.SpeechResultState.SUCCESS or result.text is None:
-        raise failure(HomeAssistantError, "engine_failed", engine=engine)
+        raise translated_error(HomeAssistantError, "engine_failed", engine=engine)
     return result.text
 
 
@@ -108,7 +112,7 @@ async def _by_ai_task(
     hass: HomeAssistant, recording: Recording, media_id: str, engine: str, language: str
 ) -> str:
     if hass.states.get(engine) is None:
-        raise failure(HomeAssistantError, "engine_missing", engine=engine)
+        raise translated_error(HomeAssistantError, "engine_missing", engine=engine)
     answer = await hass.services.async_call(
         AI_TASK,
         "generate_data",

@@ -71,7 +71,7 @@ class Retries:
         return tuple(self._missed)
 
     @callback
-    def begin(self, messages: Iterable[Message]) -> None:
+    def async_start(self, messages: Iterable[Message]) -> None:
         """Take up what an earlier run has left, and see when the engine comes up."""
         if self._engine is None:
             return
@@ -94,7 +94,7 @@ class Retries:
         self._missed.pop(message_id, None)
 
     @callback
-    def hurry(self) -> None:
+    def async_retry_now(self) -> None:
         """Try again now: the engine works."""
         self._pause = _FIRST_PAUSE
         self._start()
@@ -102,7 +102,7 @@ class Retries:
     @callback
     def _follow(self, change: Event[EventStateChangedData]) -> None:
         if _is_up(change.data["new_state"]) and not _is_up(change.data["old_state"]):
-            self.hurry()
+            self.async_retry_now()
 
     @callback
     def _wait(self) -> None:

@@ -19,12 +19,12 @@ from homeassistant.helpers.storage import Store
 import voluptuous as vol
 
 from ..const import CONF_TRANSCRIBER, CONF_TRANSCRIPT_LANGUAGE, CONF_TRANSCRIPT_LIMIT, DOMAIN
-from ..coordinator import PbxCoordinator
-from ..errors import failure
+from ..errors import translated_error
 from ..pbx import Message
+from .data import MessageSource
 from .media_id import MediaId
 from .recordings import Recordings
-from .single_flight import SharedWork
+from .single_flight import SingleFlight
 from .speech_to_text import cleaned, write_down
 from .transcript_retries import Retries
 
@@ -66,24 +66,24 @@ class Transcripts:
     that people ask for.
     """
 
-    def __init__(self, coordinator: PbxCoordinator, recordings: Recordings) -> None:
+    def __init__(self, source: MessageSource, recordings: Recordings) -> None:
         """Take the PBX, and where its recordings come from."""
-        entry = coordinator.config_entry
-        self.held: dict[str, str] = {}
+        entry = source.config_entry
+        self.extensions: dict[str, str] = {}
         """The messages that have a transcript or still want one, and their extensions."""
         self.revisions: Counter[str] = Counter()
         """How often something was written down of which extension."""
         self._arrivals_engine: str | None = entry.options.get(CONF_TRANSCRIBER)
         self._language: str | None = entry.options.get(CONF_TRANSCRIPT_LANGUAGE)
         self._limit: float = entry.options.get(CONF_TRANSCRIPT_LIMIT, DEFAULT_LIMIT)
-        self._coordinator = coordinator
-        self._hass = coordinator.hass
+        self._source = source
+        self._hass = source.hass
         self._recordings = recordings
         self._kept: dict[str, Transcript] = {}
-        self._store = store_of(coordinator.hass, entry.entry_id)
+        self._store = store_of(source.hass, entry.entry_id)
         self._turn = asyncio.Lock()
         self._turn_of_arrivals = asyncio.Lock()
-        self._work = SharedWork[Transcript](self._hass, entry, "transcript")
+        self._work = SingleFlight[Transcript](self._hass, entry, "transcript")
         self._retries = Retries(self._hass, entry, self._arrivals_engine, self._write_missed)
         self._is_failing = False
         self._is_over = False
@@ -93,12 +93,12 @@ class Transcripts:
         """Tell whether messages are written down before they are announced."""
         return self._arrivals_engine is not None
 
-    async def begin(self) -> None:
+    async def async_load(self) -> None:
         """Read what was written down earlier, and drop what has no message any more."""
         raw, loaded = await self._load()
-        data, renamed = self._coordinator.data, self._coordinator.renamed
+        data, renamed = self._source.data, self._source.renamed
         stored = {renamed.get(message_id, message_id): kept for message_id, kept in loaded.items()}
-        self.held = data.extensions_of(stored)
+        self.extensions = data.extensions_of(stored)
         if stored and not data.mailboxes:
             # The PBX may have lost them for a moment: a later answer will tell.
             self._kept = {
@@ -109,18 +109,18 @@ class Transcripts:
             self._kept = {
                 message_id: Transcript(**kept)
                 for message_id, kept in stored.items()
-                if kept and message_id in self.held
+                if kept and message_id in self.extensions
             }
         missed = (
-            data.mailbox(self.held[message_id]).find(message_id)
+            data.mailbox(self.extensions[message_id]).find(message_id)
             for message_id in stored
-            if message_id in self.held and message_id not in self._kept
+            if message_id in self.extensions and message_id not in self._kept
         )
-        self._retries.begin(filter(None, missed))
+        self._retries.async_start(filter(None, missed))
         if self._content() != raw:
             await self._save()
 
-    async def end(self) -> None:
+    async def async_save(self) -> None:
         """Write down what is still to be written, and keep nothing from now on."""
         self._is_over = True
         await self._save()
@@ -154,9 +154,9 @@ class Transcripts:
         )
         asked = (engine or chosen[0], language or chosen[1])
         if (named := asked[0]) is None:
-            raise failure(HomeAssistantError, "no_engine")
+            raise translated_error(HomeAssistantError, "no_engine")
         task = _Task(message, named, asked[1], for_arrival, may_keep, asked == chosen)
-        return await self._work.do(task.key, partial(self._write, task))
+        return await self._work.async_run(task.key, partial(self._write, task))
 
     async def write_in_time(self, message: Message, deadline: float) -> str | None:
         """Return the text of a message that has arrived, None if it is not there in time.
@@ -177,7 +177,7 @@ class Transcripts:
             self._is_failing = True
             return self._text_or_retry(message)
         if self._is_failing:
-            self._retries.hurry()
+            self._retries.async_retry_now()
         self._is_failing = False
         return text
 
@@ -188,8 +188,8 @@ class Transcripts:
     @callback
     def drop(self, message_ids: AbstractSet[str]) -> None:
         """Forget the transcripts of messages that are gone."""
-        for message_id in message_ids & self.held.keys():
-            del self.held[message_id]
+        for message_id in message_ids & self.extensions.keys():
+            del self.extensions[message_id]
             self._kept.pop(message_id, None)
             self._retries.discard(message_id)
             self._save_later()
@@ -197,30 +197,30 @@ class Transcripts:
     @callback
     def rename(self, renamed: Mapping[str, str]) -> None:
         """Follow messages that got other ids, old to new."""
-        for old in renamed.keys() & self.held.keys():
+        for old in renamed.keys() & self.extensions.keys():
             new = renamed[old]
-            extension = self.held[new] = self.held.pop(old)
+            extension = self.extensions[new] = self.extensions.pop(old)
             if kept := self._kept.pop(old, None):
                 self._kept[new] = kept
-            elif message := self._coordinator.data.mailbox(extension).find(new):
+            elif message := self._source.data.mailbox(extension).find(new):
                 self._retries.discard(old)
                 self._retries.add(message)
             self._save_later()
 
     def _text_or_retry(self, message: Message) -> str | None:
         if (text := self.text_of(message)) is None and self._is_there(message):
-            self.held[message.id] = message.extension
+            self.extensions[message.id] = message.extension
             self._retries.add(message)
             self._save_later()
         return text
 
     async def _write_missed(self, message: Message) -> Transcript:
         if not self._is_there(message):
-            raise failure(HomeAssistantError, "message_gone")
+            raise translated_error(HomeAssistantError, "message_gone")
         return await self.write(message)
 
     async def _write(self, task: _Task) -> Transcript:
-        message, config_entry = task.message, self._coordinator.config_entry
+        message, config_entry = task.message, self._source.config_entry
         media_id = MediaId.of(config_entry.entry_id, message).media_content_id
         # The audio is fetched in turn, too, so that only one is in memory.
         async with self._turn_of_arrivals if task.for_arrival else self._turn:
@@ -228,7 +228,7 @@ class Transcripts:
             if kept and (kept.engine, kept.language) == (task.engine, task.language):
                 return kept
             with self._recordings.hold(message):
-                recording = await self._recordings.fetch(message, for_arrival=task.for_arrival)
+                recording = await self._recordings.async_get(message, for_arrival=task.for_arrival)
                 started = monotonic()
                 text = await write_down(self._hass, recording, media_id, task.engine, task.language)
         seconds = round(monotonic() - started, 1)
@@ -242,14 +242,14 @@ class Transcripts:
         if self._is_over or not self._is_there(message):
             return
         self._kept[message.id] = transcript
-        self.held[message.id] = message.extension
+        self.extensions[message.id] = message.extension
         self._retries.discard(message.id)
         self.revisions[message.extension] += 1
-        self._coordinator.async_update_listeners()
+        self._source.async_update_listeners()
         await self._save()
 
     def _is_there(self, message: Message) -> bool:
-        mailbox = self._coordinator.data.mailbox(message.extension)
+        mailbox = self._source.data.mailbox(message.extension)
         return mailbox.find(message.id) is not None
 
     def _default_engine(self) -> str | None:
@@ -259,27 +259,27 @@ class Transcripts:
 
     def _confirm_later(self) -> None:
         """Drop, after the next good answer, what has no message in it either."""
-        before = self._coordinator.answered
+        before = self._source.answered
         waiting = ExitStack()
 
         @callback
         def confirm(_now: datetime | None = None) -> None:
-            if self._coordinator.answered == before:
+            if self._source.answered == before:
                 return
             waiting.close()
-            self.held |= self._coordinator.data.extensions_of(self._kept)
+            self.extensions |= self._source.data.extensions_of(self._kept)
             self._kept = {
                 message_id: kept
                 for message_id, kept in self._kept.items()
-                if message_id in self.held
+                if message_id in self.extensions
             }
             self._save_later()
 
-        interval = self._coordinator.update_interval or _CONFIRMATION
-        waiting.callback(self._coordinator.async_add_listener(confirm))
+        interval = self._source.update_interval or _CONFIRMATION
+        waiting.callback(self._source.async_add_listener(confirm))
         # Nobody is told of an answer that is the same as the one before.
         waiting.callback(async_track_time_interval(self._hass, confirm, interval))
-        self._coordinator.config_entry.async_on_unload(waiting.close)
+        self._source.config_entry.async_on_unload(waiting.close)
 
     async def _load(self) -> tuple[dict[str, Any], dict[str, dict[str, Any] | None]]:
         """Return what is stored, and what of it can be read."""

@@ -1,4 +1,4 @@
-"""What the PBX's clock gives away: that it is wrong, or that its zone is another than assumed."""
+"""Judges the PBX's clock: it may be wrong, or show another time zone than was assumed."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -16,7 +16,7 @@ def find_fault(shown: datetime, zone: tzinfo, now: datetime) -> ClockFault | Non
     """Compare what the clock shows with what it should, were the PBX in `zone`.
 
     Dates of messages are read off that clock, so what counts is the time that it shows. A
-    zone that it tells may be the one of winter all year round; it only rules others out.
+    zone that comes with it may be the one of winter all year round; it only rules others out.
     """
     assumed = now.astimezone(zone).utcoffset() or timedelta()
     ahead = shown.replace(tzinfo=UTC) - (now.astimezone(UTC) + assumed)
@@ -26,14 +26,14 @@ def find_fault(shown: datetime, zone: tzinfo, now: datetime) -> ClockFault | Non
     offset = assumed + shift
     is_possible = _WESTMOST <= offset <= _EASTMOST and _may_show(shown.utcoffset(), offset, assumed)
     if shift and abs(ahead - shift) <= _TOLERANCE and is_possible:
-        return ClockFault(ahead, offset)
-    return ClockFault(ahead, None)
+        return ClockFault(str(zone), ahead, offset)
+    return ClockFault(str(zone), ahead, None)
 
 
-def _may_show(told: timedelta | None, offset: timedelta, assumed: timedelta) -> bool:
-    """Tell whether a clock that tells one UTC offset may go by another."""
-    if told in (None, offset):
+def _may_show(named: timedelta | None, offset: timedelta, assumed: timedelta) -> bool:
+    """Return whether a clock that names one UTC offset may go by another."""
+    if named in (None, offset):
         return True
     # From UTC+4 to UTC+9, nobody has summer time.
-    has_summer_time = told != assumed and not timedelta(hours=4) <= told <= timedelta(hours=9)
-    return has_summer_time and offset - told == _SUMMER_TIME
+    has_summer_time = named != assumed and not timedelta(hours=4) <= named <= timedelta(hours=9)
+    return has_summer_time and offset - named == _SUMMER_TIME
