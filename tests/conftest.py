@@ -140,8 +140,9 @@ def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
             "ssl": False,
             "verify_ssl": True,
             "api": "auto",
-            "dialect": "v0.0.1",
-            "token": TOKEN,
+            "family": "s_series",
+            "credentials": {"token": TOKEN},
+            "remembered": {"api": "v0.0.1"},
         },
     )
     entry.add_to_hass(hass)
@@ -151,9 +152,8 @@ def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
 @pytest.fixture
 def entry_with_user(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
     """Configure the PBX by the user of its API instead of a token."""
-    data = {name: value for name, value in entry.data.items() if name != "token"}
-    login = {"username": "api", "password_md5": PASSWORD_MD5}
-    hass.config_entries.async_update_entry(entry, data=data | login)
+    login = {"username": "api", "secret": PASSWORD_MD5}
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "credentials": login})
     return entry
 
 

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from custom_components.pbx_voicemail.pbx import http as transport
 from custom_components.pbx_voicemail.pbx.http import MAX_LIST_BYTES
+from custom_components.pbx_voicemail.pbx.s_series import requests
 
 from .simulator import Certificate, Simulator
 from .simulator.server import Interceptor
@@ -82,7 +83,7 @@ class Slowness(Fault):
         timeout = aiohttp.ClientTimeout(total=_PATIENCE)
         with (
             patch.object(transport, "TIMEOUT", timeout),
-            patch.object(transport, "DOWNLOAD_TIMEOUT", timeout),
+            patch.object(requests, "DOWNLOAD_TIMEOUT", timeout),
         ):
             async with Fault.strike(self, pbx, where):
                 yield

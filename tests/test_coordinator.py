@@ -354,7 +354,7 @@ async def test_extension_that_is_removed_while_the_pbx_is_asked(
     await poll(hass)
     await asyncio.to_thread(pbx.spool.forget, "105")
     await poll(hass)
-    coordinator = connected.runtime_data.coordinator
+    coordinator = connected.runtime_data
 
     async def remove(request: web.Request) -> None:
         if request.path.endswith("extensionlist/query"):

@@ -254,11 +254,17 @@ async def test_name_that_nobody_knows(
     form = await hass.config_entries.flow.async_configure(form["flow_id"], answers)
     assert form["errors"] == {"base": "cannot_connect"}
 
-    data = {"host": "pbx.test", "port": port, "token": TOKEN, "dialect": "v0.0.1"}
+    data = {"host": "pbx.test", "port": port, "credentials": {"token": TOKEN}, "family": "s_series"}
     entry = MockConfigEntry(
         domain=DOMAIN,
         unique_id="a09805021987",
-        data={**data, "ssl": False, "verify_ssl": True, "api": "auto"},
+        data={
+            **data,
+            "ssl": False,
+            "verify_ssl": True,
+            "api": "auto",
+            "remembered": {"api": "v0.0.1"},
+        },
     )
     entry.add_to_hass(hass)
     await hass.config_entries.async_setup(entry.entry_id)

@@ -694,7 +694,7 @@ async def test_message_that_goes_while_it_is_fetched(
     asked = asyncio.create_task(client.get(gsm_path))
     await _wait_for(slow_ffmpeg / "began")
     pbx.spool.delete("104", "msg0000")
-    await entry.runtime_data.coordinator.async_refresh()
+    await entry.runtime_data.async_refresh()
     (slow_ffmpeg / "go").touch()
     assert (await asked).status == 404
     assert await _kept(hass, entry) == []

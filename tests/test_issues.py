@@ -379,13 +379,13 @@ async def test_certificate_that_is_not_verified(
     assert _issues(hass) == {}
 
 
-async def test_new_firmware_speaks_another_dialect(
+async def test_new_firmware_speaks_another_version(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     assert hass.states.get("sensor.reception_101_unread_messages") is None
     pbx.version = "v1.1.0"
     await poll(hass)
-    assert connected.data["dialect"] == "v1.1.0"
+    assert connected.data["remembered"] == {"api": "v1.1.0"}
     assert state_of(hass, "sensor.reception_101_unread_messages").state == "3"
     assert state_of(hass, "sensor.reception_101_messages").state == "3"
 

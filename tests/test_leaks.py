@@ -158,7 +158,7 @@ async def test_start_and_polling(
     async with _server(int(pbx.address.partition(":")[2]), echo):
         for _ in range(2):
             await poll(hass)
-        check_error(entry.runtime_data.coordinator.last_exception)
+        check_error(entry.runtime_data.last_exception)
         await hass.config_entries.async_reload(entry.entry_id)
         _check(str(entry.reason))
     await hass.async_block_till_done()

@@ -74,7 +74,7 @@ async def test_messages_that_are_gone_take_all_with_them(
         freezer.tick(120)
         await poll(hass)
     assert _recordings(hass, connected) == []
-    assert connected.runtime_data.transcripts.held == {}
+    assert connected.runtime_data.transcripts.extensions == {}
 
 
 @pytest.mark.parametrize("at_restart", [False, True])

@@ -269,7 +269,7 @@ async def test_deleted_message_is_not_announced_again(
 
     states = async_capture_events(hass, "state_changed")
     pbx.intercept = answer_late
-    polling = hass.async_create_task(connected.runtime_data.coordinator.async_refresh())
+    polling = hass.async_create_task(connected.runtime_data.async_refresh())
     await answered.wait()
     deleting = hass.async_create_task(act(hass, "delete_message", message_id=message_id))
     # More than enough for the deletion, and for a poll behind it if that did not wait.

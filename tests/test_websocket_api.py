@@ -350,7 +350,7 @@ async def test_one_list_per_connection(
 ) -> None:
     """Subscribing again ends the subscription before, so that there are never many."""
     client = await hass_ws_client()
-    listeners = len(connected.runtime_data.coordinator._listeners)
+    listeners = len(connected.runtime_data._listeners)
     await Card(client).subscribe()
     for number in range(1, 10):
         await client.send_json_auto_id({"type": "pbx_voicemail/messages/subscribe"})
@@ -361,7 +361,7 @@ async def test_one_list_per_connection(
         }
         assert (await client.receive_json())["success"]
         assert len((await client.receive_json())["event"]["messages"]) == 7
-    assert len(connected.runtime_data.coordinator._listeners) == listeners + 1
+    assert len(connected.runtime_data._listeners) == listeners + 1
     await leave(pbx, "104", "4711")
     await poll(hass)
     told = await client.receive_json()
@@ -451,7 +451,7 @@ async def test_end(
     hass_ws_client: WebSocketGenerator,
 ) -> None:
     """A browser that unsubscribes or goes leaves nothing behind."""
-    coordinator = connected.runtime_data.coordinator
+    coordinator = connected.runtime_data
     before = len(coordinator._listeners)
     client = await hass_ws_client()
     await Card(client).subscribe()

@@ -26,12 +26,13 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.runner import RuntimeConfig
 from homeassistant.setup import async_setup_component
+from multidict import CIMultiDict, CIMultiDictProxy
 import orjson
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import http as transport
-from custom_components.pbx_voicemail.pbx.http import Transport
+from custom_components.pbx_voicemail.pbx.http import HttpClient, HttpResponse
 from tests.conftest import TOKEN
 
 _QUERY = "api/v0.0.1/voicemail/query"
@@ -58,8 +59,9 @@ class House:
             data={
                 "host": host,
                 "port": int(port),
-                "token": TOKEN,
-                "dialect": "v0.0.1",
+                "family": "s_series",
+                "credentials": {"token": TOKEN},
+                "remembered": {"api": "v0.0.1"},
                 "ssl": False,
                 "verify_ssl": True,
                 "api": "auto",
@@ -68,7 +70,7 @@ class House:
         )
         entry.add_to_hass(self._hass)
         measured = await self._set_up(self._hass.config_entries.async_setup(entry.entry_id))
-        self._coordinator = entry.runtime_data.coordinator
+        self._coordinator = entry.runtime_data
         return measured
 
     async def set_up_rest(self, extensions: list[str]) -> dict[str, float]:
@@ -143,11 +145,12 @@ class House:
         waiting = iter([_Answer(body) for body in bodies])
 
         async def request(
-            self: Transport, *_: object, max_bytes: int, known: bytes = b"", **__: object
-        ) -> bytes:
-            return await transport._read(next(waiting), max_bytes, known)  # type: ignore[arg-type]
+            self: HttpClient, *_: object, max_bytes: int, known: bytes = b"", **__: object
+        ) -> HttpResponse:
+            body = await transport._read(next(waiting), max_bytes, known)  # type: ignore[arg-type]
+            return HttpResponse(200, CIMultiDictProxy(CIMultiDict()), body, is_whole=True)
 
-        with patch.object(Transport, "_request", request):
+        with patch.object(HttpClient, "request", request):
             cpu = [await self._cpu_of(self._refresh) for _ in bodies]
         loads = [_cpu_of_call(partial(orjson.loads, body)) for body in bodies]
         return {"cpu": median(cpu[1:]), "loads": median(loads), "bytes": len(bodies[-1])}

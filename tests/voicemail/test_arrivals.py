@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pytest_homeassistant_custom_component.common import async_test_home_assistant
 
 from custom_components.pbx_voicemail.pbx import Mailbox
-from custom_components.pbx_voicemail.pbx.models import read_mailboxes
+from custom_components.pbx_voicemail.pbx.s_series.mailboxes import ReadMailbox, read_mailboxes
 from custom_components.pbx_voicemail.voicemail.arrivals import Arrival, Arrivals
 
 EXTENSIONS = ("100", "101", "0102")
@@ -60,7 +60,7 @@ class Histories(RuleBasedStateMachine):
         self.left: list[Left] = []
         self.unwritten: list[Left] = []
         self.chosen: tuple[str, ...] = ()
-        self.known: Mapping[str, Mailbox] = {}
+        self.known: Mapping[str, ReadMailbox] = {}
         self.announced: Counter[tuple[str, str, str]] = Counter()
         self.expected: Counter[tuple[str, str, str]] = Counter()
 
@@ -115,7 +115,7 @@ class Histories(RuleBasedStateMachine):
     def restart(self, chosen: tuple[str, ...] | None) -> None:
         """Stop in good order, and start again, perhaps with another choice."""
         self.poll()
-        self._run(self.arrivals.end())
+        self._run(self.arrivals.async_save())
         self._check_that_no_more_is_written()
         if chosen is not None and set(chosen) != set(self.chosen):
             before, self.chosen = self._followed(), chosen
@@ -166,11 +166,15 @@ class Histories(RuleBasedStateMachine):
 
     def _read(self, reply: dict[str, Any]) -> Mapping[str, Mailbox]:
         self.known = read_mailboxes(reply, UTC, self.known)
-        return self.known
+        return self._mailboxes
+
+    @property
+    def _mailboxes(self) -> Mapping[str, Mailbox]:
+        return {number: read.mailbox for number, read in self.known.items()}
 
     def _begin(self) -> None:
         self.arrivals = Arrivals(self.hass, self.entry_id, self.chosen)
-        self._run(self.arrivals.begin(self._read(self._tell())))
+        self._run(self.arrivals.async_start(self._read(self._tell())))
         self.poll()
 
     def _take(self, mailbox: Mailbox) -> list[Arrival]:
@@ -205,14 +209,14 @@ class Histories(RuleBasedStateMachine):
 
     def _check_that_all_is_written(self) -> None:
         written = self._written()
-        for extension, mailbox in self.known.items():
+        for extension, mailbox in self._mailboxes.items():
             assert {message.id for message in mailbox.messages} <= written[extension]
 
     def _check_that_no_more_is_written(self) -> None:
         """The journal holds what is on the PBX and, of mailboxes that are empty, what was."""
         written = self._written()
         assert set(written) <= set(self._followed())
-        for extension, mailbox in self.known.items():
+        for extension, mailbox in self._mailboxes.items():
             assert {message.id for message in mailbox.messages} == written[extension]
 
     def _run[ResultT](self, work: Coroutine[Any, Any, ResultT]) -> ResultT:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.pbx_voicemail.voicemail.file_cache import Cache
+from custom_components.pbx_voicemail.voicemail.file_cache import FileCache
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "kept" / "here", max_bytes=100)
+def cache(tmp_path: Path) -> FileCache:
+    return FileCache(tmp_path / "kept" / "here", max_bytes=100)
 
 
 def _age(folder: Path) -> None:
@@ -22,14 +22,14 @@ def _age(folder: Path) -> None:
         os.utime(file, ns=(status.st_atime_ns - 10**9, status.st_mtime_ns - 10**9))
 
 
-def test_nothing_there_yet(cache: Cache) -> None:
+def test_nothing_there_yet(cache: FileCache) -> None:
     assert cache.names() == set()
     assert cache.find("a") is None
     cache.drop(["a"])
     cache.remove()
 
 
-def test_found_by_name_alone(cache: Cache, tmp_path: Path) -> None:
+def test_found_by_name_alone(cache: FileCache, tmp_path: Path) -> None:
     path = cache.store("a", ".wav", b"audio")
     assert cache.find("a") == path
     assert path.read_bytes() == b"audio"
@@ -37,7 +37,7 @@ def test_found_by_name_alone(cache: Cache, tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "here").stat().st_mode & 0o077 == 0
 
 
-def test_least_recently_used_goes_first(cache: Cache, tmp_path: Path) -> None:
+def test_least_recently_used_goes_first(cache: FileCache, tmp_path: Path) -> None:
     for name in "abc":
         cache.store(name, ".wav", bytes(30))
         _age(tmp_path)
@@ -48,7 +48,7 @@ def test_least_recently_used_goes_first(cache: Cache, tmp_path: Path) -> None:
     assert cache.names() == {"a", "c", "d"}
 
 
-def test_larger_than_the_folder_may_be(cache: Cache) -> None:
+def test_larger_than_the_folder_may_be(cache: FileCache) -> None:
     cache.store("a", ".wav", bytes(30))
     assert cache.store("b", ".wav", bytes(300)).exists()
     assert cache.names() == {"b"}
@@ -56,7 +56,7 @@ def test_larger_than_the_folder_may_be(cache: Cache) -> None:
     assert cache.names() == {"c"}
 
 
-def test_half_a_file_is_no_file(cache: Cache, tmp_path: Path) -> None:
+def test_half_a_file_is_no_file(cache: FileCache, tmp_path: Path) -> None:
     """One that a crash left behind is not found, and goes when there is need of room."""
     cache.store("a", ".wav", b"audio")
     (tmp_path / "kept/here/b.part").write_bytes(bytes(90))
@@ -69,7 +69,7 @@ def test_half_a_file_is_no_file(cache: Cache, tmp_path: Path) -> None:
     assert not (tmp_path / "kept/here/b.part").exists()
 
 
-def test_dropped_and_removed(cache: Cache, tmp_path: Path) -> None:
+def test_dropped_and_removed(cache: FileCache, tmp_path: Path) -> None:
     for name in "abc":
         cache.store(name, ".wav", b"audio")
     cache.drop({"a", "b", "never there"})
@@ -79,7 +79,7 @@ def test_dropped_and_removed(cache: Cache, tmp_path: Path) -> None:
 
 
 def test_many_threads_at_once(tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "cache", 50)
+    cache = FileCache(tmp_path / "cache", 50)
 
     def use(number: int) -> None:
         name = str(number % 7)
@@ -95,7 +95,7 @@ def test_many_threads_at_once(tmp_path: Path) -> None:
 
 def test_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
     in_use = {"a"}
-    cache = Cache(tmp_path / "kept" / "here", 100, in_use)
+    cache = FileCache(tmp_path / "kept" / "here", 100, in_use)
     for name in "abc":
         cache.store(name, ".wav", bytes(60))
         _age(tmp_path)
@@ -107,7 +107,7 @@ def test_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
     assert not cache.is_over
 
 
-def test_for_the_owner_alone(cache: Cache, tmp_path: Path) -> None:
+def test_for_the_owner_alone(cache: FileCache, tmp_path: Path) -> None:
     """Also where an earlier version has left a folder that is open to others."""
     folder = tmp_path / "kept/here"
     folder.mkdir(parents=True, mode=0o755)
@@ -117,7 +117,7 @@ def test_for_the_owner_alone(cache: Cache, tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_read_only(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only(cache: FileCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is there can be played where nothing can be written, and root may write everywhere."""
     path = cache.store("a", ".wav", b"audio")
 
@@ -128,7 +128,9 @@ def test_read_only(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.find("a") == path
 
 
-def test_no_room_on_the_disk(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_on_the_disk(
+    cache: FileCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The beginning of a file is not left behind."""
 
     def fill(path: Path, content: bytes) -> int:
@@ -143,7 +145,7 @@ def test_no_room_on_the_disk(cache: Cache, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_remove_what_cannot_be_removed(
-    cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    cache: FileCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache.store("a", ".wav", b"audio")
 
@@ -158,7 +160,7 @@ def test_remove_what_cannot_be_removed(
 
 def test_something_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "here").touch()
-    cache = Cache(tmp_path / "here", 100)
+    cache = FileCache(tmp_path / "here", 100)
     cache.remove()
     cache.tidy()
     with pytest.raises(OSError, match="directory"):

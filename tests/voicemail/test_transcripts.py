@@ -427,7 +427,7 @@ async def test_message_that_goes_while_it_is_written_down(
     asked = hass.async_create_task(_transcribe(hass))
     await ear.listens.wait()
     pbx.spool.delete("101", "msg0000")
-    await connected.runtime_data.coordinator.async_refresh()
+    await connected.runtime_data.async_refresh()
     ear.may_answer.set()
     assert (await asked)["text"] == TEXT
     await hass.config_entries.async_unload(connected.entry_id)
@@ -449,7 +449,7 @@ async def test_pbx_removed_while_a_message_is_written_down(
     )
     await ear.listens.wait()
     pbx.spool.delete("101", "msg0000")
-    await connected.runtime_data.coordinator.async_refresh()
+    await connected.runtime_data.async_refresh()
     await hass.config_entries.async_remove(connected.entry_id)
     ear.may_answer.set()
     with pytest.raises(HomeAssistantError, match="not connected"):
@@ -481,7 +481,7 @@ async def test_message_that_goes_while_the_pbx_is_unloaded(
         unloading = hass.async_create_task(hass.config_entries.async_unload(connected.entry_id))
         await begun.wait()
         pbx.spool.delete("101", "msg0000")
-        await connected.runtime_data.coordinator.async_refresh()
+        await connected.runtime_data.async_refresh()
         go_on.set()
         await unloading
     hass_storage[kept]["data"] = "the next run's"
@@ -681,7 +681,7 @@ async def test_arrivals_keep_their_order(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     await ear.listens.wait()
     await leave(pbx, "104", "3")
-    await transcribing.runtime_data.coordinator.async_refresh()
+    await transcribing.runtime_data.async_refresh()
     assert announced.heard == []
     ear.may_answer.set()
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -755,7 +755,7 @@ async def test_engine_that_comes_up_later(
     assert announced.heard == [("1", None), ("2", None), ("3", None)]
 
     changes = []
-    entry.runtime_data.coordinator.async_add_listener(
+    entry.runtime_data.async_add_listener(
         lambda: changes.append(dict(entry.runtime_data.transcripts.revisions))
     )
     ear = Ear()
@@ -930,7 +930,7 @@ async def test_message_that_goes_while_the_engine_fails(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     await ear.listens.wait()
     pbx.spool.delete("104", "msg0000")
-    await transcribing.runtime_data.coordinator.async_refresh()
+    await transcribing.runtime_data.async_refresh()
     ear.may_answer.set()
     await hass.async_block_till_done(wait_background_tasks=True)
     await _later(hass, 31)
@@ -956,7 +956,7 @@ async def test_missed_message_is_deleted(
     await ear.listens.wait()
     for name in "msg0001", "msg0000":
         pbx.spool.delete("104", name)
-    await transcribing.runtime_data.coordinator.async_refresh()
+    await transcribing.runtime_data.async_refresh()
     ear.may_answer.set()
     await hass.async_block_till_done(wait_background_tasks=True)
     tried = len(ear.heard)
@@ -1025,7 +1025,7 @@ async def test_recording_of_an_arrival_comes_first(
     ear.may_answer.clear()
     await leave(pbx, "104")
     # Not by the clock, which would also end what is being fetched.
-    await transcribing.runtime_data.coordinator.async_refresh()
+    await transcribing.runtime_data.async_refresh()
     arrival = asyncio.create_task(client.get(f"{path}/104/{await latest_of(hass, '104')}"))
     await ear.listens.wait()
     ear.may_answer.set()
@@ -1050,7 +1050,7 @@ async def test_outage_while_it_is_written_down(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     await ear.listens.wait()
     await pbx.stop()
-    await transcribing.runtime_data.coordinator.async_refresh()
+    await transcribing.runtime_data.async_refresh()
     ear.may_answer.set()
     await hass.async_block_till_done(wait_background_tasks=True)
     assert announced.heard == []
@@ -1093,7 +1093,7 @@ async def test_deleted_while_it_is_written_down(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     await ear.listens.wait()
     pbx.spool.delete("104", "msg0000")
-    await transcribing.runtime_data.coordinator.async_refresh()
+    await transcribing.runtime_data.async_refresh()
     ear.may_answer.set()
     await hass.async_block_till_done(wait_background_tasks=True)
     await poll(hass)

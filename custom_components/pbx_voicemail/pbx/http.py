@@ -88,7 +88,7 @@ class HttpClient:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_REPLY_BYTES,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,  # noqa: ASYNC109
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
         known: bytes = b"",
     ) -> HttpResponse:
         """Return the response to one request; its body is `known` itself if it is the same.
@@ -103,7 +103,7 @@ class HttpClient:
                 data=data,
                 headers={**_HEADERS, **(headers or {})},
                 allow_redirects=False,
-                timeout=timeout,
+                timeout=timeout or TIMEOUT,
                 ssl=self._tls,
             ) as response:
                 if 300 <= response.status < 400:

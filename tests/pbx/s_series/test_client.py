@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 import json
@@ -14,26 +13,27 @@ from aiohttp import web
 import pytest
 
 from custom_components.pbx_voicemail.pbx import (
-    OPENVOX,
     Address,
+    Connection,
     Credentials,
-    DeviceInfo,
     Extension,
     Message,
     PbxAuthError,
     PbxClient,
     PbxConnectionError,
     PbxError,
+    PbxInfo,
     PbxReplyError,
     PbxTimeoutError,
     PbxTlsError,
     http as transport_module,
-    models as models_module,
 )
 from custom_components.pbx_voicemail.pbx.s_series import (
     client as client_module,
+    mailboxes as mailboxes_module,
     reply as reply_module,
 )
+from custom_components.pbx_voicemail.pbx.s_series.client import SSeriesClient
 from tests.conftest import TOKEN
 from tests.faults import FAULTS, Fault
 from tests.living import leave
@@ -47,7 +47,15 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def _client(session: aiohttp.ClientSession, address: Address, zone: tzinfo) -> PbxClient:
-    return PbxClient(session, address, Credentials(token=TOKEN), zone, dialect=OPENVOX)
+    return SSeriesClient(
+        Connection(
+            session=session,
+            address=address,
+            credentials=Credentials(token=TOKEN),
+            time_zone=zone,
+            remembered={"api": "v0.0.1"},
+        )
+    )
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ def client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
 
 
 async def test_all_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -> None:
-    mailboxes = await client.query_mailboxes()
+    mailboxes = await client.mailboxes()
 
     assert {number: len(box.messages) for number, box in mailboxes.items()} == {
         "101": 3,
@@ -67,12 +75,12 @@ async def test_all_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -
 
 
 async def test_some_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -> None:
-    assert (await client.query_mailboxes(["101", "104"])).keys() == {"101"}
+    assert (await client.mailboxes(["101", "104"])).keys() == {"101"}
     assert pbx.requests == ["/api/v0.0.1/voicemail/query"]
 
 
 async def test_latest_of_recorded_messages(client: PbxClient) -> None:
-    latest = (await client.query_mailboxes())["102"].latest
+    latest = (await client.mailboxes())["102"].latest
     assert latest is not None
     assert latest.caller == "anonymous"
     assert latest.received == datetime(2026, 11, 23, 14, 51, 5, tzinfo=UTC)
@@ -82,15 +90,15 @@ async def test_latest_of_recorded_messages(client: PbxClient) -> None:
 async def test_unchanged_answer_is_not_parsed(
     client: PbxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await client.query_mailboxes()
+    before = await client.mailboxes()
     monkeypatch.setattr(client_module, "decode", None)
-    assert await client.query_mailboxes() is before
+    assert await client.mailboxes() is before
 
 
 async def test_changed_answer_keeps_unchanged_mailboxes(client: PbxClient, pbx: Simulator) -> None:
-    before = await client.query_mailboxes()
+    before = await client.mailboxes()
     await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
-    after = await client.query_mailboxes()
+    after = await client.mailboxes()
 
     assert after["101"] is before["101"]
     assert after["102"].messages == before["102"].messages[:1]
@@ -99,7 +107,7 @@ async def test_changed_answer_keeps_unchanged_mailboxes(client: PbxClient, pbx: 
 async def test_large_answer_is_parsed_off_the_loop(
     client: PbxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_OFF_LOOP", 1)
+    monkeypatch.setattr(client_module, "OFF_LOOP_BYTES", 1)
 
     def decode_off_loop(body: bytes) -> reply_module.JsonObject:
         with pytest.raises(RuntimeError, match="no running event loop"):
@@ -107,18 +115,22 @@ async def test_large_answer_is_parsed_off_the_loop(
         return reply_module.decode(body)
 
     monkeypatch.setattr(client_module, "decode", decode_off_loop)
-    assert len(await client.query_mailboxes()) == 3
+    assert len(await client.mailboxes()) == 3
 
 
 async def test_device_info(client: PbxClient) -> None:
-    info = await client.query_device_info()
-    assert replace(info, system_time=None) == DeviceInfo("UC501", "a09805021987", "3.1", "4.1.1")
-    assert info.system_time is not None
-    assert info.system_time.tzinfo is None
+    assert await client.info() == PbxInfo(
+        "OpenVox",
+        "UC501",
+        "a09805021987",
+        "3.1",
+        "4.1.1",
+        web_page=client.address.url.with_port(None),
+    )
 
 
 async def test_extensions(client: PbxClient) -> None:
-    assert await client.query_extensions() == (
+    assert await client.extensions() == (
         Extension("101", "Reception"),
         Extension("102", "Workshop"),
         Extension("103"),
@@ -137,37 +149,37 @@ async def test_refusal_that_means_no_messages(
     client: PbxClient, pbx: Simulator, errno: str | None
 ) -> None:
     pbx.intercept = partial(_fail, errno=errno, path="voicemail/query")
-    assert await client.query_mailboxes() == {}
+    assert await client.mailboxes() == {}
 
     pbx.intercept = None
-    assert len(await client.query_mailboxes()) == 3
+    assert len(await client.mailboxes()) == 3
 
 
 @pytest.mark.parametrize("errno", [None, "20018"])
 async def test_same_refusal_with_a_dead_token(
     client: PbxClient, pbx: Simulator, errno: str | None
 ) -> None:
-    await client.query_mailboxes()
+    await client.mailboxes()
     pbx.intercept = partial(_fail, errno=errno, path="voicemail/query")
     pbx.revoke_tokens()
     with pytest.raises(PbxAuthError):
-        await client.query_mailboxes()
+        await client.mailboxes()
 
 
 async def test_only_what_changed_is_read(
     client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await client.query_mailboxes()
+    before = await client.mailboxes()
     read: list[str] = []
 
     def note(extension: str, *arguments: Any) -> tuple[Message, ...]:
         read.append(extension)
         return really(extension, *arguments)
 
-    really = models_module._read_messages
-    monkeypatch.setattr(models_module, "_read_messages", note)
+    really = mailboxes_module._read_messages
+    monkeypatch.setattr(mailboxes_module, "_read_messages", note)
     await leave(pbx, "102")
-    after = await client.query_mailboxes()
+    after = await client.mailboxes()
     assert read == ["102"]
     assert after["101"] is before["101"]
     assert after["103"] is before["103"]
@@ -194,41 +206,41 @@ async def test_answers_that_begin_like_the_last(client: PbxClient, pbx: Simulato
     pbx.intercept = tell
     for dates in (["10:00:00"], ["10:00:00", "11:00:00"], ["10:00:00"], ["10:00:01"], []):
         told = reply(*dates)
-        mailboxes = await client.query_mailboxes()
+        mailboxes = await client.mailboxes()
         assert sum(mailbox.count for mailbox in mailboxes.values()) == len(dates)
         told += "  "
-        again = await client.query_mailboxes()
+        again = await client.mailboxes()
         assert all(again[number] is mailbox for number, mailbox in mailboxes.items())
-        assert await client.query_mailboxes() is again
+        assert await client.mailboxes() is again
     told = told[:40]
     with pytest.raises(PbxReplyError):
-        await client.query_mailboxes()
+        await client.mailboxes()
     told = ""
     with pytest.raises(PbxReplyError):
-        await client.query_mailboxes()
+        await client.mailboxes()
 
 
 async def test_token_lives_while_it_is_used(client: PbxClient, pbx: Simulator) -> None:
     now = datetime.now(UTC)
     pbx.clock = lambda: now
     for _ in range(3):
-        await client.query_mailboxes()
+        await client.mailboxes()
         now += timedelta(minutes=29)
 
     now += timedelta(minutes=2)
     with pytest.raises(PbxAuthError):
-        await client.query_mailboxes()
+        await client.mailboxes()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_faults(client: PbxClient, pbx: Simulator, fault: Fault) -> None:
-    before = await client.query_mailboxes()
+    before = await client.mailboxes()
     async with fault.strike(pbx):
         with pytest.raises(PbxError) as raised:
-            await client.query_mailboxes()
+            await client.mailboxes()
     assert raised.value.kind == fault.kind
     assert TOKEN not in "".join(traceback.format_exception(raised.value))
-    assert await client.query_mailboxes() is before
+    assert await client.mailboxes() is before
 
 
 async def test_unknown_host(
@@ -240,13 +252,13 @@ async def test_unknown_host(
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
     monkeypatch.setattr(aiohttp.AsyncResolver, "resolve", resolve)
     with pytest.raises(PbxConnectionError):
-        await _client(session, Address("pbx.invalid"), UTC).query_mailboxes()
+        await _client(session, Address("pbx.invalid"), UTC).mailboxes()
 
 
 async def test_tls_on_a_plain_port(session: aiohttp.ClientSession, pbx: Simulator) -> None:
     address = Address.parse(f"https://{pbx.address}")
     with pytest.raises(PbxTlsError):
-        await _client(session, address, UTC).query_mailboxes()
+        await _client(session, address, UTC).mailboxes()
 
 
 async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +270,7 @@ async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.M
     monkeypatch.setattr(transport_module, "TIMEOUT", aiohttp.ClientTimeout(total=0.05))
     pbx.intercept = think
     with pytest.raises(PbxTimeoutError):
-        await client.query_mailboxes()
+        await client.mailboxes()
     hung_up.set()
 
 
@@ -267,7 +279,7 @@ async def test_too_large(
 ) -> None:
     monkeypatch.setattr(client_module, "MAX_LIST_BYTES", 100)
     with pytest.raises(PbxReplyError):
-        await client.query_mailboxes()
+        await client.mailboxes()
 
 
 async def test_five_thousand_messages(client: PbxClient, pbx: Simulator) -> None:
@@ -278,7 +290,7 @@ async def test_five_thousand_messages(client: PbxClient, pbx: Simulator) -> None
         return web.json_response({"status": "Success", "voicemails": [mailbox]})
 
     pbx.intercept = answer
-    assert len((await client.query_mailboxes())["101"].messages) == 5000
+    assert len((await client.mailboxes())["101"].messages) == 5000
 
 
 async def test_follows_no_redirect_and_keeps_no_cookie(client: PbxClient, pbx: Simulator) -> None:
@@ -291,10 +303,10 @@ async def test_follows_no_redirect_and_keeps_no_cookie(client: PbxClient, pbx: S
     pbx.intercept = set_cookie
     for _ in range(2):
         with pytest.raises(PbxError):
-            await client.query_mailboxes()
+            await client.mailboxes()
     assert cookies == [{}, {}]
     assert "/elsewhere" not in pbx.requests
 
 
 async def test_shows_no_token(client: PbxClient) -> None:
-    assert TOKEN not in repr([client, client.address, await client.query_mailboxes()])
+    assert TOKEN not in repr([client, client.address, await client.mailboxes()])

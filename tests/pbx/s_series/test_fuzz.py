@@ -9,16 +9,17 @@ from time import monotonic
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.pbx_voicemail.pbx import DeviceInfo, PbxError
-from custom_components.pbx_voicemail.pbx.models import read_extensions, read_mailboxes
-from custom_components.pbx_voicemail.pbx.s_series.file_names import find_place
+from custom_components.pbx_voicemail.pbx import PbxError
+from custom_components.pbx_voicemail.pbx.s_series.device_info import DeviceInfo
+from custom_components.pbx_voicemail.pbx.s_series.file_names import find_file_name
+from custom_components.pbx_voicemail.pbx.s_series.mailboxes import read_extensions, read_mailboxes
 from custom_components.pbx_voicemail.pbx.s_series.reply import JsonObject, decode
 
 READERS: tuple[Callable[[JsonObject], object], ...] = (
     lambda reply: read_mailboxes(reply, UTC, {}),
     read_extensions,
     DeviceInfo.read,
-    lambda reply: find_place(reply, "101", "0", b""),
+    lambda reply: find_file_name(reply, "101", "0", b""),
 )
 
 SCALARS = (

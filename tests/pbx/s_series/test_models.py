@@ -8,16 +8,14 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from custom_components.pbx_voicemail.pbx import (
-    DeviceInfo,
-    Extension,
-    Mailbox,
-    Message,
-    PbxReplyError,
-)
-from custom_components.pbx_voicemail.pbx.models import read_extensions, read_mailboxes
+from custom_components.pbx_voicemail.pbx import Extension, Mailbox, Message, PbxReplyError
+from custom_components.pbx_voicemail.pbx.s_series import mailboxes
+from custom_components.pbx_voicemail.pbx.s_series.device_info import DeviceInfo
+from custom_components.pbx_voicemail.pbx.s_series.mailboxes import read_extensions
 from custom_components.pbx_voicemail.pbx.s_series.reply import decode
 from tests.conftest import FIXTURES
+
+from .replies import read_mailboxes
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -26,7 +24,7 @@ type Reply = dict[str, Any]
 
 
 def _mailboxes(*voicemails: Reply) -> dict[str, Mailbox]:
-    return read_mailboxes({"status": "Success", "voicemails": [*voicemails]}, UTC, {})
+    return read_mailboxes({"status": "Success", "voicemails": [*voicemails]}, UTC)
 
 
 def _messages(*entries: Reply, extension: Any = "102") -> tuple[Message, ...]:
@@ -47,7 +45,7 @@ def _entry(**changes: Any) -> Reply:
 def test_documented_reply() -> None:
     body = (FIXTURES / "voicemail_query.json").read_bytes()
 
-    mailboxes = read_mailboxes(decode(body), BERLIN, {})
+    mailboxes = read_mailboxes(decode(body), BERLIN)
 
     assert list(mailboxes) == ["102"]
     mailbox = mailboxes["102"]
@@ -76,7 +74,7 @@ def test_documented_reply() -> None:
     ],
 )
 def test_no_messages(reply: Reply) -> None:
-    assert read_mailboxes(reply, UTC, {}) == {}
+    assert read_mailboxes(reply, UTC) == {}
 
 
 @pytest.mark.parametrize(
@@ -91,12 +89,12 @@ def test_no_messages(reply: Reply) -> None:
 )
 def test_rubbish_is_not_taken_for_no_messages(reply: Reply) -> None:
     with pytest.raises(PbxReplyError):
-        read_mailboxes(reply, UTC, {})
+        read_mailboxes(reply, UTC)
 
 
 def test_an_object_in_a_lists_place() -> None:
     reply: Reply = {"voicemails": {"extid": "102", "voicemail": _entry()}}
-    assert len(read_mailboxes(reply, UTC, {})["102"].messages) == 1
+    assert len(read_mailboxes(reply, UTC)["102"].messages) == 1
 
 
 def test_numbers_for_strings_are_the_same_message() -> None:
@@ -184,7 +182,7 @@ def test_callers(caller: str, number: str | None, name: str | None) -> None:
 )
 def test_dates(date: object, received: datetime | None) -> None:
     reply: Reply = {"voicemails": [{"extid": "102", "voicemail": [_entry(voicemaildate=date)]}]}
-    (message,) = read_mailboxes(reply, BERLIN, {})["102"].messages
+    (message,) = read_mailboxes(reply, BERLIN)["102"].messages
     assert message.received == received
 
 
@@ -255,11 +253,11 @@ def test_unchanged_mailboxes_are_the_same_objects() -> None:
         ]
         return orjson.loads(orjson.dumps({"voicemails": boxes}))
 
-    before = read_mailboxes(reply("1"), UTC, {})
-    after = read_mailboxes(reply("1", "2"), UTC, before)
+    before = mailboxes.read_mailboxes(reply("1"), UTC, {})
+    after = mailboxes.read_mailboxes(reply("1", "2"), UTC, before)
 
-    assert after["101"] is before["101"]
-    assert after["102"] is not before["102"]
+    assert after["101"].mailbox is before["101"].mailbox
+    assert after["102"].mailbox is not before["102"].mailbox
 
 
 def test_five_thousand_messages_in_one_mailbox() -> None:
@@ -274,9 +272,9 @@ def test_more_than_any_pbx_keeps() -> None:
 
     for reply in (boxes(2001, 1), boxes(1, 10_001)):
         with pytest.raises(PbxReplyError, match="too many"):
-            read_mailboxes(reply, UTC, {})
-    assert len(read_mailboxes(boxes(2000, 1), UTC, {})) == 2000
-    assert read_mailboxes(boxes(1, 10_000), UTC, {})["0"].count == 10_000
+            read_mailboxes(reply, UTC)
+    assert len(read_mailboxes(boxes(2000, 1), UTC)) == 2000
+    assert read_mailboxes(boxes(1, 10_000), UTC)["0"].count == 10_000
     with pytest.raises(PbxReplyError, match="too many"):
         read_extensions({"extlist": [{"extnumber": str(number)} for number in range(2001)]})
 
@@ -288,7 +286,7 @@ def test_message_that_is_nested(levels: int) -> None:
         b"]" * levels,
     )
     with pytest.raises(PbxReplyError):
-        read_mailboxes(decode(body), UTC, {})
+        read_mailboxes(decode(body), UTC)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +333,7 @@ def test_text_of_a_megabyte_takes_no_time(text: str) -> None:
 
 def test_ids_cannot_be_worked_out_without_the_key() -> None:
     reply: Reply = {"voicemails": [{"extid": "102", "voicemail": [_entry()]}]}
-    ids = {read_mailboxes(reply, UTC, {}, key)["102"].messages[0].id for key in (b"", b"1", b"2")}
+    ids = {read_mailboxes(reply, UTC, key)["102"].messages[0].id for key in (b"", b"1", b"2")}
     assert len(ids) == 3
 
 
@@ -397,7 +395,6 @@ def test_hour_that_daylight_saving_repeats_or_skips() -> None:
         (message,) = read_mailboxes(
             {"voicemails": [{"extid": "102", "voicemail": [_entry(voicemaildate=date)]}]},
             BERLIN,
-            {},
         )["102"].messages
         return message.received
 

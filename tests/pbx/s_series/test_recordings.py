@@ -14,8 +14,8 @@ from hypothesis import settings
 import pytest
 
 from custom_components.pbx_voicemail.pbx import (
-    DIALECTS,
     Address,
+    Connection,
     Credentials,
     Mailbox,
     Message,
@@ -27,9 +27,10 @@ from custom_components.pbx_voicemail.pbx import (
     PbxReplyError,
     PbxTimeoutError,
     PbxUnclearError,
-    http as transport_module,
 )
-from custom_components.pbx_voicemail.pbx.s_series import client as client_module
+from custom_components.pbx_voicemail.pbx.s_series import requests as requests_module
+from custom_components.pbx_voicemail.pbx.s_series.client import SSeriesClient
+from custom_components.pbx_voicemail.pbx.s_series.versions import API_VERSIONS
 from tests.conftest import FIXTURES, TOKEN
 from tests.simulator import Simulator, Spool
 from tests.simulator.server import YEASTAR
@@ -46,11 +47,17 @@ async def client(pbx: Simulator) -> AsyncIterator[PbxClient]:
 
 
 def _client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
-    return PbxClient(session, Address.parse(pbx.address), Credentials(token=TOKEN), UTC)
+    return SSeriesClient(
+        Connection(
+            session=session,
+            address=Address.parse(pbx.address),
+            credentials=Credentials(token=TOKEN),
+        )
+    )
 
 
 async def _mailbox(client: PbxClient, extension: str = "101") -> Mailbox:
-    return (await client.query_mailboxes()).get(extension) or Mailbox(extension)
+    return (await client.mailboxes()).get(extension) or Mailbox(extension)
 
 
 async def _message_of(client: PbxClient, caller: str) -> Message:
@@ -62,9 +69,7 @@ async def _message_of(client: PbxClient, caller: str) -> Message:
 async def test_recording_is_what_the_pbx_keeps(client: PbxClient, pbx: Simulator) -> None:
     message = await _message_of(client, "7001")
     pbx.requests.clear()
-    assert (
-        await client.fetch_recording(message) == (RECORDED / "101/INBOX/msg0000.wav").read_bytes()
-    )
+    assert await client.recording(message) == (RECORDED / "101/INBOX/msg0000.wav").read_bytes()
     assert [path.rpartition("/")[2] for path in pbx.requests] == [
         "query",
         "get_random",
@@ -76,9 +81,7 @@ async def test_recording_is_what_the_pbx_keeps(client: PbxClient, pbx: Simulator
 async def test_recording_after_a_renumbering(client: PbxClient, pbx: Simulator) -> None:
     message = await _message_of(client, "6000")
     pbx.spool.delete("101", "msg0000")
-    assert (
-        await client.fetch_recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
-    )
+    assert await client.recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
 
 
 async def test_yeastar_wants_to_know_whether_it_was_read(
@@ -93,10 +96,10 @@ async def test_yeastar_wants_to_know_whether_it_was_read(
         by_read = {message.read: message for message in (await _mailbox(client)).messages}
         # Both have the name msg0000.wav, one in each folder.
         assert (
-            await client.fetch_recording(by_read[True])
+            await client.recording(by_read[True])
             == (RECORDED / "101/INBOX/msg0000.wav").read_bytes()
         )
-        await client.delete_message(by_read[True])
+        await client.delete(by_read[True])
         assert [message.read for message in (await _mailbox(client)).messages] == [False, False]
 
 
@@ -108,14 +111,14 @@ async def test_same_name_twice_is_never_guessed(socket_enabled: None, recorded: 
     ):
         client = _client(session, pbx)
         heard = await _message_of(client, "7001")
-        for ask in client.fetch_recording, client.delete_message:
+        for ask in client.recording, client.delete:
             with pytest.raises(PbxUnclearError):
                 await ask(heard)
-        await client.fetch_recording(await _message_of(client, "6000"))
+        await client.recording(await _message_of(client, "6000"))
         assert len((await _mailbox(client)).messages) == 3
 
 
-@pytest.mark.parametrize("ask", ["fetch_recording", "delete_message"])
+@pytest.mark.parametrize("ask", ["recording", "delete"])
 async def test_message_that_is_gone(client: PbxClient, pbx: Simulator, ask: str) -> None:
     gone = await _message_of(client, "7001")
     pbx.spool.delete("101", "msg0000")
@@ -132,7 +135,7 @@ async def test_message_that_is_gone(client: PbxClient, pbx: Simulator, ask: str)
 
 async def test_delete(client: PbxClient, pbx: Simulator) -> None:
     first, *rest = reversed((await _mailbox(client)).messages)
-    await client.delete_message(first)
+    await client.delete(first)
     assert (await _mailbox(client)).messages == tuple(reversed(rest))
 
 
@@ -150,7 +153,7 @@ async def test_deletions_at_once_hit_what_they_are_aimed_at(
                 await asyncio.sleep(0)
 
     pbx.intercept = dawdle
-    await asyncio.gather(client.delete_message(first), client.delete_message(second))
+    await asyncio.gather(client.delete(first), client.delete(second))
     assert (await _mailbox(client)).messages == (third,)
 
 
@@ -165,7 +168,7 @@ async def test_delete_is_never_sent_twice(client: PbxClient, pbx: Simulator) -> 
 
     pbx.intercept = answer_rubbish
     with pytest.raises(PbxReplyError):
-        await client.delete_message(message)
+        await client.delete(message)
     assert len((await _mailbox(client)).messages) == 2
 
 
@@ -181,7 +184,7 @@ async def test_refused(client: PbxClient, pbx: Simulator, where: str, errno: str
 
     message = await _message_of(client, "7001")
     pbx.intercept = refuse
-    ask = client.delete_message if where == "delete" else client.fetch_recording
+    ask = client.delete if where == "delete" else client.recording
     with pytest.raises(PbxRejectedError) as refused:
         await ask(message)
     assert (type(refused.value), refused.value.errno) == (PbxRejectedError, errno)
@@ -207,7 +210,7 @@ async def test_no_recording_in_the_answer(
     message = await _message_of(client, "7001")
     pbx.intercept = answer
     with pytest.raises(PbxReplyError):
-        await client.fetch_recording(message)
+        await client.recording(message)
 
 
 async def test_truncated_download(client: PbxClient, pbx: Simulator) -> None:
@@ -224,7 +227,7 @@ async def test_truncated_download(client: PbxClient, pbx: Simulator) -> None:
     message = await _message_of(client, "7001")
     pbx.intercept = hang_up
     with pytest.raises(PbxConnectionError):
-        await client.fetch_recording(message)
+        await client.recording(message)
 
 
 async def test_download_slower_than_anybody_waits(
@@ -242,10 +245,10 @@ async def test_download_slower_than_anybody_waits(
         return response
 
     message = await _message_of(client, "7001")
-    monkeypatch.setattr(transport_module, "DOWNLOAD_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    monkeypatch.setattr(requests_module, "DOWNLOAD_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
     pbx.intercept = dawdle
     with pytest.raises(PbxTimeoutError):
-        await client.fetch_recording(message)
+        await client.recording(message)
     given_up.set()
 
 
@@ -253,9 +256,9 @@ async def test_too_large(
     client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = await _message_of(client, "7001")
-    monkeypatch.setattr(client_module, "MAX_RECORDING_BYTES", 60_000)
+    monkeypatch.setattr(requests_module, "MAX_RECORDING_BYTES", 60_000)
     with pytest.raises(PbxReplyError):
-        await client.fetch_recording(message)
+        await client.recording(message)
 
 
 @pytest.mark.parametrize("name", ["../../../../etc/passwd", "msg 0&token=x#?.wav", "", "メ\n"])
@@ -279,9 +282,9 @@ async def test_hostile_file_name_stays_a_parameter(
     (message,) = (await _mailbox(client)).messages
     if not name:
         with pytest.raises(PbxUnclearError):
-            await client.fetch_recording(message)
+            await client.recording(message)
         return
-    assert await client.fetch_recording(message) == b"OggS"
+    assert await client.recording(message) == b"OggS"
     in_the_url = {"extid": "101", "voicemailfile": name.strip(), "random": "a&b=c", "token": TOKEN}
     assert asked == [name.strip(), in_the_url]
 
@@ -298,7 +301,7 @@ async def test_token_is_in_no_error(client: PbxClient, pbx: Simulator) -> None:
 
         pbx.intercept = break_off
         with pytest.raises(PbxError) as failed:
-            await client.fetch_recording(message)
+            await client.recording(message)
         assert TOKEN not in "".join(traceback.format_exception(failed.value))
 
 
@@ -317,10 +320,8 @@ async def test_a_twin_goes_meanwhile(client: PbxClient, pbx: Simulator) -> None:
     later, earlier = (await _mailbox(client, "104")).messages
     pbx.intercept = lose_a_twin
     with pytest.raises(PbxGoneError):
-        await client.fetch_recording(later)
-    assert (
-        await client.fetch_recording(earlier) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
-    )
+        await client.recording(later)
+    assert await client.recording(earlier) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
     assert pbx.requests.count("/api/v0.0.1/voicemail/download") == 2
 
 
@@ -346,7 +347,7 @@ async def test_renamed_again_and_again(client: PbxClient, pbx: Simulator) -> Non
 
     pbx.intercept = rename
     with pytest.raises(PbxUnclearError):
-        await client.fetch_recording(message)
+        await client.recording(message)
     assert number == 6
 
 
@@ -361,9 +362,7 @@ async def test_another_mailbox_in_the_answer(client: PbxClient, pbx: Simulator) 
         return web.json_response({"status": "Success", "voicemails": voicemails})
 
     pbx.intercept = tell_all
-    assert (
-        await client.fetch_recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
-    )
+    assert await client.recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
 
 
 class Phones:
@@ -436,7 +435,7 @@ async def test_never_the_wrong_recording(client: PbxClient, pbx: Simulator, tmp_
 
         pbx.intercept = meanwhile
         try:
-            recording = await client.fetch_recording(message)
+            recording = await client.recording(message)
         except PbxGoneError:
             pbx.intercept = None
             assert message.caller not in _callers((await _mailbox(client)).messages)
@@ -463,7 +462,7 @@ async def test_never_the_wrong_deletion(client: PbxClient, pbx: Simulator, tmp_p
             phones.act()
         before = _callers((await _mailbox(client)).messages)
         try:
-            await client.delete_message(message)
+            await client.delete(message)
             deleted += 1
         except PbxGoneError:
             assert message.caller not in before
@@ -471,13 +470,13 @@ async def test_never_the_wrong_deletion(client: PbxClient, pbx: Simulator, tmp_p
     assert deleted > 0
 
 
-async def test_both_dialects_are_found_for_recordings_too(
+async def test_both_versions_are_found_for_recordings_too(
     socket_enabled: None, recorded: Spool
 ) -> None:
-    for dialect in DIALECTS:
+    for version in API_VERSIONS:
         async with (
-            Simulator(recorded, token=TOKEN, version=dialect.version) as pbx,
+            Simulator(recorded, token=TOKEN, version=version.name) as pbx,
             aiohttp.ClientSession() as session,
         ):
             message = await _message_of(_client(session, pbx), "7001")
-            assert await _client(session, pbx).fetch_recording(message)
+            assert await _client(session, pbx).recording(message)

@@ -7,9 +7,11 @@ from homeassistant.util.dt import UTC
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.pbx_voicemail.pbx.models import Mailbox, read_mailboxes
+from custom_components.pbx_voicemail.pbx import Mailbox
 from custom_components.pbx_voicemail.pbx.s_series.repair import repair
 from custom_components.pbx_voicemail.pbx.s_series.reply import decode
+
+from .replies import read_mailboxes
 
 SPACINGS = {"none": ("", ""), "some": (" ", " "), "lines": ("\n  ", "")}
 
@@ -28,7 +30,7 @@ def _read(name: bytes) -> dict[str, Mailbox]:
         b'{"extid":"102","voicemail":[%b]}]}'
         % (_entry(b"6000"), _entry(name), _entry(b"7000"), _entry(b"8000"))
     )
-    return read_mailboxes(decode(body), UTC, {})
+    return read_mailboxes(decode(body), UTC)
 
 
 def _check(mailboxes: dict[str, Mailbox]) -> None:

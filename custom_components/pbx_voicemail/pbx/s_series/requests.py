@@ -15,7 +15,6 @@ from ..http import (
     MAX_LIST_BYTES,
     MAX_RECORDING_BYTES,
     MAX_REPLY_BYTES,
-    TIMEOUT,
     HttpClient,
     HttpResponse,
 )
@@ -49,7 +48,7 @@ class Requests:
         *,
         known: bytes = b"",
         max_bytes: int = MAX_REPLY_BYTES,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,  # noqa: ASYNC109
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
     ) -> bytes:
         """Return the body of the reply to a POST: `known` itself, if it is the same again.
 

@@ -1,4 +1,4 @@
-"""Getting in and staying in: sign-in, renewal, the guard against a lock-out, and dialects."""
+"""Sign-in, renewal of tokens, the guard against a lock-out, and versions of the API."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,14 +14,10 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from custom_components.pbx_voicemail.pbx import (
-    DIALECTS,
-    OPENVOX,
-    YEASTAR,
     Address,
+    Connection,
     Credentials,
-    Dialect,
     PbxAuthError,
-    PbxClient,
     PbxConnectionError,
     PbxLockedError,
     PbxLoginError,
@@ -31,17 +27,24 @@ from custom_components.pbx_voicemail.pbx import (
     PbxRejectedError,
     PbxReplyError,
     PbxUnsupportedError,
-    Refusals,
+)
+from custom_components.pbx_voicemail.pbx.s_series.client import SSeriesClient
+from custom_components.pbx_voicemail.pbx.s_series.login import Refusals, stored_secret
+from custom_components.pbx_voicemail.pbx.s_series.versions import (
+    API_VERSIONS,
+    OPENVOX,
+    YEASTAR,
+    ApiVersion,
 )
 from tests.conftest import TOKEN
 from tests.simulator import Simulator
 from tests.simulator.server import refuse
 
-USER = Credentials.of_user("api", "secret")
-WRONG = Credentials.of_user("api", "wrong")
+USER = Credentials(username="api", secret=stored_secret("secret"))
+WRONG = Credentials(username="api", secret=stored_secret("wrong"))
 BARE_TOKEN = Credentials(token=TOKEN)
 
-type Connect = Callable[..., PbxClient]
+type Connect = Callable[..., SSeriesClient]
 
 
 @pytest.fixture
@@ -49,10 +52,22 @@ async def connect(pbx: Simulator) -> AsyncIterator[Connect]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
 
         def connect(
-            credentials: Credentials, dialect: Dialect | None = OPENVOX, **settings: Any
-        ) -> PbxClient:
-            address = Address.parse(pbx.address)
-            return PbxClient(session, address, credentials, pbx.zone, dialect=dialect, **settings)
+            credentials: Credentials,
+            version: ApiVersion | None = OPENVOX,
+            refusals: Refusals | str = "",
+            **settings: Any,
+        ) -> SSeriesClient:
+            remembered = {"api": version.name if version else "", "refusals": str(refusals)}
+            return SSeriesClient(
+                Connection(
+                    session=session,
+                    address=Address.parse(pbx.address),
+                    credentials=credentials,
+                    time_zone=pbx.zone,
+                    remembered=remembered,
+                    **settings,
+                )
+            )
 
         yield connect
 
@@ -64,18 +79,18 @@ def _called(pbx: Simulator) -> list[str]:
 
 
 def test_credentials_keep_no_password_and_show_no_secret() -> None:
-    assert USER.password_md5 == md5(b"secret", usedforsecurity=False).hexdigest()
+    assert USER.secret == md5(b"secret", usedforsecurity=False).hexdigest()
     shown = repr([USER, BARE_TOKEN])
     assert "secret" not in shown
-    assert USER.password_md5 not in shown
+    assert USER.secret not in shown
     assert TOKEN not in shown
 
 
 async def test_signs_in_once_and_polls_on(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
     for _ in range(3):
-        assert len(await client.query_mailboxes()) == 3
-    await client.query_device_info()
+        assert len(await client.mailboxes()) == 3
+    await client.info()
     assert _called(pbx) == [
         "v0.0.1/login",
         *["v0.0.1/voicemail/query"] * 3,
@@ -91,17 +106,17 @@ async def test_login_is_sent_as_documented(connect: Connect, pbx: Simulator) -> 
             seen.append((dict(request.query), await request.json()))
 
     pbx.intercept = look
-    await connect(USER).query_mailboxes()
-    body = {"username": "api", "password": USER.password_md5, "port": "8260"}
+    await connect(USER).mailboxes()
+    body = {"username": "api", "password": USER.secret, "port": "8260"}
     assert seen == [({"type": "json"}, body)]
 
 
 async def test_renews_a_dead_token_once(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
-    await client.query_mailboxes()
+    await client.mailboxes()
     pbx.revoke_tokens()
     _called(pbx)
-    assert len(await client.query_mailboxes()) == 3
+    assert len(await client.mailboxes()) == 3
     assert _called(pbx) == [
         "v0.0.1/voicemail/query",
         "v0.0.1/login",
@@ -111,10 +126,10 @@ async def test_renews_a_dead_token_once(connect: Connect, pbx: Simulator) -> Non
 
 async def test_concurrent_renewals_collapse_into_one(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
-    await asyncio.gather(*(client.query_device_info() for _ in range(5)))
+    await asyncio.gather(*(client.info() for _ in range(5)))
     assert pbx.logins == 1
     pbx.revoke_tokens()
-    await asyncio.gather(*(client.query_device_info() for _ in range(5)))
+    await asyncio.gather(*(client.info() for _ in range(5)))
     assert pbx.logins == 2
 
 
@@ -122,7 +137,7 @@ async def test_bare_token_is_never_renewed(connect: Connect, pbx: Simulator) -> 
     client = connect(BARE_TOKEN)
     pbx.revoke_tokens()
     with pytest.raises(PbxAuthError):
-        await client.query_mailboxes()
+        await client.mailboxes()
     assert pbx.logins == 0
 
 
@@ -130,7 +145,7 @@ async def test_wrong_password_is_tried_once(connect: Connect, pbx: Simulator) ->
     client = connect(WRONG)
     for _ in range(6):
         with pytest.raises(PbxLoginError) as raised:
-            await client.query_mailboxes()
+            await client.mailboxes()
         assert raised.value.errno == "30003"
     assert pbx.logins == 1
 
@@ -147,7 +162,7 @@ async def test_login_refused_for_an_unknown_reason_is_tried_once(
     client = connect(USER)
     for _ in range(3):
         with pytest.raises(PbxLoginRejectedError) as raised:
-            await client.query_mailboxes()
+            await client.mailboxes()
         assert raised.value.kind == "rejected"
     assert pbx.logins == 1
 
@@ -157,12 +172,12 @@ async def test_lock_is_told_apart_and_ends(connect: Connect, pbx: Simulator) -> 
     pbx.clock = lambda: now
     for _ in range(5):
         with pytest.raises(PbxLoginError):
-            await connect(WRONG).query_mailboxes()
+            await connect(WRONG).mailboxes()
     client = connect(USER)
     with pytest.raises(PbxLockedError):
-        await client.query_mailboxes()
+        await client.mailboxes()
     now += timedelta(minutes=11)
-    assert await client.query_mailboxes()
+    assert await client.mailboxes()
 
 
 async def test_login_without_a_token_in_the_answer(connect: Connect, pbx: Simulator) -> None:
@@ -173,7 +188,7 @@ async def test_login_without_a_token_in_the_answer(connect: Connect, pbx: Simula
 
     pbx.intercept = forget
     with pytest.raises(PbxReplyError):
-        await connect(USER).query_mailboxes()
+        await connect(USER).mailboxes()
 
 
 async def test_new_token_that_is_refused_is_no_matter_of_the_password(
@@ -186,7 +201,7 @@ async def test_new_token_that_is_refused_is_no_matter_of_the_password(
 
     pbx.intercept = refuse
     with pytest.raises(PbxRejectedError) as raised:
-        await connect(USER).query_mailboxes()
+        await connect(USER).mailboxes()
     assert type(raised.value) is PbxRejectedError
 
 
@@ -194,7 +209,7 @@ async def test_unknown_errno_is_worth_one_login_in_ten_minutes(
     freezer: FrozenDateTimeFactory, connect: Connect, pbx: Simulator
 ) -> None:
     client = connect(USER)
-    await client.query_mailboxes()
+    await client.mailboxes()
 
     async def refuse(request: web.Request) -> web.Response | None:
         if request.path.endswith("query"):
@@ -204,11 +219,11 @@ async def test_unknown_errno_is_worth_one_login_in_ten_minutes(
     pbx.intercept = refuse
     for logins in (2, 2, 2):
         with pytest.raises(PbxRejectedError):
-            await client.query_mailboxes()
+            await client.mailboxes()
         assert pbx.logins == logins
     freezer.tick(timedelta(minutes=10))
     with pytest.raises(PbxRejectedError):
-        await client.query_mailboxes()
+        await client.mailboxes()
     assert pbx.logins == 3
 
 
@@ -217,8 +232,8 @@ async def test_nothing_there_with_a_dead_token_is_asked_again(
     connect: Connect, pbx: Simulator, errno: str | None
 ) -> None:
     client = connect(USER)
-    await client.query_mailboxes()
-    dead = client._access.token
+    await client.mailboxes()
+    dead = client._api.token
 
     async def refuse(request: web.Request) -> web.Response | None:
         if request.query.get("token") == dead and "voicemail" in request.path:
@@ -227,86 +242,86 @@ async def test_nothing_there_with_a_dead_token_is_asked_again(
 
     pbx.revoke_tokens()
     pbx.intercept = refuse
-    assert len(await client.query_mailboxes()) == 3
+    assert len(await client.mailboxes()) == 3
 
 
 async def test_signs_out(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
-    await client.sign_out()
-    await client.query_mailboxes()
+    await client.close()
+    await client.mailboxes()
     _called(pbx)
-    await client.sign_out()
-    await client.sign_out()
+    await client.close()
+    await client.close()
     assert _called(pbx) == ["v0.0.1/logout"]
-    assert len(await client.query_mailboxes()) == 3
+    assert len(await client.mailboxes()) == 3
 
 
 async def test_failing_to_sign_out_is_no_harm(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
-    await client.query_mailboxes()
+    await client.mailboxes()
     await pbx.stop()
-    await client.sign_out()
+    await client.close()
 
 
 async def test_somebody_elses_token_is_left_alone(connect: Connect, pbx: Simulator) -> None:
     client = connect(BARE_TOKEN)
-    await client.query_mailboxes()
-    await client.sign_out()
-    assert len(await client.query_mailboxes()) == 3
+    await client.mailboxes()
+    await client.close()
+    assert len(await client.mailboxes()) == 3
 
 
 @pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
 @pytest.mark.parametrize("stranger", ["html", "10003", "30001"])
-@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.version)
-async def test_finds_the_dialect(
-    connect: Connect, pbx: Simulator, dialect: Dialect, stranger: str, credentials: Credentials
+@pytest.mark.parametrize("version", API_VERSIONS, ids=lambda version: version.name)
+async def test_finds_the_version(
+    connect: Connect, pbx: Simulator, version: ApiVersion, stranger: str, credentials: Credentials
 ) -> None:
-    pbx.version, pbx.stranger = dialect.version, stranger
-    client = connect(credentials, dialect=None)
-    assert len(await client.query_mailboxes()) == 3
-    assert client.dialect is dialect
+    pbx.version, pbx.stranger = version.name, stranger
+    client = connect(credentials, version=None)
+    assert len(await client.mailboxes()) == 3
+    assert client._api.version is version
     assert pbx.logins == (1 if credentials is USER else 0)
 
     _called(pbx)
-    await client.query_mailboxes()
-    assert _called(pbx) == [f"{dialect.version}/voicemail/query"]
+    await client.mailboxes()
+    assert _called(pbx) == [f"{version.name}/voicemail/query"]
 
 
 @pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
 @pytest.mark.parametrize("stranger", ["html", "10003"])
-async def test_new_firmware_speaks_another_dialect(
+async def test_new_firmware_speaks_another_version(
     connect: Connect, pbx: Simulator, stranger: str, credentials: Credentials
 ) -> None:
     pbx.stranger = stranger
     client = connect(credentials)
-    before = await client.query_mailboxes()
-    pbx.version = YEASTAR.version
-    after = await client.query_mailboxes()
+    before = await client.mailboxes()
+    pbx.version = YEASTAR.name
+    after = await client.mailboxes()
 
-    assert client.dialect is YEASTAR
+    assert client._api.version is YEASTAR
     assert before["101"].unread == 0
     assert after["101"].unread == 3
     assert [m.id for m in after["101"].messages] == [m.id for m in before["101"].messages]
 
 
-async def test_finding_no_dialect_keeps_the_known_one(connect: Connect, pbx: Simulator) -> None:
+async def test_finding_no_version_keeps_the_known_one(connect: Connect, pbx: Simulator) -> None:
     client = connect(BARE_TOKEN)
     pbx.version = "v9"
     with pytest.raises(PbxReplyError):
-        await client.query_mailboxes()
-    pbx.version = OPENVOX.version
-    assert await client.query_mailboxes()
+        await client.mailboxes()
+    pbx.version = OPENVOX.name
+    assert await client.mailboxes()
 
 
 @pytest.mark.parametrize(
     ("stranger", "error"), [("html", PbxReplyError), ("10003", PbxUnsupportedError)]
 )
-async def test_no_dialect_at_all(
+async def test_no_version_at_all(
     connect: Connect, pbx: Simulator, stranger: str, error: type[Exception]
 ) -> None:
     pbx.version, pbx.stranger = "v9", stranger
     with pytest.raises(error):
-        await connect(USER, dialect=None).query_mailboxes()
+        await connect(USER, version=None).mailboxes()
     assert pbx.logins == 0
 
 
@@ -315,25 +330,25 @@ async def test_pbx_that_lets_anybody_in(connect: Connect, pbx: Simulator) -> Non
         return web.json_response({"status": "Success"})
 
     pbx.intercept = welcome
-    client = connect(BARE_TOKEN, dialect=None)
-    assert await client.query_mailboxes() == {}
-    assert client.dialect is OPENVOX
+    client = connect(BARE_TOKEN, version=None)
+    assert await client.mailboxes() == {}
+    assert client._api.version is OPENVOX
 
 
-async def test_door_that_is_shut_says_nothing_of_the_dialect(
+async def test_door_that_is_shut_says_nothing_of_the_version(
     connect: Connect, pbx: Simulator
 ) -> None:
     async def forbid(request: web.Request) -> web.Response | None:
         return web.Response(status=403) if "v0.0.1" in request.path else None
 
-    pbx.version = YEASTAR.version
+    pbx.version = YEASTAR.name
     pbx.intercept = forbid
-    client = connect(BARE_TOKEN, dialect=None)
-    assert await client.query_mailboxes()
-    assert client.dialect is YEASTAR
+    client = connect(BARE_TOKEN, version=None)
+    assert await client.mailboxes()
+    assert client._api.version is YEASTAR
 
 
-async def test_unreachable_pbx_and_redirect_are_no_matter_of_the_dialect(
+async def test_unreachable_pbx_and_redirect_are_no_matter_of_the_version(
     connect: Connect, pbx: Simulator
 ) -> None:
     async def redirect(request: web.Request) -> web.Response:
@@ -341,10 +356,10 @@ async def test_unreachable_pbx_and_redirect_are_no_matter_of_the_dialect(
 
     pbx.intercept = redirect
     with pytest.raises(PbxRedirectError):
-        await connect(USER, dialect=None).query_mailboxes()
+        await connect(USER, version=None).mailboxes()
     await pbx.stop()
     with pytest.raises(PbxConnectionError):
-        await connect(USER, dialect=None).query_mailboxes()
+        await connect(USER, version=None).mailboxes()
 
 
 async def test_extension_that_is_gone_does_not_cost_the_others(
@@ -352,7 +367,7 @@ async def test_extension_that_is_gone_does_not_cost_the_others(
 ) -> None:
     client = connect(BARE_TOKEN)
     for _ in range(2):
-        assert (await client.query_mailboxes(["101", "999"])).keys() == {"101"}
+        assert (await client.mailboxes(["101", "999"])).keys() == {"101"}
     assert _called(pbx) == ["v0.0.1/voicemail/query"] * 3
 
 
@@ -362,7 +377,7 @@ async def test_refusal_of_a_choice_is_a_refusal(connect: Connect, pbx: Simulator
 
     pbx.intercept = refuse
     with pytest.raises(PbxRejectedError):
-        await connect(BARE_TOKEN).query_mailboxes(["101"])
+        await connect(BARE_TOKEN).mailboxes(["101"])
 
 
 async def test_answer_meant_for_another_extension_is_left_out(
@@ -375,7 +390,7 @@ async def test_answer_meant_for_another_extension_is_left_out(
         return web.json_response({"status": "Success", "voicemails": boxes})
 
     pbx.intercept = tell_all
-    assert (await connect(BARE_TOKEN).query_mailboxes(["101"])).keys() == {"101"}
+    assert (await connect(BARE_TOKEN).mailboxes(["101"])).keys() == {"101"}
 
 
 REFUSALS = pytest.mark.parametrize(
@@ -417,18 +432,19 @@ async def test_reboot(
 ) -> None:
     """A password that has worked is not doubted, and works again once the PBX does."""
     client = connect(USER, has_worked=True)
-    await client.query_mailboxes()
+    await client.mailboxes()
     async with _Reboot(pbx, refusals) as reboot:
         passed = 0.0
         while passed < seconds:
             with pytest.raises(PbxNotReadyError) as raised:
-                await client.query_mailboxes()
-            assert 10 <= raised.value.retry_after <= 30
-            passed += raised.value.retry_after
-            freezer.tick(raised.value.retry_after)
+                await client.mailboxes()
+            pause = raised.value.retry_after or 0
+            assert 10 <= pause <= 30
+            passed += pause
+            freezer.tick(pause)
     assert reboot.logins < 3
-    assert len(await client.query_mailboxes()) == 3
-    assert client.refusals == Refusals()
+    assert len(await client.mailboxes()) == 3
+    assert "refusals" not in client.remember()
 
 
 async def test_reboot_that_does_not_end(
@@ -439,36 +455,36 @@ async def test_reboot_that_does_not_end(
     async with _Reboot(pbx, ["30003"]) as reboot:
         for _ in range(100):
             with pytest.raises(PbxRejectedError):
-                await client.query_mailboxes()
+                await client.mailboxes()
             freezer.tick(30)
         with pytest.raises(PbxLoginError):
-            await client.query_mailboxes()
+            await client.mailboxes()
     assert reboot.logins == 3
     with pytest.raises(PbxLoginError):
-        await client.query_mailboxes()
+        await client.mailboxes()
     assert pbx.logins == 3
 
 
 async def test_reboot_over_several_starts(
     freezer: FrozenDateTimeFactory, connect: Connect, pbx: Simulator
 ) -> None:
-    refusals = Refusals()
+    refusals = ""
     async with _Reboot(pbx, ["30001"]) as reboot:
         for _ in range(8):
             client = connect(USER, has_worked=True, refusals=refusals)
             with pytest.raises(PbxNotReadyError):
-                await client.query_mailboxes()
-            refusals = client.refusals
+                await client.mailboxes()
+            refusals = client.remember()["refusals"]
             freezer.tick(10)
     assert reboot.logins == 2
-    assert await connect(USER, has_worked=True, refusals=refusals).query_mailboxes()
+    assert await connect(USER, has_worked=True, refusals=refusals).mailboxes()
 
 
 async def test_clock_that_is_set_back_delays_no_login(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER, has_worked=True, refusals=Refusals(1, time() + 1_000_000))
     async with _Reboot(pbx, ["30001"]) as reboot:
         with pytest.raises(PbxNotReadyError):
-            await client.query_mailboxes()
+            await client.mailboxes()
     assert reboot.logins == 1
 
 
@@ -478,7 +494,7 @@ async def test_password_that_has_worked_and_was_changed(
 ) -> None:
     """The PBX answers all else, so it is the password that it refuses."""
     client = connect(USER, has_worked=True)
-    await client.query_mailboxes()
+    await client.mailboxes()
 
     async def refuse_login(request: web.Request) -> web.Response | None:
         return refuse(errno) if request.path.endswith("/login") else None
@@ -487,7 +503,7 @@ async def test_password_that_has_worked_and_was_changed(
     pbx.intercept = refuse_login
     for _ in range(5):
         with pytest.raises(PbxLoginError):
-            await client.query_mailboxes()
+            await client.mailboxes()
     assert pbx.logins == 2
 
 
@@ -498,7 +514,7 @@ async def test_wrong_password_is_final_whatever_else_the_pbx_says(
     async with _Reboot(pbx, ["20003"]) as reboot:
         for _ in range(5):
             with pytest.raises(PbxLoginError):
-                await client.query_mailboxes()
+                await client.mailboxes()
     assert reboot.logins == 1
 
 
@@ -506,7 +522,7 @@ async def test_locked_out_while_it_starts(connect: Connect, pbx: Simulator) -> N
     client = connect(USER, has_worked=True, refusals=Refusals(1, time()))
     async with _Reboot(pbx, ["20002"]) as reboot:
         with pytest.raises(PbxLockedError):
-            await client.query_mailboxes()
+            await client.mailboxes()
     assert reboot.logins == 0
 
 
@@ -514,21 +530,21 @@ async def test_locked_out_while_it_starts(connect: Connect, pbx: Simulator) -> N
 async def test_yeastar_that_answers_any_version(
     connect: Connect, pbx: Simulator, credentials: Credentials
 ) -> None:
-    pbx.version, pbx.ways.any_version = YEASTAR.version, True
-    client = connect(credentials, dialect=None)
-    mailboxes = await client.query_mailboxes()
-    assert client.dialect is YEASTAR
+    pbx.version, pbx.ways.any_version = YEASTAR.name, True
+    client = connect(credentials, version=None)
+    mailboxes = await client.mailboxes()
+    assert client._api.version is YEASTAR
     assert mailboxes["101"].unread == 3
     _called(pbx)
-    await client.query_mailboxes()
+    await client.mailboxes()
     assert _called(pbx) == ["v1.1.0/voicemail/query"]
 
 
 async def test_version_that_is_insisted_on(connect: Connect, pbx: Simulator) -> None:
-    pbx.version, pbx.ways.any_version = YEASTAR.version, True
-    client = connect(BARE_TOKEN, dialects=[OPENVOX])
-    await client.query_mailboxes()
-    assert client.dialect is OPENVOX
+    pbx.version, pbx.ways.any_version = YEASTAR.name, True
+    client = connect(BARE_TOKEN, version=None, api=OPENVOX.name)
+    await client.mailboxes()
+    assert client._api.version is OPENVOX
 
 
 async def test_read_marks_of_a_pbx_that_knows_no_other_version(
@@ -543,8 +559,8 @@ async def test_read_marks_of_a_pbx_that_knows_no_other_version(
     pbx.intercept = tell
     client = connect(BARE_TOKEN)
     for _ in range(2):
-        assert (await client.query_mailboxes()).keys() == {"101"}
-        assert client.dialect is OPENVOX
+        assert (await client.mailboxes()).keys() == {"101"}
+        assert client._api.version is OPENVOX
 
 
 async def test_tokens_that_never_last_are_not_renewed_for_ever(
@@ -561,7 +577,7 @@ async def test_tokens_that_never_last_are_not_renewed_for_ever(
     client = connect(USER)
     pbx.intercept = forget
     with pytest.raises(PbxRejectedError):
-        await client.query_mailboxes()
+        await client.mailboxes()
     assert pbx.logins <= 4
 
 
@@ -574,7 +590,7 @@ async def test_a_day_with_a_reboot_every_forty_minutes(connect: Connect, pbx: Si
         if now - start >= (reboots + 1) * timedelta(minutes=40):
             pbx.revoke_tokens()
             reboots += 1
-        assert len(await client.query_mailboxes()) == 3
+        assert len(await client.mailboxes()) == 3
         now += timedelta(seconds=30)
     assert reboots == 35
     assert pbx.logins == 1 + reboots
