@@ -358,7 +358,7 @@ async def test_extension_that_is_removed_while_the_pbx_is_asked(
 
     async def remove(request: web.Request) -> None:
         if request.path.endswith("extensionlist/query"):
-            assert coordinator.forget("105")
+            assert coordinator.async_forget("105")
 
     pbx.intercept = remove
     await an_hour_passes(hass, freezer)

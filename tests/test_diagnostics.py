@@ -68,9 +68,8 @@ async def test_nothing_secret_leaves_the_house(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     if with_user:
-        data = {**entry.data, "username": "api", "password_md5": PASSWORD_MD5}
-        del data["token"]
-        hass.config_entries.async_update_entry(entry, data=data)
+        login = {"username": "api", "secret": PASSWORD_MD5}
+        hass.config_entries.async_update_entry(entry, data={**entry.data, "credentials": login})
     pbx.clock_error = timedelta(minutes=37)
     await hass.config_entries.async_setup(entry.entry_id)
     for fault in FAULTS:

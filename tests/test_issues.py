@@ -56,7 +56,10 @@ async def test_five_pbxs_with_wrong_passwords_make_five_attempts(
         entry = MockConfigEntry(
             domain=DOMAIN,
             unique_id=f"pbx {number}",
-            data={**entry_with_user.data, "password_md5": "0" * 32},
+            data={
+                **entry_with_user.data,
+                "credentials": {"username": "api", "secret": "0" * 32},
+            },
         )
         entry.add_to_hass(hass)
         await hass.config_entries.async_setup(entry.entry_id)
@@ -341,9 +344,8 @@ async def test_refusals_that_nobody_can_explain(
     hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, with_user: bool
 ) -> None:
     if with_user:
-        data = {**entry.data, "username": "api", "password_md5": PASSWORD_MD5}
-        del data["token"]
-        hass.config_entries.async_update_entry(entry, data=data)
+        login = {"username": "api", "secret": PASSWORD_MD5}
+        hass.config_entries.async_update_entry(entry, data={**entry.data, "credentials": login})
     await hass.config_entries.async_setup(entry.entry_id)
 
     async def refuse(request: web.Request) -> web.Response | None:

@@ -149,9 +149,8 @@ async def test_start_and_polling(
     log: pytest.LogCaptureFixture,
 ) -> None:
     if with_user:
-        data = {**entry.data, "username": "api", "password_md5": PASSWORD_MD5}
-        del data["token"]
-        hass.config_entries.async_update_entry(entry, data=data)
+        login = {"username": "api", "secret": PASSWORD_MD5}
+        hass.config_entries.async_update_entry(entry, data={**entry.data, "credentials": login})
     await hass.config_entries.async_setup(entry.entry_id)
     await pbx.stop()
     pbx.revoke_tokens()

@@ -106,7 +106,7 @@ class Outages:
     async def check_tls(self) -> None:
         """Point out TLS that does not protect as it should, for as long as it does not."""
         if self._entry.data[CONF_SSL] and not self._entry.data[CONF_VERIFY_SSL]:
-            self._create_issue(Issue.UNVERIFIED_TLS, IssueSeverity.WARNING)
+            async_create_issue(self._hass, self._entry, Issue.UNVERIFIED_TLS)
         else:
             async_delete_issues(self._hass, self._entry, Issue.UNVERIFIED_TLS)
         if not self._entry.data.get(CONF_OLD_TLS):
@@ -114,7 +114,7 @@ class Outages:
             return
         certificate = await async_fetch_certificate(self._hass, self._entry.data)
         if certificate is None or certificate.needs_old_tls:
-            self._create_issue(Issue.OLD_TLS, IssueSeverity.WARNING)
+            async_create_issue(self._hass, self._entry, Issue.OLD_TLS)
             return
         async_delete_issues(self._hass, self._entry, Issue.OLD_TLS)
         data = {key: value for key, value in self._entry.data.items() if key != CONF_OLD_TLS}

@@ -51,7 +51,7 @@ class Address:
             scheme="https" if self.tls else "http",
             host=self.host,
             port=self.port,
-            path=f"/{self.path}",
+            path=f"/{self.path}" if self.path else "",
         )
 
     @override

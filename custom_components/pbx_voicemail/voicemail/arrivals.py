@@ -28,14 +28,26 @@ _LOGGER = logging.getLogger(__name__)
 
 _VERSION: Final = 1
 
+
+def _current(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a journal as this version writes it: 0.1 kept the UTC offset of the PBX's clock."""
+    offset = content.get("clock_offset")
+    rest = {key: value for key, value in content.items() if key != "clock_offset"}
+    return rest if offset is None else {"id_context": str(offset), **rest}
+
+
 _JOURNAL: Final = vol.Schema(
-    {
-        vol.Required("chosen"): [str],
-        vol.Required("announced"): {str: str},
-        vol.Optional("id_key", default=""): vol.Match(r"^([0-9a-f]{2}){0,64}$"),
-        vol.Optional("id_context", default=None): vol.Any(None, str),
-        vol.Optional("paused", default=False): bool,
-    }
+    vol.All(
+        dict,
+        _current,
+        {
+            vol.Required("chosen"): [str],
+            vol.Required("announced"): {str: str},
+            vol.Optional("id_key", default=""): vol.Match(r"^([0-9a-f]{2}){0,64}$"),
+            vol.Optional("id_context", default=None): vol.Any(None, str),
+            vol.Optional("paused", default=False): bool,
+        },
+    )
 )
 _KEY_BYTES: Final = 32
 
@@ -207,7 +219,7 @@ class Arrivals:
         """Read the journal, None if there is none, or none that can be read."""
         try:
             content = await self._store.async_load()
-            return None if content is None else _Journal(**_JOURNAL(_current(content)))
+            return None if content is None else _Journal(**_JOURNAL(content))
         except (HomeAssistantError, vol.Invalid) as err:
             _LOGGER.warning(
                 "The journal of announced messages cannot be read (%s); the messages that are "
@@ -229,13 +241,6 @@ class _Journal:
 
     def followed(self, extension: str) -> bool:
         return not self.chosen or extension in self.chosen
-
-
-def _current(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a journal as this version writes it: 0.1 kept the UTC offset of the PBX's clock."""
-    offset = content.get("clock_offset")
-    rest = {key: value for key, value in content.items() if key != "clock_offset"}
-    return rest if offset is None else {"id_context": str(offset), **rest}
 
 
 def _join(ids: Collection[str]) -> str:
