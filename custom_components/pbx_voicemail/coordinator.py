@@ -93,6 +93,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.answered: datetime | None = None
         """When the PBX last gave a good answer."""
         self._capabilities = client.capabilities
+        self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
         self._outages = Outages(hass, entry)
 
@@ -171,7 +172,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def _async_follow_time_zone(self, event: Event) -> None:
         """Read dates in the time zone that Home Assistant is set to from now on."""
-        self.client.set_time_zone(dt_util.get_default_time_zone())
+        if (zone := dt_util.get_default_time_zone()) == self._time_zone:
+            return
+        self._time_zone = zone
+        self.client.set_time_zone(zone)
         self._roster.ask_soon()
         await self.async_refresh()
 

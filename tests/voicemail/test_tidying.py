@@ -11,9 +11,9 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .engines import Ear, connect
-from .living import act, message_of, poll
-from .simulator import Simulator
+from tests.engines import Ear, connect
+from tests.living import act, message_of, poll
+from tests.simulator import Simulator
 
 
 @pytest.fixture
