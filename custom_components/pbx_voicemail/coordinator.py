@@ -1,13 +1,11 @@
 """One poll for the whole PBX, and what belongs to a PBX while it is set up."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from time import monotonic
-from typing import Final, Self, override
+from typing import Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import (
@@ -18,16 +16,12 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
-from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
-from .config.client import create_client, time_zone_of
-from .const import CONF_EXTENSIONS, CONF_REMEMBERED, DEFAULT_SCAN_INTERVAL, DOMAIN
-from .errors import translated_error
-from .identifiers import device_of, extension_of
-from .issues import Issue, async_create_issue, async_delete_issues, async_update_clock_issues
+from .config.client import async_remember, create_client, time_zone_of
+from .const import CONF_EXTENSIONS, DEFAULT_SCAN_INTERVAL, DOMAIN
+from .identifiers import registered_extensions
 from .outages import Outages
 from .pbx import (
     Capability,
@@ -38,11 +32,10 @@ from .pbx import (
     PbxConnectionError,
     PbxError,
     PbxInfo,
-    PbxRejectedError,
     PbxReplyError,
 )
 from .voicemail.arrivals import Arrivals
-from .voicemail.data import PbxData, Poll
+from .voicemail.data import PbxData, PollLog
 from .voicemail.pace import Pace
 from .voicemail.recordings import Recordings
 from .voicemail.roster import Roster, read_extension_numbers
@@ -50,9 +43,6 @@ from .voicemail.tidying import Tidying
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
-
-_VERIFY_SECONDS: Final = 15 * 60
-"""How long another PBX in the place of ours is left alone: each request shows it the token."""
 
 type PbxConfigEntry = ConfigEntry[PbxCoordinator]
 
@@ -89,7 +79,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.pace = Pace()
         self.renamed: Mapping[str, str] = {}
         """The messages that the last good poll found under new ids: old id to new."""
-        self.polls: deque[Poll] = deque(maxlen=20)
+        self.log = PollLog()
         self.answered: datetime | None = None
         """When the PBX last gave a good answer."""
         self._capabilities = client.capabilities
@@ -189,7 +179,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """
         try:
             self._outages.raise_if_locked_out()
-            with self._remembering(), self._outages.errors_as_ha():
+            with self._translated_errors():
                 return await question()
         except ConfigEntryAuthFailed:
             self.config_entry.async_start_reauth(self.hass)
@@ -204,7 +194,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @override
     async def _async_update_data(self) -> PbxData:
         self._outages.raise_if_locked_out()
-        with self._remembering(), self._outages.errors_as_ha(), self._recording_poll():
+        with self._translated_errors(), self.log.recording(self.client):
             try:
                 info = await self._async_verify()
                 mailboxes = await self.client.mailboxes(self.chosen)
@@ -244,20 +234,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         if not self._roster.is_due:
             return self.data.info
         info = await self.client.info()
-        hub = device_of(self.hass, self.config_entry)
-        known = hub.serial_number if hub else None
-        if known and info.serial_number not in (None, known):
-            async_create_issue(
-                self.hass, self.config_entry, Issue.ANOTHER_PBX, severity=IssueSeverity.ERROR
-            )
-            error = translated_error(UpdateFailed, "wrong_pbx")
-            error.retry_after = _VERIFY_SECONDS
-            raise error
-        async_delete_issues(self.hass, self.config_entry, Issue.ANOTHER_PBX)
-        self._outages.model = info.model or self._outages.model
-        async_update_clock_issues(
-            self.hass, self.config_entry, info.clock_fault, model=self._outages.model
-        )
+        self._outages.check_identity(info)
         return replace(info, clock_fault=None)
 
     async def _async_update_roster(
@@ -269,29 +246,19 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             listed = await self.client.extensions()
             self._roster.take(listed)
             if listed is None:
-                registered = self._registered_extensions()
+                numbers = registered_extensions(self.hass, self.config_entry)
+                registered = {number: Extension(number) for number in numbers}
         # Read only now: a person may have removed an extension while the PBX was asked.
         return self._roster.merge(self.data.roster or registered, mailboxes.keys())
 
-    def _registered_extensions(self) -> dict[str, Extension]:
-        """Return the extensions of earlier runs, where the PBX has no list of them."""
-        devices = dr.async_entries_for_config_entry(
-            dr.async_get(self.hass), self.config_entry.entry_id
-        )
-        numbers = (extension_of(self.config_entry, device) for device in devices)
-        return {number: Extension(number) for number in numbers if number}
-
     @contextmanager
-    def _remembering(self) -> Iterator[None]:
-        """Keep for the next start what the client learns."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Turn the client's errors into Home Assistant's, and keep what it learns meanwhile."""
         try:
-            yield
+            with self._outages.errors_as_ha():
+                yield
         finally:
-            entry, remembered = self.config_entry, dict(self.client.remember())
-            if entry.data.get(CONF_REMEMBERED, {}) != remembered:
-                self.hass.config_entries.async_update_entry(
-                    entry, data={**entry.data, CONF_REMEMBERED: remembered}
-                )
+            async_remember(self.hass, self.config_entry, self.client)
 
     @callback
     def _reload_if_capabilities_changed(self) -> None:
@@ -301,26 +268,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._capabilities = capabilities
         if has_changed and self.config_entry.state is ConfigEntryState.LOADED:
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
-
-    @contextmanager
-    def _recording_poll(self) -> Iterator[None]:
-        """Keep how a poll went, for diagnostics."""
-        started = monotonic()
-        error: PbxError | None = None
-        try:
-            yield
-        except PbxError as err:
-            error = err
-            raise
-        finally:
-            self.polls.append(
-                Poll(
-                    seconds=monotonic() - started,
-                    reply_bytes=self.client.reply_bytes,
-                    error=error.kind if error else None,
-                    errno=error.errno if isinstance(error, PbxRejectedError) else None,
-                )
-            )
 
 
 def _chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:

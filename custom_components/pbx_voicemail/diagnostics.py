@@ -78,7 +78,7 @@ async def async_get_config_entry_diagnostics(
             "before_announcing": coordinator.transcripts.precede_arrivals,
             "kept": len(coordinator.transcripts.extensions),
         },
-        "last_polls": [_describe(poll) for poll in coordinator.polls],
+        "last_polls": [_describe(poll) for poll in coordinator.log.polls],
     }
 
 

@@ -28,6 +28,12 @@ def device_of(hass: HomeAssistant, entry: ConfigEntry, *extension: str) -> dr.De
     )
 
 
+def registered_extensions(hass: HomeAssistant, entry: ConfigEntry) -> list[str]:
+    """Return the extensions that have devices, from earlier runs too."""
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return [number for device in devices if (number := extension_of(entry, device))]
+
+
 def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
     """Return the extension that a device of an entry stands for, None for the PBX itself."""
     prefix = unique_id(entry, "")

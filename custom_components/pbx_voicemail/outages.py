@@ -8,7 +8,7 @@ again.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from traceback import clear_frames
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_SSL, CONF_VERIFY_SSL
@@ -21,17 +21,22 @@ from .config.client import async_fetch_certificate
 from .config.lock_out import async_note_lock_out, locked_for
 from .const import CONF_OLD_TLS, CONF_REFUSED
 from .errors import client_error, translated_error
-from .issues import Issue, async_create_issue, async_delete_issues
+from .identifiers import device_of
+from .issues import Issue, async_create_issue, async_delete_issues, async_update_clock_issues
 from .pbx import (
     PbxAuthError,
     PbxCertificateError,
     PbxConnectionError,
     PbxError,
+    PbxInfo,
     PbxLockedError,
     PbxLoginError,
     PbxRejectedError,
     PbxReplyError,
 )
+
+_ANOTHER_PBX_SECONDS: Final = 15 * 60
+"""How long another PBX in the place of ours is left alone: each request shows it the token."""
 
 
 class Outages:
@@ -102,6 +107,25 @@ class Outages:
             Issue.TLS_OFFERED,
             Issue.UNKNOWN_REFUSAL,
         )
+
+    @callback
+    def check_identity(self, info: PbxInfo) -> None:
+        """Check that it is still the PBX that was set up, and that its clock is right.
+
+        Raises UpdateFailed if its serial number is another one's.
+        """
+        hub = device_of(self._hass, self._entry)
+        known = hub.serial_number if hub else None
+        if known and info.serial_number not in (None, known):
+            async_create_issue(
+                self._hass, self._entry, Issue.ANOTHER_PBX, severity=IssueSeverity.ERROR
+            )
+            error = translated_error(UpdateFailed, "wrong_pbx")
+            error.retry_after = _ANOTHER_PBX_SECONDS
+            raise error
+        async_delete_issues(self._hass, self._entry, Issue.ANOTHER_PBX)
+        self.model = info.model or self.model
+        async_update_clock_issues(self._hass, self._entry, info.clock_fault, model=self.model)
 
     async def check_tls(self) -> None:
         """Point out TLS that does not protect as it should, for as long as it does not."""

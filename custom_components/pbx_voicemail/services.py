@@ -218,7 +218,6 @@ async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
     """Return what is said in a message, in writing."""
     user = await _user(call)
     entry, message = _message(call, user)
-    coordinator = entry.runtime_data
     engine = call.data.get(_ENGINE)
     if engine and user and not user.permissions.check_entity(engine, POLICY_CONTROL):
         raise Unauthorized(

@@ -78,6 +78,16 @@ def create_client(
     return family(entry.data[CONF_FAMILY]).create(connection)
 
 
+@callback
+def async_remember(hass: HomeAssistant, entry: ConfigEntry, client: PbxClient) -> None:
+    """Keep in the entry, for the next start, what a client has learned."""
+    remembered = dict(client.remember())
+    if entry.data.get(CONF_REMEMBERED, {}) != remembered:
+        hass.config_entries.async_update_entry(
+            entry, data={**entry.data, CONF_REMEMBERED: remembered}
+        )
+
+
 @asynccontextmanager
 async def temporary_client(
     hass: HomeAssistant, data: Mapping[str, Any]

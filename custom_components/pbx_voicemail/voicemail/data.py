@@ -1,15 +1,18 @@
 """What polls bring: the data of the last good one, and how each of the latest went."""
 
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.update_coordinator import BaseDataUpdateCoordinatorProtocol
 
-from ..pbx import Extension, Mailbox, Message, PbxInfo
+from ..pbx import Extension, Mailbox, Message, PbxClient, PbxError, PbxInfo, PbxRejectedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,34 @@ class Poll:
     reply_bytes: int
     error: str | None
     errno: str | None
+
+
+class PollLog:
+    """How the latest polls went, for diagnostics."""
+
+    def __init__(self) -> None:
+        """Start with no polls."""
+        self.polls: deque[Poll] = deque(maxlen=20)
+
+    @contextmanager
+    def recording(self, client: PbxClient) -> Iterator[None]:
+        """Record how the poll that runs inside goes."""
+        started = monotonic()
+        error: PbxError | None = None
+        try:
+            yield
+        except PbxError as err:
+            error = err
+            raise
+        finally:
+            self.polls.append(
+                Poll(
+                    seconds=monotonic() - started,
+                    reply_bytes=client.reply_bytes,
+                    error=error.kind if error else None,
+                    errno=error.errno if isinstance(error, PbxRejectedError) else None,
+                )
+            )
 
 
 class MessageSource(BaseDataUpdateCoordinatorProtocol, Protocol):
