@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from typing import Self, override
+from typing import Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import (
@@ -16,6 +16,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
+from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
@@ -37,12 +38,19 @@ from .pbx import (
 from .voicemail.arrivals import Arrivals
 from .voicemail.data import PbxData, PollLog
 from .voicemail.pace import Pace
+from .voicemail.push import Push
 from .voicemail.recordings import Recordings
 from .voicemail.roster import Roster, read_extension_numbers
 from .voicemail.tidying import Tidying
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
+
+_PUSH_COOLDOWN: Final = 1
+"""How long after a poll the next report of a change waits, in seconds."""
+
+_PUSH_FACTOR: Final = 10
+"""How many times rarer polls are while the PBX reports changes."""
 
 type PbxConfigEntry = ConfigEntry[PbxCoordinator]
 
@@ -60,15 +68,19 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self, hass: HomeAssistant, entry: PbxConfigEntry, client: PbxClient, arrivals: Arrivals
     ) -> None:
         """Prepare to poll the PBX of an entry that is being set up."""
+        self._interval = timedelta(
+            seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL)
+        )
         super().__init__(
             hass,
             _LOGGER,
             config_entry=entry,
             name=DOMAIN,
-            update_interval=timedelta(
-                seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL)
-            ),
+            update_interval=self._interval,
             always_update=False,
+            request_refresh_debouncer=Debouncer(
+                hass, _LOGGER, cooldown=_PUSH_COOLDOWN, immediate=True
+            ),
         )
         self.chosen = _chosen_extensions(entry)
         self.data = PbxData({}, {})
@@ -102,6 +114,14 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await self.recordings.async_load()
         await self.transcripts.async_load()
         Tidying(self, self.recordings, self.transcripts).async_start()
+        if Capability.PUSH in self.client.capabilities:
+            Push(
+                self.hass,
+                self.config_entry,
+                self.client,
+                changed=self._async_poll_soon,
+                connected=self._async_follow_push,
+            ).async_start()
         # Home Assistant does not unload entries when it stops.
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._async_stop)
@@ -168,6 +188,19 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.client.set_time_zone(zone)
         self._roster.ask_soon()
         await self.async_refresh()
+
+    @callback
+    def _async_poll_soon(self) -> None:
+        self.config_entry.async_create_background_task(
+            self.hass, self.async_request_refresh(), f"{DOMAIN} poll after push"
+        )
+
+    @callback
+    def _async_follow_push(self, connected: bool) -> None:
+        """Poll rarely while the PBX reports changes, and at once when it stops reporting them."""
+        self.update_interval = self._interval * (_PUSH_FACTOR if connected else 1)
+        if not connected:
+            self._async_poll_soon()
 
     async def _async_stop(self, event: Event) -> None:
         await self.client.close()

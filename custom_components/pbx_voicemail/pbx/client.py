@@ -123,9 +123,10 @@ class PbxClient(ABC):
         raise NotImplementedError
 
     async def listen(self, changed: Callable[[], None]) -> None:
-        """Call `changed` whenever a mailbox may have changed, until the connection breaks.
+        """Call `changed` once connected and whenever a mailbox may have changed.
 
-        Needs `Capability.PUSH`. It only hurries the next poll, and never replaces it.
+        Runs until the connection breaks, and then raises PbxError or returns. Needs
+        `Capability.PUSH`. It only hurries the next poll, and never replaces it.
         """
         raise NotImplementedError
 
