@@ -41,6 +41,4 @@ class MessageWaiting(ExtensionEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool:
         """Tell whether a message waits."""
-        if self.coordinator.has_read_state:
-            return self.mailbox.unread > 0
-        return self.mailbox.count > 0
+        return self.mailbox.unread > 0

@@ -39,6 +39,8 @@ from .voicemail.arrivals import Arrivals
 from .voicemail.data import PbxData, PollLog
 from .voicemail.pace import Pace
 from .voicemail.push import Push
+from .voicemail.read_marks import ReadMarks
+from .voicemail.read_state import ReadState
 from .voicemail.recordings import Recordings
 from .voicemail.roster import Roster, read_extension_numbers
 from .voicemail.tidying import Tidying
@@ -65,7 +67,12 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     config_entry: PbxConfigEntry
 
     def __init__(
-        self, hass: HomeAssistant, entry: PbxConfigEntry, client: PbxClient, arrivals: Arrivals
+        self,
+        hass: HomeAssistant,
+        entry: PbxConfigEntry,
+        client: PbxClient,
+        arrivals: Arrivals,
+        marks: ReadMarks,
     ) -> None:
         """Prepare to poll the PBX of an entry that is being set up."""
         self._interval = timedelta(
@@ -84,10 +91,13 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         )
         self.chosen = _chosen_extensions(entry)
         self.data = PbxData({}, {})
+        self._mailboxes: Mapping[str, Mailbox] = {}
+        """The mailboxes as the PBX described them, without marks."""
         self.client = client
         self.arrivals = arrivals
         self.recordings = Recordings(self)
         self.transcripts = Transcripts(self, self.recordings)
+        self.read_state = ReadState(self, client, marks)
         self.pace = Pace()
         self.renamed: Mapping[str, str] = {}
         """The messages that the last good poll found under new ids: old id to new."""
@@ -104,16 +114,18 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """Return the coordinator of an entry, which has not asked the PBX anything yet."""
         arrivals = Arrivals(hass, entry.entry_id, _chosen_extensions(entry))
         await arrivals.async_load()
+        marks = ReadMarks(hass, entry.entry_id)
+        await marks.async_load()
         id_key = bytes.fromhex(arrivals.id_key)
         client = create_client(hass, entry, await time_zone_of(entry.options), id_key)
-        return cls(hass, entry, client, arrivals)
+        return cls(hass, entry, client, arrivals, marks)
 
     async def async_load(self) -> None:
         """Read what was kept of messages in earlier runs, once the PBX has answered."""
         await self.arrivals.async_start(self.data.mailboxes)
         await self.recordings.async_load()
         await self.transcripts.async_load()
-        Tidying(self, self.recordings, self.transcripts).async_start()
+        Tidying(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
         if Capability.PUSH in self.client.capabilities:
             Push(
                 self.hass,
@@ -131,6 +143,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """Write what the next run needs, and sign out."""
         await self.arrivals.async_save()
         await self.transcripts.async_save()
+        await self.read_state.marks.async_save()
         await self.client.close()
 
     async def async_get_recording(self, message: Message) -> bytes:
@@ -141,10 +154,16 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """Delete a message. Raises HomeAssistantError."""
         await self._async_ask(lambda: self.client.delete(message))
 
-    @property
-    def has_read_state(self) -> bool:
-        """Whether messages say if they were heard."""
-        return Capability.READ_STATE in self.client.capabilities
+    async def async_tell_read(self, message: Message) -> None:
+        """Tell the PBX that a message was heard. Raises HomeAssistantError."""
+        await self._async_ask(lambda: self.client.mark_read(message))
+
+    @callback
+    def async_apply_marks(self) -> None:
+        """Show messages as they are marked by now."""
+        mailboxes = self.read_state.marks.apply(self._mailboxes)
+        self.data = replace(self.data, mailboxes=mailboxes)
+        self.async_update_listeners()
 
     @property
     def known_extensions(self) -> list[Extension]:
@@ -227,6 +246,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @override
     async def _async_update_data(self) -> PbxData:
         self._outages.raise_if_locked_out()
+        self.read_state.poll_begins()
         with self._translated_errors(), self.log.recording(self.client):
             try:
                 info = await self._async_verify()
@@ -241,13 +261,15 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             self.renamed = await self._async_find_renamed(mailboxes)
             roster = await self._async_update_roster(mailboxes)
         self.arrivals.rename(self.renamed, self.client.id_context)
+        self.read_state.marks.rename(self.renamed)
         self._reload_if_capabilities_changed()
         self.answered = dt_util.utcnow()
-        return PbxData(mailboxes, roster, info)
+        self._mailboxes = mailboxes
+        return PbxData(self.read_state.poll_succeeded(mailboxes), roster, info)
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
         """Return messages whose ids have changed, old ids to new."""
-        before = self.data.mailboxes
+        before = self._mailboxes
         suspects = self.arrivals.suspects(
             {
                 extension: mailbox

@@ -99,8 +99,7 @@ async def async_setup_entry(
 
     def create(extension: str) -> Iterator[SensorEntity]:
         yield MessagesSensor(coordinator, extension, MESSAGES_SENSOR)
-        if coordinator.has_read_state:
-            yield UnreadSensor(coordinator, extension, UNREAD_SENSOR)
+        yield UnreadSensor(coordinator, extension, UNREAD_SENSOR)
         for latest in LATEST_SENSORS:
             yield LatestSensor(coordinator, extension, latest)
 

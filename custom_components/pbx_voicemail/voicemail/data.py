@@ -102,5 +102,14 @@ class MessageSource(BaseDataUpdateCoordinatorProtocol, Protocol):
     def async_update_listeners(self) -> None:
         """Tell the listeners that something has changed."""
 
+    async def async_request_refresh(self) -> None:
+        """Poll soon."""
+
     async def async_get_recording(self, message: Message) -> bytes:
         """Get a recording from the PBX. Raises HomeAssistantError."""
+
+    async def async_tell_read(self, message: Message) -> None:
+        """Tell the PBX that a message was heard. Raises HomeAssistantError."""
+
+    def async_apply_marks(self) -> None:
+        """Show messages as they are marked by now."""

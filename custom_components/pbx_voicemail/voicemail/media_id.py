@@ -82,7 +82,7 @@ def describe(entry_id: str, message: Message, transcript: str | None) -> dict[st
         "caller_name": message.caller_name,
         "received": message.received.isoformat() if message.received else None,
         "duration": message.duration,
-        "read": message.read,
+        "read": bool(message.read),
         "media_content_id": MediaId.of(entry_id, message).media_content_id,
         "transcript": transcript,
     }

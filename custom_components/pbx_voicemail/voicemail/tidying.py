@@ -1,4 +1,4 @@
-"""Deletes what was kept of messages that are gone: recordings and transcripts."""
+"""Deletes what was kept of messages that are gone: recordings, transcripts and read marks."""
 
 from collections.abc import Mapping, Set as AbstractSet
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 
 from .data import MessageSource, PbxData
+from .read_marks import ReadMarks, read_marks_store
 from .recordings import Recordings, cache_of
 from .transcripts import Transcripts, store_of
 
@@ -16,12 +17,17 @@ class Tidying:
     """Follows the messages of one PBX, and keeps nothing of those that are gone."""
 
     def __init__(
-        self, source: MessageSource, recordings: Recordings, transcripts: Transcripts
+        self,
+        source: MessageSource,
+        recordings: Recordings,
+        transcripts: Transcripts,
+        marks: ReadMarks,
     ) -> None:
         """Take what is kept."""
         self._source = source
         self._recordings = recordings
         self._transcripts = transcripts
+        self._marks = marks
         self._tidied = source.data
         self._cancel_timer: CALLBACK_TYPE | None = None
 
@@ -31,6 +37,8 @@ class Tidying:
         entry = self._source.config_entry
         entry.async_on_unload(self._source.async_add_listener(self._tidy))
         entry.async_on_unload(self._stop)
+        extensions = self._extensions
+        self._drop_gone(extensions.keys() - self._tidied.extensions_of(extensions).keys())
 
     @callback
     def _tidy(self) -> None:
@@ -40,8 +48,11 @@ class Tidying:
             self._source.config_entry.async_create_background_task(
                 self._source.hass, self._recordings.rename(renamed), "pbx_voicemail renaming"
             )
+        self._drop_gone(_gone(self._extensions, before, self._tidied))
+
+    @callback
+    def _drop_gone(self, gone: AbstractSet[str]) -> None:
         extensions = self._extensions
-        gone = _gone(extensions, before, self._tidied)
         # A mailbox that appears to be empty may have been lost for a moment.
         doubtful = {one for one in gone if not self._tidied.mailbox(extensions[one]).count}
         self._drop(gone - doubtful)
@@ -68,12 +79,13 @@ class Tidying:
     @property
     def _extensions(self) -> dict[str, str]:
         """The messages of which something is kept, and their extensions."""
-        return self._recordings.extensions | self._transcripts.extensions
+        return self._recordings.extensions | self._transcripts.extensions | self._marks.extensions
 
     @callback
     def _drop(self, gone: AbstractSet[str]) -> None:
         if gone:
             self._transcripts.drop(gone)
+            self._marks.drop(gone)
             self._source.config_entry.async_create_background_task(
                 self._source.hass, self._recordings.drop(gone), "pbx_voicemail tidying"
             )
@@ -88,6 +100,7 @@ async def async_remove_kept(hass: HomeAssistant, entry_id: str) -> None:
     """Delete all that was kept for a PBX that is removed."""
     await hass.async_add_executor_job(cache_of(hass, entry_id).remove)
     await store_of(hass, entry_id).async_remove()
+    await read_marks_store(hass, entry_id).async_remove()
 
 
 def _gone(extensions: Mapping[str, str], before: PbxData, now: PbxData) -> set[str]:

@@ -1,0 +1,105 @@
+"""Marks messages as read or unread, here and on PBXs that can be told."""
+
+from collections.abc import Collection, Mapping
+import logging
+
+from homeassistant.core import callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+
+from ..const import DOMAIN
+from ..errors import translated_error
+from ..pbx import Capability, Mailbox, Message, PbxClient, PbxGoneError
+from .data import MessageSource
+from .read_marks import ReadMarks
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class ReadState:
+    """Knows which messages of one PBX are read.
+
+    A PBX that can be told is told at once or, if that fails, after the next good poll. It has
+    the last word once it has been told: a message that somebody marks as unread on it is unread.
+    """
+
+    def __init__(self, source: MessageSource, client: PbxClient, marks: ReadMarks) -> None:
+        """Take the marks, which have been loaded."""
+        self.marks = marks
+        self._source = source
+        self._client = client
+        self._told: frozenset[str] = frozenset()
+        """Marks of which the PBX knows, though no poll that began later has shown it."""
+        self._confirming: frozenset[str] = frozenset()
+        self._is_telling = False
+
+    @callback
+    def poll_begins(self) -> None:
+        """Note of which marks this poll will show what the PBX has made of them."""
+        self._confirming = self._told
+
+    @callback
+    def poll_succeeded(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, Mailbox]:
+        """Return the mailboxes of a poll with the marks applied."""
+        self._told -= self._confirming
+        self.marks.drop(self._confirming)
+        mailboxes = self.marks.apply(mailboxes)
+        if self._can_tell and self.marks.extensions.keys() - self._told and not self._is_telling:
+            self._source.config_entry.async_create_background_task(
+                self._source.hass, self._retry(), f"{DOMAIN} read marks", eager_start=False
+            )
+        return mailboxes
+
+    async def async_mark_read(self, messages: Collection[Message]) -> None:
+        """Mark messages as read.
+
+        Raises HomeAssistantError if the PBX could not be told. It will be told later.
+        """
+        if self.marks.mark(message for message in messages if not message.read):
+            self._source.async_apply_marks()
+        if self._can_tell:
+            await self._tell()
+
+    @callback
+    def async_mark_unread(self, messages: Collection[Message]) -> None:
+        """Take marks back.
+
+        Raises ServiceValidationError, having changed nothing, if the PBX itself says that one
+        of the messages was heard: it cannot be told otherwise.
+        """
+        for message in messages:
+            is_known_to_pbx = message.id in self._told or not self.marks.is_marked(message)
+            if message.read and is_known_to_pbx:
+                raise translated_error(ServiceValidationError, "cannot_mark_unread")
+        if self.marks.unmark(messages):
+            self._source.async_apply_marks()
+
+    @property
+    def _can_tell(self) -> bool:
+        return Capability.MARK_READ in self._client.capabilities
+
+    async def _retry(self) -> None:
+        try:
+            await self._tell()
+        except HomeAssistantError as err:
+            _LOGGER.debug("The PBX could not be told what was read: %s", err.translation_key)
+
+    async def _tell(self) -> None:
+        """Tell the PBX of all marks that it does not know yet."""
+        self._is_telling = True
+        told: set[str] = set()
+        try:
+            for message_id, extension in self.marks.extensions.items():
+                message = self._source.data.mailbox(extension).find(message_id)
+                if message is None or message_id in self._told:
+                    continue
+                try:
+                    await self._source.async_tell_read(message)
+                except HomeAssistantError as err:
+                    if err.translation_key != PbxGoneError.kind:
+                        raise
+                told.add(message_id)
+        finally:
+            self._is_telling = False
+            self._told |= told
+            if told:
+                await self._source.async_request_refresh()
