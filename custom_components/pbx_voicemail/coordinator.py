@@ -91,8 +91,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         )
         self.chosen = _chosen_extensions(entry)
         self.data = PbxData({}, {})
-        self._mailboxes: Mapping[str, Mailbox] = {}
-        """The mailboxes as the PBX described them, without marks."""
         self.client = client
         self.arrivals = arrivals
         self.recordings = Recordings(self)
@@ -161,7 +159,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @callback
     def async_apply_marks(self) -> None:
         """Show messages as they are marked by now."""
-        mailboxes = self.read_state.marks.apply(self._mailboxes)
+        mailboxes = self.read_state.marks.apply(self.read_state.mailboxes)
         self.data = replace(self.data, mailboxes=mailboxes)
         self.async_update_listeners()
 
@@ -264,12 +262,11 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.read_state.marks.rename(self.renamed)
         self._reload_if_capabilities_changed()
         self.answered = dt_util.utcnow()
-        self._mailboxes = mailboxes
         return PbxData(self.read_state.poll_succeeded(mailboxes), roster, info)
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
         """Return messages whose ids have changed, old ids to new."""
-        before = self._mailboxes
+        before = self.read_state.mailboxes
         suspects = self.arrivals.suspects(
             {
                 extension: mailbox

@@ -35,6 +35,8 @@ class ReadMarks:
         """Take the id of the entry."""
         self._hass = hass
         self._store = read_marks_store(hass, entry_id)
+        self.told: frozenset[str] = frozenset()
+        """Marks that the PBX knows of, kept in memory until a poll shows what it made of them."""
         self._marks: dict[str, frozenset[str]] = {}
         """Ids by extension. An extension without marks is not in it."""
         self._applied: dict[str, tuple[Mailbox, frozenset[str], Mailbox]] = {}
@@ -79,9 +81,16 @@ class ReadMarks:
         return self._change(messages, marked=False)
 
     @callback
+    def note_told(self, message_ids: AbstractSet[str]) -> None:
+        """Leave marks to the PBX, which has been told of them."""
+        self.told |= message_ids
+        self._write()
+
+    @callback
     def drop(self, message_ids: AbstractSet[str]) -> None:
         """Forget the marks of messages that are gone."""
         if any(ids & message_ids for ids in self._marks.values()):
+            self.told -= message_ids
             self._set({number: ids - message_ids for number, ids in self._marks.items()})
             self._store.async_delay_save(self._content, _TIDY_SECONDS)
 
@@ -142,7 +151,8 @@ class ReadMarks:
 
     def _content(self) -> dict[str, Any]:
         self._is_being_written = False
-        return {"marks": {number: " ".join(sorted(ids)) for number, ids in self._marks.items()}}
+        untold = {number: ids - self.told for number, ids in self._marks.items()}
+        return {"marks": {number: " ".join(sorted(ids)) for number, ids in untold.items() if ids}}
 
 
 def _ids_by_extension(messages: Collection[Message]) -> dict[str, frozenset[str]]:

@@ -25,29 +25,32 @@ class ReadState:
     def __init__(self, source: MessageSource, client: PbxClient, marks: ReadMarks) -> None:
         """Take the marks, which have been loaded."""
         self.marks = marks
+        self.mailboxes: Mapping[str, Mailbox] = {}
+        """The mailboxes of the last good poll as the PBX described them, without marks."""
         self._source = source
         self._client = client
-        self._told: frozenset[str] = frozenset()
-        """Marks of which the PBX knows, though no poll that began later has shown it."""
         self._confirming: frozenset[str] = frozenset()
         self._is_telling = False
 
     @callback
     def poll_begins(self) -> None:
         """Note of which marks this poll will show what the PBX has made of them."""
-        self._confirming = self._told
+        self._confirming = self.marks.told
 
     @callback
     def poll_succeeded(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, Mailbox]:
         """Return the mailboxes of a poll with the marks applied."""
-        self._told -= self._confirming
         self.marks.drop(self._confirming)
-        mailboxes = self.marks.apply(mailboxes)
-        if self._can_tell and self.marks.extensions.keys() - self._told and not self._is_telling:
+        self.mailboxes = mailboxes
+        if (
+            self._can_tell
+            and self.marks.extensions.keys() - self.marks.told
+            and not self._is_telling
+        ):
             self._source.config_entry.async_create_background_task(
                 self._source.hass, self._retry(), f"{DOMAIN} read marks", eager_start=False
             )
-        return mailboxes
+        return self.marks.apply(mailboxes)
 
     async def async_mark_read(self, messages: Collection[Message]) -> None:
         """Mark messages as read.
@@ -66,12 +69,15 @@ class ReadState:
         Raises ServiceValidationError, having changed nothing, if the PBX itself says that one
         of the messages was heard: it cannot be told otherwise.
         """
-        for message in messages:
-            is_known_to_pbx = message.id in self._told or not self.marks.is_marked(message)
-            if message.read and is_known_to_pbx:
-                raise translated_error(ServiceValidationError, "cannot_mark_unread")
+        if any(self._is_read_on_pbx(message) for message in messages):
+            raise translated_error(ServiceValidationError, "cannot_mark_unread")
         if self.marks.unmark(messages):
             self._source.async_apply_marks()
+
+    def _is_read_on_pbx(self, message: Message) -> bool:
+        mailbox = self.mailboxes.get(message.extension)
+        on_pbx = mailbox.find(message.id) if mailbox else None
+        return message.id in self.marks.told or bool(on_pbx and on_pbx.read)
 
     @property
     def _can_tell(self) -> bool:
@@ -90,7 +96,7 @@ class ReadState:
         try:
             for message_id, extension in self.marks.extensions.items():
                 message = self._source.data.mailbox(extension).find(message_id)
-                if message is None or message_id in self._told:
+                if message is None or message_id in self.marks.told:
                     continue
                 try:
                     await self._source.async_tell_read(message)
@@ -100,6 +106,6 @@ class ReadState:
                 told.add(message_id)
         finally:
             self._is_telling = False
-            self._told |= told
             if told:
+                self.marks.note_told(told)
                 await self._source.async_request_refresh()
