@@ -168,7 +168,7 @@ async def _search(visit: Visit) -> None:
     await visit.card.get_by_role("searchbox").fill("workshop")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)
     await visit.card.get_by_role("searchbox").fill("nobody")
-    await expect(visit.card.get_by_text("No message matches")).to_be_visible()
+    await expect(visit.card.get_by_text("No matching messages")).to_be_visible()
     await visit.card.get_by_role("searchbox").fill("")
     await visit.card.get_by_role("combobox").select_option(label="Gate (103)")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)
