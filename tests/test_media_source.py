@@ -431,7 +431,11 @@ async def test_automation_acts_for_whoever_wrote_it(
         assert (await client.receive_json())["success"]
         await hass.async_block_till_done()
     # A script that a user starts is the user's own doing.
-    assert played == ["audio/wav", "audio/wav", "You are not allowed to listen to messages of this extension"]
+    assert played == [
+        "audio/wav",
+        "audio/wav",
+        "You are not allowed to listen to messages of this extension",
+    ]
 
 
 @pytest.mark.parametrize(
