@@ -136,7 +136,7 @@ async def _hours(visit: Visit) -> None:
     told = await visit.page.evaluate(
         """async languages => {
             const { name } = performance.getEntriesByType("resource")
-                .findLast(({ name }) => name.endsWith("/words.js"));
+                .findLast(({ name }) => name.endsWith("/localize.js"));
             const { Dates } = await import(name);
             // As browsers up to Chrome 123 take it.
             const { DateTimeFormat } = Intl;
