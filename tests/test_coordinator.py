@@ -462,7 +462,7 @@ async def test_another_pbx_at_start(
     pbx.serial_number = "b09805021987"
     pbx.requests.clear()
     await hass.config_entries.async_reload(entry.entry_id)
-    assert str(entry.reason).startswith("Another PBX answers")
+    assert str(entry.reason).startswith("A different PBX responds")
     assert QUERY not in pbx.requests
 
 

@@ -430,7 +430,7 @@ async def test_set_up_where_nothing_can_be_kept(
     path = f"/api/pbx_voicemail/recording/{entry.entry_id}/101/{message_id}"
     response = await (await hass_client()).get(path)
     assert response.status == 502
-    assert "cannot be written" in await response.text()
+    assert "cannot be saved" in await response.text()
     warnings = [record for record in caplog.records if record.name.endswith("recordings")]
     assert len(warnings) == (len(place) == 2)
     assert await hass.config_entries.async_remove(entry.entry_id)
@@ -441,7 +441,7 @@ async def test_no_room_on_the_disk(
 ) -> None:
     response = await (await hass_client()).get(path)
     assert response.status == 502
-    assert "cannot be written" in await response.text()
+    assert "cannot be saved" in await response.text()
 
 
 @pytest.fixture

@@ -354,12 +354,12 @@ async def test_app_of_one_who_may_not(
         },
     }
     await (await hass_client_no_auth()).post(f"/api/webhook/{webhook}", json=order)
-    assert played == ["You may not hear messages of this extension"]
+    assert played == ["You are not allowed to listen to messages of this extension"]
 
 
 @pytest.mark.parametrize(
     ("extension", "heard"),
-    [("101", "audio/wav"), ("103", "You may not hear messages of this extension")],
+    [("101", "audio/wav"), ("103", "You are not allowed to listen to messages of this extension")],
 )
 async def test_user_without_a_browser(
     hass: HomeAssistant,
@@ -431,7 +431,11 @@ async def test_automation_acts_for_whoever_wrote_it(
         assert (await client.receive_json())["success"]
         await hass.async_block_till_done()
     # A script that a user starts is the user's own doing.
-    assert played == ["audio/wav", "audio/wav", "You may not hear messages of this extension"]
+    assert played == [
+        "audio/wav",
+        "audio/wav",
+        "You are not allowed to listen to messages of this extension",
+    ]
 
 
 @pytest.mark.parametrize(

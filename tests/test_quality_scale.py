@@ -107,7 +107,7 @@ EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "config-flow": ("config_flow.py::PbxConfigFlow.async_step_user", "manifest.json~config_flow"),
     "docs-actions": (
-        "README.md#Hearing, reading and deleting messages",
+        "README.md#Playing, transcribing, and deleting messages",
         "README.md~pbx_voicemail.get_messages",
         "README.md~pbx_voicemail.delete_message",
         "README.md~pbx_voicemail.save_recording",
@@ -115,7 +115,7 @@ EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "docs-high-level-description": ("README.md#PBX Voicemail for Home Assistant",),
     "docs-installation-instructions": ("README.md#Installation",),
-    "docs-removal-instructions": ("README.md#Removing it",),
+    "docs-removal-instructions": ("README.md#Removing the integration",),
     "entity-event-setup": (
         "event.py::NewMessageEvent.async_added_to_hass",
         "event.py::NewMessageEvent.async_will_remove_from_hass",
@@ -151,7 +151,7 @@ EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/test_init.py::test_unload_and_reload_leave_nothing_behind",
     ),
     "docs-configuration-parameters": ("README.md#Options",),
-    "docs-installation-parameters": ("README.md#Connecting your PBX",),
+    "docs-installation-parameters": ("README.md#Configuration",),
     "entity-unavailable": (
         "entity.py::ExtensionEntity.available",
         "tests/test_faults.py::test_polling",
@@ -175,12 +175,12 @@ EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = {
         "diagnostics.py::async_get_config_entry_diagnostics",
         "tests/test_diagnostics.py::test_nothing_secret_leaves_the_house",
     ),
-    "docs-data-update": ("README.md#How data is fetched",),
+    "docs-data-update": ("README.md#Data updates",),
     "docs-examples": ("README.md#Examples", "blueprints/automation/pbx_voicemail/notify.yaml"),
-    "docs-known-limitations": ("README.md#Limits",),
+    "docs-known-limitations": ("README.md#Known limitations",),
     "docs-supported-devices": ("README.md#Supported devices",),
-    "docs-supported-functions": ("README.md#What you get", "README.md#The inbox card"),
-    "docs-troubleshooting": ("README.md#When something does not work",),
+    "docs-supported-functions": ("README.md#Entities", "README.md#The inbox card"),
+    "docs-troubleshooting": ("README.md#Troubleshooting",),
     "docs-use-cases": ("README.md#Use cases",),
     "dynamic-devices": (
         "entity.py::add_extension_entities",

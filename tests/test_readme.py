@@ -141,7 +141,7 @@ def _trigger() -> Any:
     return _parse(_blocks(ENGLISH)["Automations", 0])["triggers"]
 
 
-@takes("What you get")
+@takes("Entities")
 async def test_history_without_callers(
     hass: HomeAssistant, connected: MockConfigEntry, block: str
 ) -> None:
@@ -198,7 +198,7 @@ async def test_dashboard(
         assert entities <= {*hass.states.async_entity_ids()}
 
 
-@takes("Hearing, reading and deleting messages")
+@takes("Playing, transcribing, and deleting messages")
 async def test_what_get_messages_returns(
     hass: HomeAssistant, connected: MockConfigEntry, block: str
 ) -> None:

@@ -163,7 +163,7 @@ async def test_one_or_all(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, data: dict[str, Any]
 ) -> None:
     pbx.requests.clear()
-    with pytest.raises(ServiceValidationError, match="Give either a message ID or"):
+    with pytest.raises(ServiceValidationError, match="Specify either a message ID, or"):
         await act(hass, "delete_message", **data)
     assert pbx.requests == []
 
@@ -339,7 +339,7 @@ async def test_user_writes_over_nothing(
     for target in song, nowhere, media / "folder.wav":
         if target.name == "folder.wav":
             await asyncio.to_thread(target.mkdir)
-        with pytest.raises(ServiceValidationError, match="already another file"):
+        with pytest.raises(ServiceValidationError, match="already exists"):
             await save(filename=str(target))
     assert await asyncio.to_thread(song.read_bytes) == b"a song"
     assert not await asyncio.to_thread((media.parent / "nowhere.wav").exists)
@@ -439,7 +439,7 @@ async def test_save_only_where_it_is_allowed(
     hass.config.allowlist_external_dirs = {str(tmp_path / "media")}
     message_id = (await message_of(hass, "7001"))["message_id"]
     pbx.requests.clear()
-    with pytest.raises(ServiceValidationError, match="may not write"):
+    with pytest.raises(ServiceValidationError, match="not allowed to write"):
         await act(hass, "save_recording", message_id=message_id, filename=filename.format(tmp_path))
     assert pbx.requests == []
 
@@ -451,7 +451,7 @@ async def test_save_where_it_cannot_be(
     await asyncio.to_thread(folder.mkdir, parents=True)
     message_id = (await message_of(hass, "7001"))["message_id"]
     for filename in media, folder:
-        with pytest.raises(HomeAssistantError, match="cannot be written"):
+        with pytest.raises(HomeAssistantError, match="cannot be saved"):
             await act(hass, "save_recording", message_id=message_id, filename=str(filename))
     assert await asyncio.to_thread(lambda: list(media.iterdir())) == [folder]
 

@@ -197,7 +197,7 @@ async def test_certificate_that_changes(
         assert pbx.requests == []
         assert ir.async_get(hass).async_get_issue(*issue)
         errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-        assert len([error for error in errors if "shows another certificate" in error]) == 1
+        assert len([error for error in errors if "presents a different certificate" in error]) == 1
 
         await _show(pbx, SELF_SIGNED)
         await poll(hass)
@@ -273,7 +273,7 @@ async def test_untrusted_at_start(
     hass.config_entries.async_update_entry(entry, data={**entry.data, "ssl": True})
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert str(entry.reason).startswith("No trusted TLS connection")
+    assert str(entry.reason).startswith("Failed to establish a trusted TLS")
     assert pbx.requests == []
 
     await _show(pbx, SIGNED)

@@ -166,7 +166,9 @@ async def test_only_the_person_of_the_phone(
     assert len(pbx.spool.messages("104")) == 1
     assert played == []
     assert other.told == []
-    refused = "Nothing was done: the button was pressed by a user who is not this phone's person"
+    refused = (
+        "The button was ignored, because the user who pressed it is not the person of this phone"
+    )
     assert anns.told[1:] == [f"{refused} (Settings > People)."] * 2
 
     await anns.press("Play")

@@ -136,7 +136,7 @@ async def _hours(visit: Visit) -> None:
     told = await visit.page.evaluate(
         """async languages => {
             const { name } = performance.getEntriesByType("resource")
-                .findLast(({ name }) => name.endsWith("/words.js"));
+                .findLast(({ name }) => name.endsWith("/localize.js"));
             const { Dates } = await import(name);
             // As browsers up to Chrome 123 take it.
             const { DateTimeFormat } = Intl;
@@ -168,7 +168,7 @@ async def _search(visit: Visit) -> None:
     await visit.card.get_by_role("searchbox").fill("workshop")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)
     await visit.card.get_by_role("searchbox").fill("nobody")
-    await expect(visit.card.get_by_text("No message matches")).to_be_visible()
+    await expect(visit.card.get_by_text("No matching messages")).to_be_visible()
     await visit.card.get_by_role("searchbox").fill("")
     await visit.card.get_by_role("combobox").select_option(label="Gate (103)")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)

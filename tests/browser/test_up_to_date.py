@@ -20,7 +20,7 @@ from tests.simulator import Simulator
 from .visit import Visit, home_at, visit_of
 
 PAGE = "/demo-voicemail/voicemail"
-STALE = "Not up to date since"
+STALE = "Not updated since"
 COUNT_SUBSCRIPTIONS = (
     "document.querySelector('home-assistant').hass.connection.socket.subscriptions.size"
 )

@@ -111,7 +111,7 @@ async def test_language(hass: HomeAssistant, connected: MockConfigEntry, ear: Ea
     await _transcribe(hass)
     await _transcribe(hass, language="de")
     assert [metadata.language for metadata, _ in ear.heard] == ["en-GB", "de-DE"]
-    with pytest.raises(HomeAssistantError, match="does not understand the language fr"):
+    with pytest.raises(HomeAssistantError, match="does not support the language fr"):
         await _transcribe(hass, language="fr")
 
 
@@ -571,10 +571,10 @@ async def test_once_for_all_who_ask(
 
 
 async def test_no_engine(hass: HomeAssistant, connected: MockConfigEntry) -> None:
-    with pytest.raises(HomeAssistantError, match="nothing that turns speech into text"):
+    with pytest.raises(HomeAssistantError, match="No speech-to-text engine"):
         await _transcribe(hass)
     for engine in ENGINE, AI_TASK:
-        with pytest.raises(HomeAssistantError, match="is not there"):
+        with pytest.raises(HomeAssistantError, match="was not found"):
             await _transcribe(hass, engine=engine)
 
 
@@ -582,7 +582,7 @@ async def test_engine_that_takes_other_audio(
     hass: HomeAssistant, connected: MockConfigEntry
 ) -> None:
     await connect(hass, Ear(codecs=[stt.AudioCodecs.OPUS]))
-    with pytest.raises(HomeAssistantError, match="takes no audio"):
+    with pytest.raises(HomeAssistantError, match="does not support any audio format"):
         await _transcribe(hass)
 
 
@@ -603,7 +603,7 @@ async def test_engine_that_hangs(
 ) -> None:
     monkeypatch.setattr(transcription, "_SECONDS", 0.05)
     ear.may_answer.clear()
-    with pytest.raises(HomeAssistantError, match="took too long"):
+    with pytest.raises(HomeAssistantError, match="did not transcribe the message in time"):
         await _transcribe(hass)
 
 
