@@ -31,6 +31,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import http as transport
+from custom_components.pbx_voicemail.pbx.byte_limit import ByteLimit
 from custom_components.pbx_voicemail.pbx.http import Transport
 from tests.conftest import TOKEN
 
@@ -145,7 +146,8 @@ class House:
         async def request(
             self: Transport, *_: object, max_bytes: int, known: bytes = b"", **__: object
         ) -> bytes:
-            return await transport._read(next(waiting), max_bytes, known)  # type: ignore[arg-type]
+            answer = next(waiting)
+            return await transport._read(answer, max_bytes, known, ByteLimit())  # type: ignore[arg-type]
 
         with patch.object(Transport, "_request", request):
             cpu = [await self._cpu_of(self._refresh) for _ in bodies]

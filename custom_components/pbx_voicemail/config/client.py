@@ -55,6 +55,7 @@ from ..pbx import (
     PbxReplyError,
     Refusals,
     fetch_certificate,
+    limited_socket,
 )
 from .lock_out import async_note_lock_out, locked_for
 
@@ -177,6 +178,7 @@ def _session(hass: HomeAssistant, *, verify_ssl: bool) -> aiohttp.ClientSession:
             ssl=context(SSLCipherList.PYTHON_DEFAULT, SSL_ALPN_HTTP11),
             resolver=hass.data[DATA_RESOLVER],
             force_close=True,
+            socket_factory=limited_socket,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={hdrs.USER_AGENT: SERVER_SOFTWARE},

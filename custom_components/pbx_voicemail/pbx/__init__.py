@@ -1,6 +1,7 @@
 """The HTTP API of OpenVox UC PBXs, as a client library that knows nothing of Home Assistant."""
 
 from .address import DEFAULT_PORT, Address
+from .byte_limit import limited_socket
 from .errors import (
     PbxAuthError,
     PbxCertificateError,
@@ -57,4 +58,5 @@ __all__ = [
     "PbxUnsupportedError",
     "Refusals",
     "fetch_certificate",
+    "limited_socket",
 ]

@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from .address import Address
+from .byte_limit import ByteLimit
 from .errors import (
     PbxAuthError,
     PbxCertificateError,
@@ -57,7 +58,8 @@ class Transport:
     """The web server of one PBX.
 
     The session is the caller's to close. Its connector must not reuse connections: a PBX
-    may close one that looks alive, and the next request on it would be lost. With a
+    may close one that looks alive, and the next request on it would be lost. Its
+    `socket_factory` should be `limited_socket`: without it, only bodies are limited. With a
     `fingerprint`, the SHA-256 of a certificate in hexadecimal, that certificate is trusted
     and no other, whoever signed it; `old_tls` is for a PBX that speaks nothing newer.
     Without a fingerprint, the session decides.
@@ -118,6 +120,7 @@ class Transport:
         data: bytes | None = None,
         known: bytes = b"",
     ) -> Download:
+        limit = ByteLimit()
         try:
             async with self.session.request(
                 method,
@@ -127,14 +130,18 @@ class Transport:
                 allow_redirects=False,
                 timeout=timeout,
                 ssl=self._tls,
+                middlewares=(limit,),
             ) as response:
                 _check_status(response.status)
-                body = await _read(response, max_bytes, known)
+                body = await _read(response, max_bytes, known, limit)
+                # A body without a length ends with its connection, even if that was broken.
+                limit.check()
                 return Download(body, is_whole=_is_framed(response))
         except (TimeoutError, aiohttp.ClientError, OSError) as err:
             error = _translate(err)
         # Outside the block above: what aiohttp raises quotes what was sent and received, and
         # would stay attached as the context.
+        limit.check()
         raise error
 
 
@@ -181,7 +188,9 @@ def _is_framed(response: aiohttp.ClientResponse) -> bool:
     return "Content-Length" in response.headers or "chunked" in encoding.casefold()
 
 
-async def _read(response: aiohttp.ClientResponse, max_bytes: int, known: bytes) -> bytes:
+async def _read(
+    response: aiohttp.ClientResponse, max_bytes: int, known: bytes, limit: ByteLimit
+) -> bytes:
     """Return the body. What it has in common with a known one is compared, and not kept."""
     chunks: list[bytes] = []
     size = common = 0
@@ -189,6 +198,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int, known: bytes) 
         size += len(chunk)
         if size > max_bytes:
             raise PbxReplyError("the answer is too large")
+        limit.extend(len(chunk))
         if not chunks and known.startswith(chunk, common):
             common = size
         else:
