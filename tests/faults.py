@@ -256,6 +256,28 @@ async def _talk_on(request: web.Request) -> None:
             await response.write(megabyte)
 
 
+async def _interrupt(request: web.Request) -> None:
+    """Send interim responses, and never the final one."""
+    await _flood(request, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def _extend(request: web.Request) -> None:
+    """Begin a chunk whose extensions do not end."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await _flood(request, head + b"9;", b"name=value;")
+
+
+async def _flood(request: web.Request, head: bytes, unit: bytes) -> None:
+    connection = request.transport
+    assert connection is not None
+    connection.write(head)
+    piece = unit * (64 * 1024 // len(unit))
+    with suppress(ConnectionError):
+        while not connection.is_closing():
+            connection.write(piece)
+            await request.writer.drain()
+
+
 _BOMB = gzip.compress(bytes(MAX_LIST_BYTES + 1), compresslevel=1)
 
 _SUCCESS = '{"status": "Success", "voicemails": []}'
@@ -305,6 +327,8 @@ FAULTS = (
     Slowness("silence in its midst", "timeout", _fall_silent),
     Slowness("one byte after another", "timeout", _dribble),
     _bad("no end", "not_a_pbx", _talk_on),
+    _bad("interim responses without end", "not_a_pbx", _interrupt),
+    _bad("chunk extensions without end", "not_a_pbx", _extend),
     _bad("too much", "not_a_pbx", _respond, body=b" " * (MAX_LIST_BYTES + 1024 * 1024)),
     _bad("invalid UTF-8 for a status", "not_a_pbx", _respond, body=b'{"\xff": "Success"}'),
     _bad("gzip that is none", "cannot_connect", _pretend, encoding="gzip"),

@@ -32,6 +32,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import http as transport
+from custom_components.pbx_voicemail.pbx.byte_limit import ByteLimit
 from custom_components.pbx_voicemail.pbx.http import HttpClient, HttpResponse
 from tests.conftest import TOKEN
 
@@ -147,7 +148,8 @@ class House:
         async def request(
             self: HttpClient, *_: object, max_bytes: int, known: bytes = b"", **__: object
         ) -> HttpResponse:
-            body = await transport._read(next(waiting), max_bytes, known)  # type: ignore[arg-type]
+            answer = next(waiting)
+            body = await transport._read(answer, max_bytes, known, ByteLimit())  # type: ignore[arg-type]
             return HttpResponse(200, CIMultiDictProxy(CIMultiDict()), body, is_whole=True)
 
         with patch.object(HttpClient, "request", request):

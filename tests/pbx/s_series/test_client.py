@@ -27,6 +27,7 @@ from custom_components.pbx_voicemail.pbx import (
     PbxTimeoutError,
     PbxTlsError,
     http as transport_module,
+    limited_socket,
 )
 from custom_components.pbx_voicemail.pbx.s_series import (
     client as client_module,
@@ -42,7 +43,10 @@ from tests.simulator import Simulator
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, socket_factory=limited_socket),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
         yield session
 
 
