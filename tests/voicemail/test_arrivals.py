@@ -179,9 +179,9 @@ class Histories(RuleBasedStateMachine):
 
     def _take(self, mailbox: Mailbox) -> list[Arrival]:
         """Have what is new announced, all at once."""
-        news = self.arrivals.news(mailbox)
-        self.arrivals.note(mailbox, [arrival.message for arrival in news])
-        return news
+        arrivals = self.arrivals.find_new(mailbox)
+        self.arrivals.async_mark_announced(mailbox, [arrival.message for arrival in arrivals])
+        return arrivals
 
     def _look(self, reply: dict[str, Any]) -> None:
         mailboxes = self._read(reply)

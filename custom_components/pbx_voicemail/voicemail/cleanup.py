@@ -1,4 +1,4 @@
-"""Deletes what was kept of messages that are gone: recordings and transcripts."""
+"""Deletes the recordings and transcripts of messages that are gone."""
 
 from collections.abc import Mapping, Set as AbstractSet
 from datetime import datetime, timedelta
@@ -7,94 +7,99 @@ from functools import cache
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 
+from ..const import DOMAIN
 from .data import MessageSource, PbxData
-from .recordings import Recordings, cache_of
-from .transcripts import Transcripts, store_of
+from .recordings import Recordings, recording_cache
+from .transcripts import Transcripts, transcript_store
 
 
-class Tidying:
-    """Follows the messages of one PBX, and keeps nothing of those that are gone."""
+class Cleanup:
+    """Deletes what is stored of messages that have left one PBX."""
 
     def __init__(
         self, source: MessageSource, recordings: Recordings, transcripts: Transcripts
     ) -> None:
-        """Take what is kept."""
+        """Prepare to clean up after each poll of `source`."""
         self._source = source
         self._recordings = recordings
         self._transcripts = transcripts
-        self._tidied = source.data
+        self._last_data = source.data
         self._cancel_timer: CALLBACK_TYPE | None = None
 
     @callback
     def async_start(self) -> None:
-        """Tidy up after each poll, until the entry is unloaded."""
+        """Clean up after each poll, until the entry is unloaded."""
         entry = self._source.config_entry
-        entry.async_on_unload(self._source.async_add_listener(self._tidy))
-        entry.async_on_unload(self._stop)
+        entry.async_on_unload(self._source.async_add_listener(self._handle_update))
+        entry.async_on_unload(self._stop_timer)
 
     @callback
-    def _tidy(self) -> None:
-        before, self._tidied = self._tidied, self._source.data
+    def _handle_update(self) -> None:
+        before, self._last_data = self._last_data, self._source.data
         if renamed := self._source.renamed:
-            self._transcripts.rename(renamed)
+            self._transcripts.async_rename(renamed)
             self._source.config_entry.async_create_background_task(
-                self._source.hass, self._recordings.rename(renamed), "pbx_voicemail renaming"
+                self._source.hass, self._recordings.async_rename(renamed), f"{DOMAIN} rename"
             )
         extensions = self._extensions
-        gone = _gone(extensions, before, self._tidied)
-        # A mailbox that appears to be empty may have been lost for a moment.
-        doubtful = {one for one in gone if not self._tidied.mailbox(extensions[one]).count}
-        self._drop(gone - doubtful)
+        gone = _find_gone(extensions, before, self._last_data)
+        # A PBX can lose a mailbox for a moment, which makes it look empty.
+        doubtful = {
+            message_id
+            for message_id in gone
+            if not self._last_data.mailbox(extensions[message_id]).count
+        }
+        self._delete(gone - doubtful)
         if doubtful and self._cancel_timer is None:
-            self._look_again_later()
+            self._schedule_check()
 
     @callback
-    def _look_again_later(self) -> None:
-        """Look again at emptied mailboxes after the next answer."""
-        answered = self._source.answered
+    def _schedule_check(self) -> None:
+        """Check mailboxes that look empty again, after the next successful poll."""
+        last_success = self._source.last_update_success_time
 
         @callback
-        def look_again(now: datetime) -> None:
-            if self._source.answered == answered:
-                self._look_again_later()
+        def check(now: datetime) -> None:
+            if self._source.last_update_success_time == last_success:
+                self._schedule_check()
                 return
             self._cancel_timer = None
             extensions = self._extensions
-            self._drop(extensions.keys() - self._source.data.extensions_of(extensions).keys())
+            self._delete(extensions.keys() - self._source.data.extensions_of(extensions).keys())
 
         interval = self._source.update_interval or timedelta()
-        self._cancel_timer = async_call_later(self._source.hass, 2 * interval, look_again)
+        self._cancel_timer = async_call_later(self._source.hass, 2 * interval, check)
 
     @property
     def _extensions(self) -> dict[str, str]:
-        """The messages of which something is kept, and their extensions."""
+        """The messages that have a recording or a transcript, and their extensions."""
         return self._recordings.extensions | self._transcripts.extensions
 
     @callback
-    def _drop(self, gone: AbstractSet[str]) -> None:
-        if gone:
-            self._transcripts.drop(gone)
+    def _delete(self, message_ids: AbstractSet[str]) -> None:
+        if message_ids:
+            self._transcripts.async_delete(message_ids)
             self._source.config_entry.async_create_background_task(
-                self._source.hass, self._recordings.drop(gone), "pbx_voicemail tidying"
+                self._source.hass, self._recordings.async_delete(message_ids), f"{DOMAIN} cleanup"
             )
 
     @callback
-    def _stop(self) -> None:
+    def _stop_timer(self) -> None:
         if self._cancel_timer:
             self._cancel_timer()
 
 
-async def async_remove_kept(hass: HomeAssistant, entry_id: str) -> None:
-    """Delete all that was kept for a PBX that is removed."""
-    await hass.async_add_executor_job(cache_of(hass, entry_id).remove)
-    await store_of(hass, entry_id).async_remove()
+async def async_delete_stored_data(hass: HomeAssistant, entry_id: str) -> None:
+    """Delete the recordings and transcripts of a PBX that has been removed."""
+    await hass.async_add_executor_job(recording_cache(hass, entry_id).delete_all)
+    await transcript_store(hass, entry_id).async_remove()
 
 
-def _gone(extensions: Mapping[str, str], before: PbxData, now: PbxData) -> set[str]:
-    """Return which of the messages are gone, looking only where something changed."""
+def _find_gone(extensions: Mapping[str, str], before: PbxData, now: PbxData) -> set[str]:
+    """Return the ids of messages that are gone, looking only at mailboxes that have changed."""
 
     @cache
-    def changed(extension: str) -> bool:
+    def has_changed(extension: str) -> bool:
         return before.mailboxes.get(extension) is not now.mailboxes.get(extension)
 
     @cache
@@ -104,5 +109,5 @@ def _gone(extensions: Mapping[str, str], before: PbxData, now: PbxData) -> set[s
     return {
         message_id
         for message_id, extension in extensions.items()
-        if changed(extension) and message_id not in ids(extension)
+        if has_changed(extension) and message_id not in ids(extension)
     }

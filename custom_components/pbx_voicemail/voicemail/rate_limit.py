@@ -1,34 +1,37 @@
-"""The pace at which new messages are announced, so that Home Assistant keeps up with them."""
+"""Limits how fast new messages are announced, so that Home Assistant keeps up.
+
+The recorder gets slower with the square of the number of states that follow one another at once.
+"""
 
 import asyncio
 from typing import Final
 
 BURST: Final = 100
-"""So many are announced at once."""
+"""How many messages can be announced at once."""
 
 PER_SECOND: Final = 5
-"""So many after that. Home Assistant's recorder takes time by the square of a chain of states."""
+"""How many can be announced per second after that."""
 
 
-class Pace:
-    """Lets a burst through, and then a few a second. All extensions of a PBX share it."""
+class RateLimiter:
+    """A token bucket, shared by all extensions of a PBX."""
 
     def __init__(self) -> None:
-        """Begin with a whole burst."""
-        self._left: float = BURST
-        self._counted = asyncio.get_running_loop().time()
+        """Start with a full bucket."""
+        self._tokens: float = BURST
+        self._updated = asyncio.get_running_loop().time()
 
-    def take(self, number: int) -> bool:
-        """Tell whether so many may be announced right now, and count them if they may."""
-        before, self._counted = self._counted, asyncio.get_running_loop().time()
-        self._left = min(BURST, self._left + (self._counted - before) * PER_SECOND)
-        if number > self._left:
+    def try_acquire(self, count: int) -> bool:
+        """Return whether so many can be announced now, and count them if so."""
+        before, self._updated = self._updated, asyncio.get_running_loop().time()
+        self._tokens = min(BURST, self._tokens + (self._updated - before) * PER_SECOND)
+        if count > self._tokens:
             return False
-        self._left -= number
+        self._tokens -= count
         return True
 
-    async def wait(self) -> None:
-        """Wait until one more may be announced."""
-        # Several at a time: each time, what was announced is written to the disk.
-        while not self.take(1):  # noqa: ASYNC110
+    async def async_acquire(self) -> None:
+        """Wait until one more can be announced."""
+        # One second frees several tokens: callers save to disk after each wait.
+        while not self.try_acquire(1):  # noqa: ASYNC110
             await asyncio.sleep(1)
