@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pytest_homeassistant_custom_component.common import async_test_home_assistant
 
 from custom_components.pbx_voicemail.pbx import Mailbox
-from custom_components.pbx_voicemail.pbx.s_series.mailboxes import ReadMailbox, read_mailboxes
+from custom_components.pbx_voicemail.pbx.s_series.mailboxes import ParsedMailbox, read_mailboxes
 from custom_components.pbx_voicemail.voicemail.arrivals import Arrival, Arrivals
 
 EXTENSIONS = ("100", "101", "0102")
@@ -60,7 +60,7 @@ class Histories(RuleBasedStateMachine):
         self.left: list[Left] = []
         self.unwritten: list[Left] = []
         self.chosen: tuple[str, ...] = ()
-        self.known: Mapping[str, ReadMailbox] = {}
+        self.known: Mapping[str, ParsedMailbox] = {}
         self.announced: Counter[tuple[str, str, str]] = Counter()
         self.expected: Counter[tuple[str, str, str]] = Counter()
 
