@@ -526,7 +526,7 @@ async def test_ffmpeg_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    monkeypatch.setattr(recordings, "_CONVERSION_SECONDS", 0.05)
+    monkeypatch.setattr(recordings, "_CONVERSION_TIMEOUT", 0.05)
     response = await (await hass_client()).get(gsm_path)
     assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
 
@@ -569,7 +569,7 @@ async def test_conversion_that_does_not_end(
     hass_client: ClientSessionGenerator,
 ) -> None:
     """What would become too long stays as the PBX gave it out."""
-    monkeypatch.setattr(recordings, "_CONVERTED_BYTES", 32_000)
+    monkeypatch.setattr(recordings, "_MAX_CONVERTED_BYTES", 32_000)
     response = await (await hass_client()).get(gsm_path)
     assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
 

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 
 from custom_components.pbx_voicemail import websocket_api as websocket
-from custom_components.pbx_voicemail.voicemail.media_id import describe
+from custom_components.pbx_voicemail.voicemail.media_id import message_as_dict
 
 from .engines import Ear, connect
 from .living import act, leave, message_of, poll
@@ -378,11 +378,11 @@ async def test_says_so_if_it_cannot_go_on(
 ) -> None:
     """A browser whose list would have a gap is told, and gets all when it subscribes again."""
     with monkeypatch.context() as patched:
-        patched.setattr(websocket, "describe", lambda *_: 1 / 0)
+        patched.setattr(websocket, "message_as_dict", lambda *_: 1 / 0)
         await leave(pbx, "104", "4711")
         await poll(hass)
     assert await card.hear() == {"ended": True}
-    assert "could not be told" in caplog.text
+    assert "could not be sent" in caplog.text
     await poll(hass)
     await card.hear_nothing()
     await card.subscribe()
@@ -407,18 +407,18 @@ async def test_many_browsers_share_what_they_know(
         if isinstance(found, dict) and found.get("caller") == "7001" and "transcript" in found
     ]
     assert len(copies) == len(cards)  # what the test itself has been told
-    described = []
+    converted = []
 
     def count(*arguments: Any) -> dict[str, Any]:
-        described.append(arguments)
-        return describe(*arguments)
+        converted.append(arguments)
+        return message_as_dict(*arguments)
 
-    monkeypatch.setattr(websocket, "describe", count)
+    monkeypatch.setattr(websocket, "message_as_dict", count)
     await leave(pbx, "101", "4711")
     await poll(hass)
     for card in cards:
         assert [message["caller"] for message in (await card.hear())["messages"]] == ["4711"]
-    assert len(described) == 1
+    assert len(converted) == 1
 
 
 async def test_entry_of_something_else(hass: HomeAssistant, card: Card) -> None:
@@ -433,7 +433,7 @@ async def test_many_are_told_by_several_events(
     hass_ws_client: WebSocketGenerator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(websocket, "_MOST_AT_ONCE", 3)
+    monkeypatch.setattr(websocket, "_MAX_MESSAGES_PER_EVENT", 3)
     card = Card(await hass_ws_client())
     first = await card.subscribe()
     assert {message["extension"] for message in first["messages"]} == {"101"}

@@ -36,12 +36,12 @@ from .pbx import (
     PbxReplyError,
 )
 from .voicemail.arrivals import Arrivals
+from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
-from .voicemail.pace import Pace
 from .voicemail.push import Push
+from .voicemail.rate_limit import RateLimiter
 from .voicemail.recordings import Recordings
 from .voicemail.roster import Roster, read_extension_numbers
-from .voicemail.tidying import Tidying
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
@@ -88,12 +88,12 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.arrivals = arrivals
         self.recordings = Recordings(self)
         self.transcripts = Transcripts(self, self.recordings)
-        self.pace = Pace()
+        self.rate_limiter = RateLimiter()
         self.renamed: Mapping[str, str] = {}
         """The messages that the last good poll found under new ids: old id to new."""
         self.log = PollLog()
-        self.answered: datetime | None = None
-        """When the PBX last gave a good answer."""
+        self.last_update_success_time: datetime | None = None
+        """When the last successful poll was."""
         self._capabilities = client.capabilities
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
@@ -113,7 +113,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await self.arrivals.async_start(self.data.mailboxes)
         await self.recordings.async_load()
         await self.transcripts.async_load()
-        Tidying(self, self.recordings, self.transcripts).async_start()
+        Cleanup(self, self.recordings, self.transcripts).async_start()
         if Capability.PUSH in self.client.capabilities:
             Push(
                 self.hass,
@@ -186,7 +186,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             return
         self._time_zone = zone
         self.client.set_time_zone(zone)
-        self._roster.ask_soon()
+        self._roster.request_refresh()
         await self.async_refresh()
 
     @callback
@@ -234,21 +234,21 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             except PbxError as err:
                 if isinstance(err, PbxConnectionError | PbxReplyError):
                     # Who answers next may be another.
-                    self._roster.ask_soon()
+                    self._roster.request_refresh()
                 await self._outages.note_failure(err, is_new=self.last_update_success)
                 raise
             self._outages.note_success()
             self.renamed = await self._async_find_renamed(mailboxes)
             roster = await self._async_update_roster(mailboxes)
-        self.arrivals.rename(self.renamed, self.client.id_context)
+        self.arrivals.async_rename(self.renamed, self.client.id_context)
         self._reload_if_capabilities_changed()
-        self.answered = dt_util.utcnow()
+        self.last_update_success_time = dt_util.utcnow()
         return PbxData(mailboxes, roster, info)
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
         """Return messages whose ids have changed, old ids to new."""
         before = self.data.mailboxes
-        suspects = self.arrivals.suspects(
+        suspects = self.arrivals.possibly_renamed(
             {
                 extension: mailbox
                 for extension, mailbox in mailboxes.items()
@@ -264,7 +264,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
         Raises UpdateFailed if its serial number is another one's.
         """
-        if not self._roster.is_due:
+        if not self._roster.is_refresh_due:
             return self.data.info
         info = await self.client.info()
         self._outages.check_identity(info)
@@ -275,9 +275,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     ) -> Mapping[str, Extension]:
         """Return the extensions that we know of."""
         registered = dict[str, Extension]()
-        if self._roster.is_due:
+        if self._roster.is_refresh_due:
             listed = await self.client.extensions()
-            self._roster.take(listed)
+            self._roster.set_listed(listed)
             if listed is None:
                 numbers = registered_extensions(self.hass, self.config_entry)
                 registered = {number: Extension(number) for number in numbers}

@@ -1,4 +1,4 @@
-"""The repair issues of a PBX."""
+"""Repair issues of a PBX."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,7 +13,7 @@ from .pbx import ClockFault
 
 
 class Issue(StrEnum):
-    """One kind of problem; the value is its translation key, too."""
+    """The kinds of issues. The values are the translation keys."""
 
     ANOTHER_PBX = "another_pbx"
     CERTIFICATE_CHANGED = "certificate_changed"
@@ -38,7 +38,7 @@ def async_create_issue(
     severity: ir.IssueSeverity = ir.IssueSeverity.WARNING,
     placeholders: Mapping[str, str] | None = None,
 ) -> None:
-    """Create or update a repair issue of a PBX."""
+    """Create a repair issue of a PBX, or update it."""
     ir.async_create_issue(
         hass,
         DOMAIN,
@@ -56,7 +56,7 @@ def async_create_issue(
 def async_update_clock_issues(
     hass: HomeAssistant, entry: ConfigEntry, fault: ClockFault | None, *, model: str
 ) -> None:
-    """Create the issue that fits what is wrong with a PBX's clock, and delete the others."""
+    """Create the issue for a fault of the PBX's clock, and delete the others."""
     issues = {Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE}
     if fault:
         is_zone = fault.offset is not None
@@ -79,7 +79,7 @@ def async_update_clock_issues(
 
 @callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue) -> None:
-    """Delete repair issues of a PBX, where they exist."""
+    """Delete repair issues of a PBX, if they exist."""
     for issue in issues:
         ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, issue))
 
@@ -88,7 +88,7 @@ def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue)
 def issue_data(
     hass: HomeAssistant, entry: ConfigEntry, issue: Issue
 ) -> Mapping[str, str | int | float | None] | None:
-    """Return the data that an issue was created with, None if there is no such issue."""
+    """Return the data of a repair issue, None if it does not exist."""
     found = ir.async_get(hass).async_get_issue(DOMAIN, _issue_id(entry, issue))
     return found.data if found else None
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pytest_homeassistant_custom_component.common import async_test_home_assistant
 
 from custom_components.pbx_voicemail.pbx import Mailbox
-from custom_components.pbx_voicemail.pbx.s_series.mailboxes import ReadMailbox, read_mailboxes
+from custom_components.pbx_voicemail.pbx.s_series.mailboxes import ParsedMailbox, read_mailboxes
 from custom_components.pbx_voicemail.voicemail.arrivals import Arrival, Arrivals
 
 EXTENSIONS = ("100", "101", "0102")
@@ -60,7 +60,7 @@ class Histories(RuleBasedStateMachine):
         self.left: list[Left] = []
         self.unwritten: list[Left] = []
         self.chosen: tuple[str, ...] = ()
-        self.known: Mapping[str, ReadMailbox] = {}
+        self.known: Mapping[str, ParsedMailbox] = {}
         self.announced: Counter[tuple[str, str, str]] = Counter()
         self.expected: Counter[tuple[str, str, str]] = Counter()
 
@@ -179,9 +179,9 @@ class Histories(RuleBasedStateMachine):
 
     def _take(self, mailbox: Mailbox) -> list[Arrival]:
         """Have what is new announced, all at once."""
-        news = self.arrivals.news(mailbox)
-        self.arrivals.note(mailbox, [arrival.message for arrival in news])
-        return news
+        arrivals = self.arrivals.find_new(mailbox)
+        self.arrivals.async_mark_announced(mailbox, [arrival.message for arrival in arrivals])
+        return arrivals
 
     def _look(self, reply: dict[str, Any]) -> None:
         mailboxes = self._read(reply)

@@ -25,8 +25,8 @@ def _age(folder: Path) -> None:
 def test_nothing_there_yet(cache: FileCache) -> None:
     assert cache.names() == set()
     assert cache.find("a") is None
-    cache.drop(["a"])
-    cache.remove()
+    cache.delete(["a"])
+    cache.delete_all()
 
 
 def test_found_by_name_alone(cache: FileCache, tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_half_a_file_is_no_file(cache: FileCache, tmp_path: Path) -> None:
 def test_dropped_and_removed(cache: FileCache, tmp_path: Path) -> None:
     for name in "abc":
         cache.store(name, ".wav", b"audio")
-    cache.drop({"a", "b", "never there"})
+    cache.delete({"a", "b", "never there"})
     assert cache.names() == {"c"}
-    cache.remove()
+    cache.delete_all()
     assert not (tmp_path / "kept/here").exists()
 
 
@@ -85,7 +85,7 @@ def test_many_threads_at_once(tmp_path: Path) -> None:
         name = str(number % 7)
         cache.store(name, ".wav", bytes(10))
         cache.find(str((number + 1) % 7))
-        cache.drop([str((number + 2) % 7)])
+        cache.delete([str((number + 2) % 7)])
         cache.names()
 
     with ThreadPoolExecutor(8) as threads:
@@ -100,11 +100,11 @@ def test_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
         cache.store(name, ".wav", bytes(60))
         _age(tmp_path)
     assert cache.names() == {"a", "c"}
-    assert cache.is_over
+    assert cache.is_over_limit
     in_use.clear()
-    cache.tidy()
+    cache.evict()
     assert cache.names() == {"c"}
-    assert not cache.is_over
+    assert not cache.is_over_limit
 
 
 def test_for_the_owner_alone(cache: FileCache, tmp_path: Path) -> None:
@@ -154,15 +154,15 @@ def test_remove_what_cannot_be_removed(
 
     monkeypatch.setattr(os, "unlink", refuse)
     monkeypatch.setattr(os, "rmdir", refuse)
-    cache.remove()
+    cache.delete_all()
     assert "cannot be deleted (PermissionError)" in caplog.text
 
 
 def test_something_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "here").touch()
     cache = FileCache(tmp_path / "here", 100)
-    cache.remove()
-    cache.tidy()
+    cache.delete_all()
+    cache.evict()
     with pytest.raises(OSError, match="directory"):
         cache.names()
     with pytest.raises(OSError, match="exists"):

@@ -27,10 +27,7 @@ from pytest_homeassistant_custom_component.typing import (
     WebSocketGenerator,
 )
 
-from custom_components.pbx_voicemail.voicemail import (
-    speech_to_text as transcription,
-    transcript_retries,
-)
+from custom_components.pbx_voicemail.voicemail import speech_to_text, transcript_retries
 from tests.conftest import FIXTURES
 from tests.engines import AI_TASK, ENGINE, AiTask, Ear, connect
 from tests.living import act, latest_of, leave, message_of, poll, state_of
@@ -601,7 +598,7 @@ async def test_engine_that_fails(
 async def test_engine_that_hangs(
     hass: HomeAssistant, connected: MockConfigEntry, ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcription, "_SECONDS", 0.05)
+    monkeypatch.setattr(speech_to_text, "_TIMEOUT", 0.05)
     ear.may_answer.clear()
     with pytest.raises(HomeAssistantError, match="did not transcribe the message in time"):
         await _transcribe(hass)
@@ -872,7 +869,7 @@ async def test_message_on_which_every_engine_fails(
     ear: Ear,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transcript_retries, "_MOST_FAILURES", 3)
+    monkeypatch.setattr(transcript_retries, "_MAX_ATTEMPTS", 3)
     ear.says = None
     await leave(pbx, "104")
     await poll(hass)
