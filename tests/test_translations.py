@@ -67,7 +67,11 @@ def test_every_key_in_the_code_has_words() -> None:
     ):
         assert _named(pattern) <= {key for flow in flows for key in flow.get(kind, {})}
     entities = {key for platform in ENGLISH["entity"].values() for key in platform}
-    assert _named(r'translation_key="(\w+)"') <= entities | ENGLISH["exceptions"].keys()
+    assert _named(r'translation_key="(\w+)"') <= {
+        *entities,
+        *ENGLISH["device"],
+        *ENGLISH["exceptions"],
+    }
     modules = sorted((INTEGRATION / "frontend").glob("*.js"))
     card = "".join(module.read_text() for module in modules)
     assert {*re.findall(r'"(card_\w+)"', card)} <= ENGLISH["common"].keys()
