@@ -13,6 +13,7 @@ from .mailboxes import Mailboxes
 from .messages import Messages
 from .recordings import Recordings
 from .session import Session
+from .summary import ask_for_summary
 from .web_server import WebServer
 
 _CAPABILITIES: Final = (
@@ -57,6 +58,8 @@ class AsteriskClient(PbxClient):
         """
         if not self._list.size:
             await self._list.update()
+            for listed in [*self._list.mailboxes.values()][:1]:
+                await ask_for_summary(self._session, listed.place, b"")
         version = product_name(self._web.version or "")
         return PbxInfo(manufacturer="Sangoma", model="Asterisk", firmware_version=version)
 

@@ -164,7 +164,8 @@ class Mailboxes:
                 self._accept(summary, listed, known)
                 return
             before = summary
-            if summary.may_be_cut and is_confirmed:
+            if summary.may_be_cut and (known or summary.counts != listed.counts):
+                # What is locked now will be for a while.
                 break
         if before is None:
             return

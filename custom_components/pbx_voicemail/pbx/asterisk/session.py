@@ -71,7 +71,7 @@ class Session:
         if response.reply.is_denied:
             raise missing
         if response.reply.is_unknown:
-            raise self._judge(self._unknown_action())
+            raise self._unknown_action()
         if response.reply.is_error:
             raise PbxRejectedError(None)
         self._has_worked, self._unready_since = True, None
@@ -147,11 +147,13 @@ class Session:
                 "Logoff", cookie=cookie, max_bytes=MAX_SHORT_BYTES, timeout=SIGN_OUT_TIMEOUT
             )
 
-    def _unknown_action(self) -> AsteriskSetupError:
-        match = _BRANCH.match(self._web.version or "")
-        version = (int(match[1]), int(match[2])) if match else (21, 0)
-        is_old = version < _FIRST_VERSIONS.get(version[0], (20, 0))
-        return AsteriskTooOldError() if is_old else VoicemailNotLoadedError()
+    def _unknown_action(self) -> PbxError:
+        """Return why an action is unknown that belongs to app_voicemail."""
+        if match := _BRANCH.match(self._web.version or ""):
+            version = (int(match[1]), int(match[2]))
+            if version < _FIRST_VERSIONS.get(version[0], (20, 0)):
+                return AsteriskTooOldError()
+        return self._judge(VoicemailNotLoadedError())
 
     def _judge(self, error: AsteriskSetupError) -> PbxError:
         """Return the error, or that the Asterisk is not ready, if it may be starting.
