@@ -9,12 +9,16 @@ import pytest
 
 from custom_components.pbx_voicemail.pbx import Address, Connection, Credentials, PbxClient, family
 
+from ..simulator import Certificate
 from ..simulator.spool import INBOX
 from .program import Asterisk, find_program, make_tone
 from .settings import SECRET, USERNAME, Settings
 
-OWN = [str(number) for number in range(1000, 1100)]
+OWN = [str(number) for number in range(1000, 1200)]
 """Mailboxes of which each test takes some that no other test has touched."""
+
+CERTIFICATE = Certificate.make()
+"""What the Asterisk shows where it speaks TLS."""
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -35,6 +39,8 @@ def running_asterisk(
     asterisk_program: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Asterisk]:
     """Start an Asterisk for all tests that can share one."""
+    certificate = tmp_path_factory.mktemp("certificate") / "asterisk.pem"
+    CERTIFICATE.write(certificate)
     mailboxes = {number: f"1234,Person {number},person{number}@example.com" for number in OWN}
     settings = Settings(
         mailboxes={
@@ -44,6 +50,7 @@ def running_asterisk(
             "aliases": {f"9{number}@device": f"{number}@default" for number in OWN},
         },
         general="aliasescontext=aliases",
+        certificate=certificate,
     )
     asterisk = Asterisk(asterisk_program, tmp_path_factory.mktemp("asterisk"), settings)
     asterisk.start()
