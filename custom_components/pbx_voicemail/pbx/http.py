@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -102,7 +103,7 @@ class HttpClient:
         try:
             async with self._session.request(
                 method,
-                (self.address.url / path).with_query(query or {}),
+                self.address.url.joinpath(quote(path), encoded=True).with_query(query or {}),
                 data=data,
                 headers={**_HEADERS, **(headers or {})},
                 allow_redirects=False,
