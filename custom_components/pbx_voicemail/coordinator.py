@@ -23,6 +23,7 @@ from homeassistant.util import dt as dt_util
 from .config.client import async_remember, create_client, time_zone_of
 from .const import CONF_EXTENSIONS, DEFAULT_SCAN_INTERVAL, DOMAIN
 from .identifiers import registered_extensions
+from .issues import Issue
 from .outages import Outages
 from .pbx import (
     Capability,
@@ -135,11 +136,13 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def async_get_recording(self, message: Message) -> bytes:
         """Return the audio of a message. Raises HomeAssistantError."""
-        return await self._async_ask(lambda: self.client.recording(message))
+        return await self._async_ask(
+            Issue.SETUP_FOR_RECORDINGS, lambda: self.client.recording(message)
+        )
 
     async def async_delete(self, message: Message) -> None:
         """Delete a message. Raises HomeAssistantError."""
-        await self._async_ask(lambda: self.client.delete(message))
+        await self._async_ask(Issue.SETUP_FOR_CHANGES, lambda: self.client.delete(message))
 
     @property
     def has_read_state(self) -> bool:
@@ -205,14 +208,16 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     async def _async_stop(self, event: Event) -> None:
         await self.client.close()
 
-    async def _async_ask[AnswerT](self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    async def _async_ask[AnswerT](
+        self, setup_issue: Issue, question: Callable[[], Awaitable[AnswerT]]
+    ) -> AnswerT:
         """Return the PBX's answer to a person who waits for it.
 
         Raises HomeAssistantError, as a poll does in which the same happens.
         """
         try:
             self._outages.raise_if_locked_out()
-            with self._translated_errors():
+            with self._translated_errors(setup_issue):
                 return await question()
         except ConfigEntryAuthFailed:
             self.config_entry.async_start_reauth(self.hass)
@@ -227,7 +232,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @override
     async def _async_update_data(self) -> PbxData:
         self._outages.raise_if_locked_out()
-        with self._translated_errors(), self.log.recording(self.client):
+        with self._translated_errors(Issue.SETUP_FOR_POLLS), self.log.recording(self.client):
             try:
                 info = await self._async_verify()
                 mailboxes = await self.client.mailboxes(self.chosen)
@@ -285,10 +290,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         return self._roster.merge(self.data.roster or registered, mailboxes.keys())
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _translated_errors(self, setup_issue: Issue) -> Iterator[None]:
         """Turn the client's errors into Home Assistant's, and keep what it learns meanwhile."""
         try:
-            with self._outages.errors_as_ha():
+            with self._outages.errors_as_ha(setup_issue):
                 yield
         finally:
             async_remember(self.hass, self.config_entry, self.client)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -13,7 +14,7 @@ from .pbx import ClockFault
 
 
 class Issue(StrEnum):
-    """The kinds of issues. The values are the translation keys."""
+    """The kinds of issues. The values are the translation keys, except those of `SETUP_ISSUES`."""
 
     ANOTHER_PBX = "another_pbx"
     CERTIFICATE_CHANGED = "certificate_changed"
@@ -24,6 +25,18 @@ class Issue(StrEnum):
     UNVERIFIED_TLS = "unverified_tls"
     WRONG_CLOCK = "wrong_clock"
     WRONG_TIME_ZONE = "wrong_time_zone"
+    SETUP_FOR_POLLS = "setup_for_polls"
+    SETUP_FOR_RECORDINGS = "setup_for_recordings"
+    SETUP_FOR_CHANGES = "setup_for_changes"
+
+
+SETUP_ISSUES: Final = frozenset(
+    {Issue.SETUP_FOR_POLLS, Issue.SETUP_FOR_RECORDINGS, Issue.SETUP_FOR_CHANGES}
+)
+"""What the owner has to set up on the PBX, by what does not work until then.
+
+Their translation keys are the kinds of PbxSetupError.
+"""
 
 
 @callback
@@ -36,6 +49,7 @@ def async_create_issue(
     is_fixable: bool = False,
     is_persistent: bool = False,
     severity: ir.IssueSeverity = ir.IssueSeverity.WARNING,
+    translation_key: str | None = None,
     placeholders: Mapping[str, str] | None = None,
 ) -> None:
     """Create a repair issue of a PBX, or update it."""
@@ -47,7 +61,7 @@ def async_create_issue(
         is_fixable=is_fixable,
         is_persistent=is_persistent,
         severity=severity,
-        translation_key=issue,
+        translation_key=translation_key or issue,
         translation_placeholders=dict(placeholders) if placeholders else None,
     )
 
