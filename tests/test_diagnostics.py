@@ -18,7 +18,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
 from .faults import FAULTS
-from .living import poll
+from .helpers import poll
 from .simulator import Simulator
 
 CALLERS = ("6000", "7001", "8001", "13800138000", "+4930123456", "anonymous")

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import pytest
 
 from .conftest import INTEGRATION
-from .demo.home import REPOSITORY
+from .demo.hass_process import REPOSITORY
 
 DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
 PLACES = (

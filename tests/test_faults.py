@@ -25,7 +25,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import INTEGRATION, TOKEN
 from .faults import FAULTS, Fault, SpeaksTls
-from .living import act, poll, state_of
+from .helpers import call_action, get_state, poll
 from .simulator import Simulator
 
 TEXTS = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"]
@@ -94,7 +94,7 @@ async def test_start(
     else:
         assert entry.state is ConfigEntryState.SETUP_RETRY
         await _ten_minutes_later(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     _told(log)
 
 
@@ -140,10 +140,10 @@ async def test_playing(
 ) -> None:
     hass.config.allowlist_external_dirs = {str(tmp_path)}
     target = tmp_path / "recording.wav"
-    messages = (await act(hass, "get_messages", extension="101"))["messages"]
+    messages = (await call_action(hass, "get_messages", extension="101"))["messages"]
 
     async def play(message_id: str) -> None:
-        await act(hass, "save_recording", message_id=message_id, filename=str(target))
+        await call_action(hass, "save_recording", message_id=message_id, filename=str(target))
 
     for where, message in zip(("query", "get_random", "download"), messages, strict=True):
         if where in fault.passes_at:
@@ -170,22 +170,22 @@ async def test_deleting(
     fault: Fault,
     log: pytest.LogCaptureFixture,
 ) -> None:
-    messages = (await act(hass, "get_messages", extension="101"))["messages"]
+    messages = (await call_action(hass, "get_messages", extension="101"))["messages"]
     ids = [message["message_id"] for message in messages]
     for where in ("query", "delete"):
         if where in fault.passes_at:
             continue
         async with fault.strike(pbx, where):
             with pytest.raises(HomeAssistantError) as raised:
-                await act(hass, "delete_message", message_id=ids[0])
+                await call_action(hass, "delete_message", message_id=ids[0])
         assert raised.value.translation_key == _kind_for_a_message(fault, where)
         assert len(pbx.spool.messages("101")) == len(ids)
         if raised.value.translation_key == "locked":
             return
 
-        await act(hass, "delete_message", message_id=ids.pop(0))
+        await call_action(hass, "delete_message", message_id=ids.pop(0))
         await hass.async_block_till_done()
-        left = (await act(hass, "get_messages", extension="101"))["messages"]
+        left = (await call_action(hass, "get_messages", extension="101"))["messages"]
         assert [message["message_id"] for message in left] == ids
     _told(log)
 
@@ -273,7 +273,7 @@ async def test_name_that_nobody_knows(
 
     known = True
     await _ten_minutes_later(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_tls_that_was_not_there_before(

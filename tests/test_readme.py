@@ -28,8 +28,8 @@ from pytest_homeassistant_custom_component.common import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from .conftest import INTEGRATION
-from .demo.home import REPOSITORY
-from .living import act, leave, poll
+from .demo.hass_process import REPOSITORY
+from .helpers import call_action, leave_message, poll
 from .simulator import Simulator
 from .simulator.__main__ import EXTENSIONS
 
@@ -160,7 +160,7 @@ async def test_dashboard(
 async def test_what_get_messages_returns(
     hass: HomeAssistant, connected: MockConfigEntry, block: str
 ) -> None:
-    answer = await act(hass, "get_messages")
+    answer = await call_action(hass, "get_messages")
     written = _parse(block)
     assert written.keys() == answer.keys()
     (example,) = written["messages"]
@@ -179,9 +179,9 @@ async def test_notification(
 ) -> None:
     told = async_mock_service(hass, "notify", "mobile_app_phone")
     await _automate(hass, block)
-    await leave(pbx, "101", "")
-    await leave(pbx, "101")
-    await leave(pbx, "104")
+    await leave_message(pbx, "101", "")
+    await leave_message(pbx, "101")
+    await leave_message(pbx, "104")
     await poll(hass)
     assert [call.data["title"] for call in told] == ["Voicemail for 101"] * 2
     assert [call.data["message"].strip() for call in told] == [
@@ -196,7 +196,7 @@ async def test_state_trigger(
 ) -> None:
     rang = async_mock_service(hass, "test", "ring")
     await _automate(hass, block, actions=[{"action": "test.ring"}])
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     await pbx.stop()
     await poll(hass)
@@ -213,7 +213,7 @@ async def test_mail(
     mailed = async_mock_service(hass, "smtp", "send_message")
     assert await async_setup_component(hass, "media_source", {})
     await _automate(hass, block, triggers=_trigger())
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     (mail,) = mailed
     (folder,) = components.__path__
@@ -245,9 +245,9 @@ async def test_copy(
     media = tmp_path / "media"
     hass.config.allowlist_external_dirs = {str(media)}
     await _automate(hass, block.replace(" /media", f" {media}"), triggers=_trigger())
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
-    answer = await act(hass, "get_messages", extension="101", limit=1)
+    answer = await call_action(hass, "get_messages", extension="101", limit=1)
     names = await asyncio.to_thread(lambda: [file.name for file in media.glob("voicemail/*")])
     assert names == [f"{answer['messages'][0]['message_id']}.wav"]
 
@@ -258,10 +258,10 @@ async def test_light_for_one_caller(
 ) -> None:
     lit = async_mock_service(hass, "light", "turn_on")
     await _automate(hass, block, triggers=_trigger())
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     assert lit == []
-    await leave(pbx, "101", '"Lift" <8001>')
+    await leave_message(pbx, "101", '"Lift" <8001>')
     await poll(hass)
     assert [call.data["entity_id"] for call in lit] == [["light.hall"]]
 
@@ -272,7 +272,7 @@ async def test_old_messages_go(
 ) -> None:
     now = dt_util.utcnow()
     for caller, days in ("old", 31), ("young", 29):
-        await leave(pbx, "104", caller, received=now - timedelta(days=days))
+        await leave_message(pbx, "104", caller, received=now - timedelta(days=days))
     await poll(hass)
     await _automate(hass, block)
     night = dt_util.now().replace(hour=3, minute=0, second=1) + timedelta(days=1)

@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .conftest import EXTENSIONS
 from .faults import FAULTS, Slowness
-from .living import leave, poll, state_of
+from .helpers import get_state, leave_message, poll
 from .simulator import Simulator
 
 _HEAVY = {"too much", "no end", "gzip bomb"}
@@ -69,7 +69,7 @@ class Office:
             if self._random.random() < 0.2:
                 self._calls += 1
                 self._now += timedelta(seconds=7)
-                await leave(self._pbx, extension, str(self._calls), self._now)
+                await leave_message(self._pbx, extension, str(self._calls), self._now)
             if there and (self._random.random() < 0.15 or len(there) > _MOST_MESSAGES):
                 gone = self._random.choice(there)
                 await asyncio.to_thread(self._pbx.spool.delete, extension, gone.name)
@@ -120,7 +120,7 @@ async def test_soak(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEn
     assert announced == office.expected
     for extension, name in _NAMES.items():
         there = pbx.spool.messages(extension)
-        state = state_of(hass, f"sensor.{name}_messages")
+        state = get_state(hass, f"sensor.{name}_messages")
         assert state.state == str(len(there))
         shown = state.attributes["latest_caller"]
         if not there:

@@ -10,7 +10,7 @@ from homeassistant.util.yaml import load_yaml_dict, save_yaml
 import pytest
 
 from .conftest import INTEGRATION
-from .demo.home import REPOSITORY
+from .demo.hass_process import REPOSITORY
 from .validators import CHECKS
 
 type Breakage = Callable[[Path], None]

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import TOKEN
-from .living import act, leave, poll, state_of
+from .helpers import call_action, get_state, leave_message, poll
 from .simulator import Simulator
 
 
@@ -111,7 +111,7 @@ async def test_dialog(hass: HomeAssistant, pbx: Simulator, way: Way) -> None:
     )
     assert created["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.uc501_messages").state == "7"
+    assert get_state(hass, "sensor.uc501_messages").state == "7"
 
 
 @every_way
@@ -119,8 +119,8 @@ async def test_start(hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
     way.set_on(pbx)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
-    assert state_of(hass, "sensor.uc501_messages").state == "7"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.uc501_messages").state == "7"
 
 
 @every_way
@@ -129,21 +129,25 @@ async def test_polling_playing_and_deleting(
 ) -> None:
     hass.config.allowlist_external_dirs = {str(tmp_path)}
     way.set_on(pbx)
-    await leave(pbx, "101", '"Ann Müller" <6000>')
+    await leave_message(pbx, "101", '"Ann Müller" <6000>')
     for _ in range(3):
         await poll(hass)
-        assert state_of(hass, "sensor.reception_101_messages").state == "4"
-        assert state_of(hass, "sensor.workshop_102_messages").state == "2"
+        assert get_state(hass, "sensor.reception_101_messages").state == "4"
+        assert get_state(hass, "sensor.workshop_102_messages").state == "2"
     # The others are told as ever.
-    others = (await act(hass, "get_messages", extension="102"))["messages"]
+    others = (await call_action(hass, "get_messages", extension="102"))["messages"]
     assert [message["caller"] for message in others] == ["anonymous", "+4930123456"]
 
-    messages: list[dict[str, Any]] = (await act(hass, "get_messages", extension="101"))["messages"]
+    messages: list[dict[str, Any]] = (await call_action(hass, "get_messages", extension="101"))[
+        "messages"
+    ]
     for left, message in zip((3, 2, 1, 0), messages, strict=True):
         target = tmp_path / f"{left}.wav"
-        await act(hass, "save_recording", message_id=message["message_id"], filename=str(target))
+        await call_action(
+            hass, "save_recording", message_id=message["message_id"], filename=str(target)
+        )
         assert (await asyncio.to_thread(target.read_bytes)).startswith(b"RIFF")
-        await act(hass, "delete_message", message_id=message["message_id"])
+        await call_action(hass, "delete_message", message_id=message["message_id"])
         assert len(pbx.spool.messages("101")) == left
 
 
@@ -153,15 +157,18 @@ async def test_name_that_was_garbled(
 ) -> None:
     """Its message has the same id at each poll, and its name can be shown everywhere."""
     assert await async_setup_component(hass, "media_source", {})
-    await leave(pbx, "104", '"Ann Müller" <6000>')
+    await leave_message(pbx, "104", '"Ann Müller" <6000>')
     pbx.ways.raw = {"Ann Müller": sent}
     await poll(hass)
-    latest = state_of(hass, "sensor.extension_104_messages").attributes
+    latest = get_state(hass, "sensor.extension_104_messages").attributes
     assert latest["latest_caller_name"]
     assert latest["latest_caller_name"].isprintable()
-    await leave(pbx, "104", "7001")
+    await leave_message(pbx, "104", "7001")
     await poll(hass)
-    ids = {m["message_id"] for m in (await act(hass, "get_messages", extension="104"))["messages"]}
+    ids = {
+        m["message_id"]
+        for m in (await call_action(hass, "get_messages", extension="104"))["messages"]
+    }
     assert latest["latest_message_id"] in ids
     assert len(ids) == 2
     await async_resolve_media(

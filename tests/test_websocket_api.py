@@ -14,8 +14,8 @@ from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, 
 from custom_components.pbx_voicemail import websocket_api as websocket
 from custom_components.pbx_voicemail.voicemail.media_id import message_as_dict
 
-from .engines import Ear, connect
-from .living import act, leave, message_of, poll
+from .engines import SttEngine, add_engine
+from .helpers import call_action, get_message_from, leave_message, poll
 from .simulator import Simulator
 
 
@@ -94,7 +94,7 @@ async def test_all_at_first(hass: HomeAssistant, connected: MockConfigEntry, car
     ]
     assert all(told["device_id"] == devices[told["name"]] for told in card.extensions)
     assert all(told["may_delete"] for told in card.extensions)
-    listed = (await act(hass, "get_messages"))["messages"]
+    listed = (await call_action(hass, "get_messages"))["messages"]
     assert card.messages == {
         message["media_content_id"]: {"entry_id": entry_id, **message} for message in listed
     }
@@ -107,7 +107,7 @@ async def test_nothing_new(hass: HomeAssistant, card: Card) -> None:
 
 
 async def test_message_that_comes_and_goes(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
-    await leave(pbx, "104", "4711")
+    await leave_message(pbx, "104", "4711")
     await poll(hass)
     told = await card.hear()
     assert told.keys() == {"messages"}
@@ -122,13 +122,13 @@ async def test_message_that_comes_and_goes(hass: HomeAssistant, pbx: Simulator, 
 
 
 async def test_deleted_by_action(hass: HomeAssistant, card: Card) -> None:
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "delete_message", message_id=message_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "delete_message", message_id=message_id)
     assert (await card.hear()).keys() == {"gone"}
 
 
 async def test_extension_that_appears(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
-    await leave(pbx, "105")
+    await leave_message(pbx, "105")
     await poll(hass)
     told = await card.hear()
     while "messages" not in told:
@@ -138,14 +138,14 @@ async def test_extension_that_appears(hass: HomeAssistant, pbx: Simulator, card:
 
 
 @pytest.fixture
-async def ear(hass: HomeAssistant) -> None:
+async def stt_engine(hass: HomeAssistant) -> None:
     """Have a speech-to-text engine."""
-    await connect(hass, Ear())
+    await add_engine(hass, SttEngine())
 
 
-async def test_transcript(hass: HomeAssistant, ear: None, card: Card) -> None:
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "transcribe_message", message_id=message_id)
+async def test_transcript(hass: HomeAssistant, stt_engine: None, card: Card) -> None:
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "transcribe_message", message_id=message_id)
     (message,) = (await card.hear())["messages"]
     assert (message["message_id"], message["transcript"]) == (message_id, "Please call me back.")
 
@@ -175,8 +175,8 @@ async def test_reload(hass: HomeAssistant, connected: MockConfigEntry, card: Car
     assert (await card.hear()).keys() == {"pbxs"}
     assert (await card.hear()).keys() == {"pbxs"}
     assert card.messages == known
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "delete_message", message_id=message_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "delete_message", message_id=message_id)
     assert (await card.hear()).keys() == {"gone"}
 
 
@@ -223,7 +223,7 @@ async def test_only_what_one_may_hear(
         "102": True,
     }
     assert {message["extension"] for message in card.messages.values()} == {"101", "102"}
-    await leave(pbx, "103")
+    await leave_message(pbx, "103")
     await poll(hass)
     await card.hear_nothing()
     # And no more what one may not hear any longer.
@@ -362,7 +362,7 @@ async def test_one_list_per_connection(
         assert (await client.receive_json())["success"]
         assert len((await client.receive_json())["event"]["messages"]) == 7
     assert len(connected.runtime_data._listeners) == listeners + 1
-    await leave(pbx, "104", "4711")
+    await leave_message(pbx, "104", "4711")
     await poll(hass)
     told = await client.receive_json()
     assert told["id"] == 10
@@ -379,7 +379,7 @@ async def test_says_so_if_it_cannot_go_on(
     """A browser whose list would have a gap is told, and gets all when it subscribes again."""
     with monkeypatch.context() as patched:
         patched.setattr(websocket, "message_as_dict", lambda *_: 1 / 0)
-        await leave(pbx, "104", "4711")
+        await leave_message(pbx, "104", "4711")
         await poll(hass)
     assert await card.hear() == {"ended": True}
     assert "could not be sent" in caplog.text
@@ -414,7 +414,7 @@ async def test_many_browsers_share_what_they_know(
         return message_as_dict(*arguments)
 
     monkeypatch.setattr(websocket, "message_as_dict", count)
-    await leave(pbx, "101", "4711")
+    await leave_message(pbx, "101", "4711")
     await poll(hass)
     for card in cards:
         assert [message["caller"] for message in (await card.hear())["messages"]] == ["4711"]

@@ -37,7 +37,7 @@ from custom_components.pbx_voicemail.pbx.s_series import (
 from custom_components.pbx_voicemail.pbx.s_series.client import SSeriesClient
 from tests.conftest import TOKEN
 from tests.faults import FAULTS, Fault
-from tests.living import leave
+from tests.helpers import leave_message
 from tests.simulator import Simulator
 
 
@@ -182,7 +182,7 @@ async def test_only_what_changed_is_read(
 
     really = mailboxes_module._read_messages
     monkeypatch.setattr(mailboxes_module, "_read_messages", note)
-    await leave(pbx, "102")
+    await leave_message(pbx, "102")
     after = await client.mailboxes()
     assert read == ["102"]
     assert after["101"] is before["101"]

@@ -1,4 +1,4 @@
-"""A real Home Assistant in a process of its own: this environment's, or the program in HASS."""
+"""Runs a real Home Assistant as a process: the one of this environment, or the program in HASS."""
 
 import asyncio
 from asyncio.subprocess import Process
@@ -12,12 +12,12 @@ import aiohttp
 import imageio_ffmpeg
 from yarl import URL
 
-from .person import Person
+from .api_client import ApiClient
 
 REPOSITORY = Path(__file__).parents[2]
 
-_STARTS_WITHIN = 120
-_STOPS_WITHIN = 30
+_START_TIMEOUT = 120
+_STOP_TIMEOUT = 30
 
 _CONFIGURATION = """\
 homeassistant:
@@ -37,7 +37,7 @@ history:
 logbook:
 ffmpeg:
   ffmpeg_bin: {ffmpeg}
-# What a machine may lack that has no use here: a library for cameras.
+# A library for cameras, which some machines do not have, and which is not needed here.
 logger:
   logs:
     homeassistant.components.camera.img_util: critical
@@ -48,11 +48,11 @@ recorder:
 """
 
 
-class Home:
-    """A Home Assistant on the loopback interface, its configuration in one folder.
+class HassProcess:
+    """A Home Assistant on the loopback interface, with its configuration in one folder.
 
-    A new folder is prepared without a question; one that was used before goes on from
-    where it was.
+    A new folder is prepared, so that Home Assistant starts without onboarding questions. A used
+    one is continued.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Home:
         components: Path = REPOSITORY / "custom_components",
         configuration: str = "",
     ) -> None:
-        """Take a folder, which need not exist, a free port, where custom components are, and YAML."""
+        """Use a folder, which need not exist, and a free port. `configuration` is additional YAML."""
         self.url = URL.build(scheme="http", host="127.0.0.1", port=port)
         self.is_new = not (config / "configuration.yaml").exists()
         self._config = config
@@ -76,40 +76,40 @@ class Home:
         assert self._process is not None
         return self._process.pid
 
-    async def start(self, person: Person) -> None:
-        """Start, and return when all is running and the person is signed in."""
-        await asyncio.to_thread(self._prepare)
+    async def start(self, client: ApiClient) -> None:
+        """Start, sign in, and return when Home Assistant is running."""
+        await asyncio.to_thread(self.prepare)
         self._process = await asyncio.create_subprocess_exec(
             os.environ.get("HASS") or Path(sys.executable).with_name("hass"),
             *("--config", self._config),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            # Ctrl-C reaches whoever started us, who then tells Home Assistant to stop.
+            # Ctrl-C must not reach it: this program stops it.
             start_new_session=True,
         )
-        async with asyncio.timeout(_STARTS_WITHIN):
-            await self._wait_for_answer(self._process)
-            await (person.onboard() if self.is_new else person.sign_in())
-            while (await person.get("/api/config"))["state"] != "RUNNING":
+        async with asyncio.timeout(_START_TIMEOUT):
+            await self._wait_until_ready(self._process)
+            await (client.onboard() if self.is_new else client.sign_in())
+            while (await client.get("/api/config"))["state"] != "RUNNING":
                 await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
-        """Stop as a service manager would, patience included."""
+        """Terminate the process, and kill it if it does not stop in time."""
         if self._process is None or self._process.returncode is not None:
             return
         self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), _STOPS_WITHIN)
+            await asyncio.wait_for(self._process.wait(), _STOP_TIMEOUT)
         except TimeoutError:
             self._process.kill()
 
     async def wait(self) -> None:
-        """Wait until Home Assistant ends by itself."""
+        """Wait until Home Assistant stops by itself."""
         assert self._process is not None
         await self._process.wait()
 
-    async def _wait_for_answer(self, process: Process) -> None:
+    async def _wait_until_ready(self, process: Process) -> None:
         async with aiohttp.ClientSession() as session:
             while process.returncode is None:
                 with suppress(aiohttp.ClientError):
@@ -119,7 +119,8 @@ class Home:
                 await asyncio.sleep(0.1)
         raise RuntimeError(f"Home Assistant ended at once; see {self._config}/home-assistant.log")
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Write the configuration. Called by `start`."""
         storage = self._config / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
         (self._config / "configuration.yaml").write_text(
@@ -131,7 +132,7 @@ class Home:
         with suppress(FileNotFoundError):
             components.unlink()
         components.symlink_to(self._components, target_is_directory=True)
-        # An address from YAML is on trial for five minutes; this one counts as confirmed.
+        # Home Assistant reverts an address in YAML after five minutes unless a user confirms it.
         _store(
             storage / "http",
             version=2,
@@ -154,7 +155,7 @@ class Home:
             },
         )
         if self.is_new:
-            # These steps of the onboarding would add integrations that ask the internet.
+            # These onboarding steps would add integrations that access the internet.
             done = ["core_config", "analytics", "integration"]
             _store(storage / "onboarding", version=4, minor_version=1, data={"done": done})
 

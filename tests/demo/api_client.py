@@ -1,4 +1,4 @@
-"""A person at a Home Assistant, who talks to it over REST and WebSocket."""
+"""Client for the REST and WebSocket APIs of Home Assistant, signed in as the demo's user."""
 
 from typing import Any, Self
 
@@ -9,24 +9,24 @@ USER = "demo"
 PASSWORD = "demo"
 
 
-class Person:
-    """The user of the demo. Signed in once `sign_in` or `onboard` is done."""
+class ApiClient:
+    """The API of one Home Assistant. Call `sign_in` or `onboard` first."""
 
     def __init__(self, url: URL) -> None:
-        """Take the address of Home Assistant, whether it answers yet or not."""
+        """Use the URL of a Home Assistant, which need not run yet."""
         self._client_id = f"{url}/"
         self._session = aiohttp.ClientSession(url)
 
     async def __aenter__(self) -> Self:
-        """Come."""
+        """Return the client."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Go."""
+        """Close the HTTP session."""
         await self._session.close()
 
     async def onboard(self) -> None:
-        """Become the owner of a Home Assistant that has no user yet."""
+        """Create the first user, and sign in."""
         user = await self.post(
             "/api/onboarding/users",
             client_id=self._client_id,
@@ -35,10 +35,10 @@ class Person:
             password=PASSWORD,
             language="en",
         )
-        await self._take_token(user["auth_code"])
+        await self._fetch_token(user["auth_code"])
 
     async def sign_in(self) -> None:
-        """Sign in with the password."""
+        """Sign in as the user that `onboard` created."""
         flow = await self.post(
             "/auth/login_flow",
             client_id=self._client_id,
@@ -51,27 +51,27 @@ class Person:
             username=USER,
             password=PASSWORD,
         )
-        await self._take_token(done["result"])
+        await self._fetch_token(done["result"])
 
     async def get(self, path: str) -> Any:
-        """Ask over REST."""
+        """Return the response to a GET request."""
         async with self._session.get(path) as response:
             response.raise_for_status()
             return await response.json()
 
     async def post(self, path: str, **body: Any) -> Any:
-        """Tell something over REST."""
+        """Return the response to a POST request."""
         async with self._session.post(path, json=body) as response:
             response.raise_for_status()
             return await response.json()
 
     async def delete(self, path: str) -> None:
-        """Delete something over REST."""
+        """Send a DELETE request."""
         async with self._session.delete(path) as response:
             response.raise_for_status()
 
     async def command(self, kind: str, **arguments: Any) -> Any:
-        """Send one WebSocket command and return its result."""
+        """Return the result of a WebSocket command."""
         async with self._session.ws_connect("/api/websocket") as socket:
             await socket.receive_json()
             token = self._session.headers["Authorization"].removeprefix("Bearer ")
@@ -83,7 +83,7 @@ class Person:
             raise RuntimeError(f"{kind}: {answer['error']}")
         return answer["result"]
 
-    async def _take_token(self, code: str) -> None:
+    async def _fetch_token(self, code: str) -> None:
         answer = {"client_id": self._client_id, "grant_type": "authorization_code", "code": code}
         async with self._session.post("/auth/token", data=answer) as response:
             response.raise_for_status()

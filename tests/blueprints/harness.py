@@ -10,8 +10,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from tests.conftest import TOKEN
-from tests.demo.home import REPOSITORY
-from tests.living import poll
+from tests.demo.hass_process import REPOSITORY
+from tests.helpers import poll
 from tests.simulator import Simulator
 
 from .phones import Phone
@@ -23,7 +23,7 @@ HOME_ZONE = ZoneInfo("US/Pacific")
 MORE = "There are more messages than notifications. "
 
 
-class House:
+class Harness:
     """A Home Assistant with a phone in it, and a blueprint in use."""
 
     def __init__(self, hass: HomeAssistant, phone: Phone) -> None:

@@ -40,7 +40,7 @@ _QUERY = "api/v0.0.1/voicemail/query"
 _PIECE = 256 * 1024
 
 
-class House:
+class Harness:
     """A running Home Assistant, and the coordinator that polls the PBX."""
 
     def __init__(self, hass: HomeAssistant, pbx: str) -> None:
@@ -271,11 +271,11 @@ async def _run(config: Path, pbx: str) -> None:
     assert hass
     await hass.async_start()
     await hass.async_block_till_done()
-    house = House(hass, pbx)
+    harness = Harness(hass, pbx)
     print(json.dumps("ready"), flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         order, arguments = json.loads(line)
-        print(json.dumps(await getattr(house, order)(**arguments)), flush=True)
+        print(json.dumps(await getattr(harness, order)(**arguments)), flush=True)
     await hass.async_stop(force=True)
 
 

@@ -1,4 +1,4 @@
-"""What tests say over and over: time passes, and a state is this or that."""
+"""What many tests do: poll, leave messages, call actions and read states."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -20,19 +20,19 @@ from .simulator import Simulator
 
 
 async def poll(hass: HomeAssistant) -> None:
-    """Let Home Assistant ask the PBX again, and wait for what it brings."""
+    """Make the next poll due, and wait for its results."""
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def leave(
+async def leave_message(
     pbx: Simulator,
     extension: str,
     caller: str = '"Ann" <6000>',
     received: datetime = datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
     recording: Path = FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav",
 ) -> None:
-    """Leave a message."""
+    """Leave a message on the simulated PBX."""
     await asyncio.to_thread(
         pbx.spool.leave,
         extension,
@@ -43,53 +43,53 @@ async def leave(
     )
 
 
-async def an_hour_passes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    """Let an hour pass, in steps over which a token stays alive."""
+async def pass_one_hour(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """Poll for an hour, in steps in which the token does not expire."""
     for _ in range(3):
         freezer.tick(timedelta(minutes=21))
         await poll(hass)
 
 
-def state_of(hass: HomeAssistant, entity_id: str) -> State:
-    """Return a state that must be there."""
+def get_state(hass: HomeAssistant, entity_id: str) -> State:
+    """Return a state, which must exist."""
     state = hass.states.get(entity_id)
     assert state is not None, entity_id
     return state
 
 
-async def act(
+async def call_action(
     hass: HomeAssistant, action: str, *, user: User | None = None, **data: Any
 ) -> dict[str, Any]:
-    """Do one of the integration's actions, as an automation does or a user, and return the answer."""
+    """Call an action of the integration, as a user or as an automation. Return the response."""
     handler = hass.services.async_services_for_domain(DOMAIN)[action]
-    answers = handler.supports_response is not SupportsResponse.NONE
-    answer = await hass.services.async_call(
+    has_response = handler.supports_response is not SupportsResponse.NONE
+    response = await hass.services.async_call(
         DOMAIN,
         action,
         data,
         blocking=True,
         context=Context(user_id=user.id if user else None),
-        return_response=answers,
+        return_response=has_response,
     )
-    return dict(answer or {})
+    return dict(response or {})
 
 
-async def message_of(hass: HomeAssistant, caller: str) -> dict[str, Any]:
-    """Return a caller's only message: of 7001 it is the recorded 101/msg0000."""
-    messages: list[dict[str, Any]] = (await act(hass, "get_messages"))["messages"]
+async def get_message_from(hass: HomeAssistant, caller: str) -> dict[str, Any]:
+    """Return the only message from a caller. That from 7001 is the recorded 101/msg0000."""
+    messages: list[dict[str, Any]] = (await call_action(hass, "get_messages"))["messages"]
     (message,) = [message for message in messages if message["caller"] == caller]
     return message
 
 
-async def latest_of(hass: HomeAssistant, extension: str) -> str:
+async def get_latest_id(hass: HomeAssistant, extension: str) -> str:
     """Return the id of an extension's latest message."""
-    answer = await act(hass, "get_messages", extension=extension, limit=1)
-    return str(answer["messages"][0]["message_id"])
+    response = await call_action(hass, "get_messages", extension=extension, limit=1)
+    return str(response["messages"][0]["message_id"])
 
 
-def crowd(pbx: Simulator, messages: int, extension: str = "101") -> None:
-    """Have the PBX tell thousands of messages of one extension, and give out their recordings."""
-    told = [
+def serve_many_messages(pbx: Simulator, messages: int, extension: str = "101") -> None:
+    """Make the PBX list thousands of messages of one extension, and serve a recording for each."""
+    entries = [
         {
             "voicemailfile": f"msg{number:04}.wav",
             "messagefrom": f'"Caller {number}" <{number}>',
@@ -98,11 +98,11 @@ def crowd(pbx: Simulator, messages: int, extension: str = "101") -> None:
         }
         for number in range(messages)
     ]
-    mailbox = {"extid": extension, "voicemail": told}
+    mailbox = {"extid": extension, "voicemail": entries}
     reply = json.dumps({"status": "Success", "voicemails": [mailbox]}).encode()
     recording = FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav"
 
-    async def answer(request: web.Request) -> web.StreamResponse | None:
+    async def respond(request: web.Request) -> web.StreamResponse | None:
         match request.path.rsplit("/", 1)[1]:
             case "query" if "voicemail" in request.path:
                 return web.Response(body=reply)
@@ -113,4 +113,4 @@ def crowd(pbx: Simulator, messages: int, extension: str = "101") -> None:
             case _:
                 return None
 
-    pbx.intercept = answer
+    pbx.intercept = respond

@@ -1,4 +1,4 @@
-"""What is kept of messages stays with them, and goes with them."""
+"""Recordings and transcripts are deleted with their messages, and no earlier."""
 
 import asyncio
 from pathlib import Path
@@ -11,21 +11,21 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from tests.engines import Ear, connect
-from tests.living import act, message_of, poll
+from tests.engines import SttEngine, add_engine
+from tests.helpers import call_action, get_message_from, poll
 from tests.simulator import Simulator
 
 
 @pytest.fixture
 async def transcribed(hass: HomeAssistant, connected: MockConfigEntry) -> dict[str, Any]:
-    """Have a message with its text and its recording."""
-    await connect(hass, Ear())
-    message = await message_of(hass, "7001")
-    await act(hass, "transcribe_message", message_id=message["message_id"])
-    return await message_of(hass, "7001")
+    """Create a transcript and a recording of a message."""
+    await add_engine(hass, SttEngine())
+    message = await get_message_from(hass, "7001")
+    await call_action(hass, "transcribe_message", message_id=message["message_id"])
+    return await get_message_from(hass, "7001")
 
 
-async def _say_nothing(request: web.Request) -> web.Response | None:
+async def _reply_without_messages(request: web.Request) -> web.Response | None:
     if request.path.endswith("voicemail/query"):
         return web.json_response({"status": "Success"})
     return None
@@ -36,36 +36,36 @@ def _recordings(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
     return [path.stem for path in folder.iterdir()]
 
 
-async def test_one_answer_without_messages_takes_nothing_away(
+async def test_one_reply_without_messages_deletes_nothing(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
     transcribed: dict[str, Any],
 ) -> None:
-    pbx.intercept = _say_nothing
+    pbx.intercept = _reply_without_messages
     await poll(hass)
-    assert (await act(hass, "get_messages"))["messages"] == []
+    assert (await call_action(hass, "get_messages"))["messages"] == []
     pbx.intercept = None
     await poll(hass)
-    assert (await message_of(hass, "7001"))["transcript"] == transcribed["transcript"]
+    assert (await get_message_from(hass, "7001"))["transcript"] == transcribed["transcript"]
     pbx.requests.clear()
-    await act(hass, "transcribe_message", message_id=transcribed["message_id"])
+    await call_action(hass, "transcribe_message", message_id=transcribed["message_id"])
     assert pbx.requests == []
 
 
-async def test_messages_that_are_gone_take_all_with_them(
+async def test_deleted_with_the_message(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     pbx: Simulator,
     connected: MockConfigEntry,
     transcribed: dict[str, Any],
 ) -> None:
-    """Also the last one of a mailbox, once another answer does not have it either."""
+    """For the last message of a mailbox, this takes two successful polls."""
     assert _recordings(hass, connected) == [transcribed["message_id"]]
     for _ in range(3):
         await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
     await poll(hass)
-    # An outage says nothing about it.
+    # A failed poll does not count.
     await pbx.stop()
     freezer.tick(120)
     await poll(hass)
@@ -78,24 +78,24 @@ async def test_messages_that_are_gone_take_all_with_them(
 
 
 @pytest.mark.parametrize("at_restart", [False, True])
-async def test_zone_of_the_pbx_is_changed(
+async def test_time_zone_of_the_pbx_is_changed(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
     transcribed: dict[str, Any],
     at_restart: bool,
 ) -> None:
-    """The message has another id then, and still its text and its recording."""
+    """The message has a new id, but keeps its transcript and its recording."""
     if at_restart:
         await hass.config_entries.async_unload(connected.entry_id)
     pbx.zone = await dt_util.async_get_time_zone("Asia/Kathmandu") or dt_util.UTC
     if at_restart:
         await hass.config_entries.async_setup(connected.entry_id)
     await poll(hass)
-    message = await message_of(hass, "7001")
+    message = await get_message_from(hass, "7001")
     assert message["message_id"] != transcribed["message_id"]
     assert message["transcript"] == transcribed["transcript"]
     assert _recordings(hass, connected) == [message["message_id"]]
     pbx.requests.clear()
-    await act(hass, "transcribe_message", message_id=message["message_id"])
+    await call_action(hass, "transcribe_message", message_id=message["message_id"])
     assert pbx.requests == []

@@ -1,4 +1,4 @@
-"""How long something keeps everything else waiting, and how much memory it takes."""
+"""Measures how long the event loop is blocked, and how much memory is used."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,8 +15,8 @@ MEGABYTE = 1024 * 1024
 
 @dataclass
 class Load:
-    """The longest time in seconds that the event loop did not run, and bytes of memory above those
-    of the beginning: at most, and in the end."""
+    """The longest time that the event loop was blocked, in seconds, and the additional memory in
+    bytes: the maximum, and what was left at the end."""
 
     stall: float = 0
     peak: int = 0
@@ -24,32 +24,32 @@ class Load:
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @asynccontextmanager
-async def measured() -> AsyncIterator[Load]:
-    """Measure what happens within."""
+async def measure_load() -> AsyncIterator[Load]:
+    """Measure what happens inside the context."""
     load = Load()
-    begin = memory()
+    start = memory()
 
     async def tick() -> None:
         while True:
             before = perf_counter()
             await asyncio.sleep(_TICK)
             load.stall = max(load.stall, perf_counter() - before - _TICK)
-            load.peak = max(load.peak, memory() - begin)
+            load.peak = max(load.peak, memory() - start)
 
-    ticking = asyncio.create_task(tick())
+    task = asyncio.create_task(tick())
     await asyncio.sleep(0)
     try:
         yield load
     finally:
         await asyncio.sleep(2 * _TICK)
-        ticking.cancel()
-        load.left = memory() - begin
+        task.cancel()
+        load.left = memory() - start
         print(
             f"stall {load.stall * 1000:.0f} ms, "
-            f"{load.peak // MEGABYTE} MB more at most, {load.left // MEGABYTE} MB in the end"
+            f"{load.peak // MEGABYTE} MB more at most, {load.left // MEGABYTE} MB more at the end"
         )
