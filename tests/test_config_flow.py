@@ -394,7 +394,7 @@ async def test_new_address(
         extensions=pbx.extensions,
         token=TOKEN,
         version="v1.1.0",
-        stranger="10003",
+        other_version_reply="10003",
     ) as moved:
         done = await _answer(hass, flow_id, host=moved.address, advanced={"verify_ssl": False})
         assert done["reason"] == "reconfigure_successful"

@@ -352,7 +352,7 @@ async def test_extension_that_is_removed_while_the_pbx_is_asked(
 ) -> None:
     await leave_message(pbx, "105")
     await poll(hass)
-    await asyncio.to_thread(pbx.spool.forget, "105")
+    await asyncio.to_thread(pbx.spool.delete_mailbox, "105")
     await poll(hass)
     coordinator = connected.runtime_data
 

@@ -73,8 +73,8 @@ async def test_nothing_secret_leaves_the_house(
     pbx.clock_error = timedelta(minutes=37)
     await hass.config_entries.async_setup(entry.entry_id)
     for fault in FAULTS:
-        if fault.passes_by_itself:
-            async with fault.strike(pbx):
+        if fault.is_temporary:
+            async with fault.inject(pbx):
                 await poll(hass)
             await poll(hass)
     issues = str([i for (domain, _), i in ir.async_get(hass).issues.items() if domain == DOMAIN])

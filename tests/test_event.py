@@ -161,8 +161,8 @@ async def test_outage_and_rubbish_change_nothing(
 ) -> None:
     await leave_message(pbx, "101")
     for fault in FAULTS:
-        if fault.passes_by_itself:
-            async with fault.strike(pbx):
+        if fault.is_temporary:
+            async with fault.inject(pbx):
                 await poll(hass)
             await poll(hass)
     assert announced.callers == ["6000"]

@@ -139,12 +139,12 @@ async def test_suffix_opens_nothing(
     client = await hass_client(restricted_token)
     assert (await client.get(of_others)).status == 403
     assert (await client.get(disguised)).status == 404
-    stranger = await hass_client_no_auth()
-    assert (await stranger.get(f"{path}.wav")).status == 401
+    other_version_reply = await hass_client_no_auth()
+    assert (await other_version_reply.get(f"{path}.wav")).status == 401
     signed = async_sign_path(hass, f"{path}.wav", timedelta(minutes=5))
-    assert await (await stranger.get(signed)).read() == RECORDED
-    assert (await stranger.get(signed.replace(".wav", ".mp3"))).status == 401
-    assert (await stranger.get(signed.replace(".wav", ""))).status == 401
+    assert await (await other_version_reply.get(signed)).read() == RECORDED
+    assert (await other_version_reply.get(signed.replace(".wav", ".mp3"))).status == 401
+    assert (await other_version_reply.get(signed.replace(".wav", ""))).status == 401
 
 
 async def test_kept_by_the_browser(

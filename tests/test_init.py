@@ -134,7 +134,7 @@ async def test_remove_device_by_hand(
     await leave_message(pbx, "105")
     await poll(hass)
     assert not await remove("a09805021987_105")
-    await asyncio.to_thread(pbx.spool.forget, "105")
+    await asyncio.to_thread(pbx.spool.delete_mailbox, "105")
     await poll(hass)
     assert await remove("a09805021987_105")
     assert hass.states.get("sensor.extension_105_messages") is None

@@ -122,14 +122,14 @@ async def test_reboot_that_refuses_everything_for_a_while(
     """A password that has worked is not doubted; all is well a minute after the PBX is."""
     await hass.config_entries.async_setup(entry_with_user.entry_id)
     logins = pbx.logins
-    pbx.ways.refusal = refusal
+    pbx.quirks.refusal = refusal
     await _pass(hass, freezer, 30 + seconds)
     assert get_state(hass, "sensor.reception_101_messages").state == "unavailable"
     assert pbx.logins - logins <= 2
     assert hass.config_entries.flow.async_progress() == []
 
     pbx.revoke_tokens()
-    pbx.ways.refusal = None
+    pbx.quirks.refusal = None
     await _pass(hass, freezer, 60)
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert pbx.logins - logins <= 3
@@ -146,12 +146,12 @@ async def test_start_while_the_pbx_reboots(
     refusal: str | int,
 ) -> None:
     """Each try to set it up is a new client, and knows of the logins of those before."""
-    pbx.ways.refusal = refusal
+    pbx.quirks.refusal = refusal
     await hass.config_entries.async_setup(entry_with_user.entry_id)
     await _pass(hass, freezer, 25)
     assert entry_with_user.state is ConfigEntryState.SETUP_RETRY
     assert pbx.logins == 1
-    pbx.ways.refusal = None
+    pbx.quirks.refusal = None
     await _pass(hass, freezer, 60)
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert hass.config_entries.flow.async_progress() == []
@@ -165,7 +165,7 @@ async def test_refusal_that_does_not_end(
 ) -> None:
     """After three refused logins a person is asked, and nothing is tried until they answer."""
     await hass.config_entries.async_setup(entry_with_user.entry_id)
-    pbx.ways.refusal = "30003"
+    pbx.quirks.refusal = "30003"
     for _ in range(5):
         await _pass(hass, freezer, 120)
         await hass.config_entries.async_reload(entry_with_user.entry_id)

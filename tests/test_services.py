@@ -264,7 +264,7 @@ async def test_deleted_message_is_not_announced_again(
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     told = {
         "status": "Success",
-        "voicemails": pbx._tell(["101", "102", "103"]),
+        "voicemails": pbx._mailboxes(["101", "102", "103"]),
     }
 
     async def answer_late(request: web.Request) -> web.Response | None:

@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import TOKEN
-from .faults import handshakes_may_fail
+from .faults import ignore_failed_handshakes
 from .helpers import call_action, get_message_from, get_state, poll
 from .simulator import Certificate, Simulator, rsa_certificate
 
@@ -50,7 +50,7 @@ def trusted_authority() -> None:
 @pytest.fixture(autouse=True)
 def refusals(hass: HomeAssistant) -> Iterator[None]:
     """Let certificates be refused."""
-    with handshakes_may_fail(hass.loop):
+    with ignore_failed_handshakes(hass.loop):
         yield
 
 

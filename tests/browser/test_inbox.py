@@ -204,7 +204,7 @@ async def _outage(visit: Visit, uc501: Simulator) -> None:
 async def _end(visit: Visit, uc501: Simulator) -> None:
     """And in the end there is nothing left."""
     for extension in "101", "102", "103", "104":
-        await asyncio.to_thread(uc501.spool.forget, extension)
+        await asyncio.to_thread(uc501.spool.delete_mailbox, extension)
     await visit.poll()
     await expect(visit.card.get_by_text("No messages")).to_be_visible(timeout=15_000)
     await visit.look("empty")

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import PASSWORD, PASSWORD_MD5, TOKEN
 from tests.demo.api_client import ApiClient
 from tests.demo.hass_process import HassProcess
-from tests.faults import FAULTS, Slowness, SpeaksTls
+from tests.faults import FAULTS, SlowFault, TlsOnly
 from tests.simulator import Simulator, Spool
 
 from . import expect_messages, free_port
@@ -78,8 +78,8 @@ async def test_dialogs(tmp_path: Path, pbx: Simulator, recorded: Spool) -> None:
 async def _connect_after_every_error(client: ApiClient, pbx: Simulator) -> None:
     flow = await _begin(client)
     for fault in FAULTS:
-        if not isinstance(fault, Slowness | SpeaksTls):
-            async with fault.strike(pbx):
+        if not isinstance(fault, SlowFault | TlsOnly):
+            async with fault.inject(pbx):
                 form = await client.post(flow, host=pbx.address, token=TOKEN)
                 assert form["errors"] == {"base": fault.kind}, fault.name
     form = await client.post(flow, host="two words", token=TOKEN)

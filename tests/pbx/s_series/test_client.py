@@ -239,7 +239,7 @@ async def test_token_lives_while_it_is_used(client: PbxClient, pbx: Simulator) -
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_faults(client: PbxClient, pbx: Simulator, fault: Fault) -> None:
     before = await client.mailboxes()
-    async with fault.strike(pbx):
+    async with fault.inject(pbx):
         with pytest.raises(PbxError) as raised:
             await client.mailboxes()
     assert raised.value.kind == fault.kind

@@ -1,4 +1,4 @@
-"""PBXs as they are: each way of theirs at every stage, where nobody should notice it."""
+"""What real PBXs do differently from their documentation, at every stage: users notice nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,11 +22,11 @@ from .simulator import Simulator
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """Something that a PBX does otherwise than its documents say."""
+class Quirk:
+    """Something that a PBX does differently from its documentation."""
 
     name: str
-    set_on: Callable[[Simulator], None]
+    apply: Callable[[Simulator], None]
 
     @override
     def __str__(self) -> str:
@@ -34,32 +34,32 @@ class Way:
 
 
 def _hang_up(pbx: Simulator) -> None:
-    pbx.ways.hangs_up = True
+    pbx.quirks.closes_silently = True
 
 
-def _answer_any_version(pbx: Simulator) -> None:
-    pbx.ways.any_version = True
+def _accept_any_version(pbx: Simulator) -> None:
+    pbx.quirks.accepts_any_version = True
 
 
 def _name(sent: bytes) -> Callable[[Simulator], None]:
-    """Have the PBX tell the name of a caller in its own bytes."""
+    """Make the PBX send the name of a caller as these bytes."""
 
-    def set_on(pbx: Simulator) -> None:
-        pbx.ways.raw = {"Ann Müller": sent}
+    def apply(pbx: Simulator) -> None:
+        pbx.quirks.replacements = {"Ann Müller": sent}
 
-    return set_on
+    return apply
 
 
-def _riff_size(size: Callable[[int], int], *, tells_length: bool) -> Callable[[Simulator], None]:
-    """Have WAV files tell a size of their own, which is given as a function of their length."""
+def _riff_size(size: Callable[[int], int], *, sends_length: bool) -> Callable[[Simulator], None]:
+    """Make the PBX send WAV files with another size in the header, as a function of the length."""
 
     def change(body: bytes) -> bytes:
         return body[:4] + size(len(body)).to_bytes(4, "little") + body[8:]
 
-    def set_on(pbx: Simulator) -> None:
-        pbx.ways.recording, pbx.ways.tells_length = change, tells_length
+    def apply(pbx: Simulator) -> None:
+        pbx.quirks.recording, pbx.quirks.sends_length = change, sends_length
 
-    return set_on
+    return apply
 
 
 NAMES = {
@@ -75,7 +75,7 @@ NAMES = {
     "bare quotes": b'Ann "the boss" Lee',
     "brackets": b'x"}]}',
     "controls": b"Ann\nM\x00\x1bller\t",
-    "Unicode of nobody": b"\xed\xa0\xbd\xf8\x88\x80\x80\x80",
+    "invalid Unicode": b"\xed\xa0\xbd\xf8\x88\x80\x80\x80",
 }
 _SIZES: dict[str, Callable[[int], int]] = {
     "two more": lambda length: length - 8 + 2,
@@ -85,26 +85,26 @@ _SIZES: dict[str, Callable[[int], int]] = {
     "the largest": lambda length: 0xFFFF_FFFF,
     "less": lambda length: length // 2,
 }
-WAYS = (
-    Way("hangs up without a word", _hang_up),
-    Way("answers any version", _answer_any_version),
-    *(Way(f"name in {name}", _name(sent)) for name, sent in NAMES.items()),
+QUIRKS = (
+    Quirk("closes connections silently", _hang_up),
+    Quirk("accepts any version", _accept_any_version),
+    *(Quirk(f"name in {name}", _name(sent)) for name, sent in NAMES.items()),
     *(
-        Way(f"RIFF size: {name}", _riff_size(size, tells_length=tells_length))
-        for tells_length in (True, False)
+        Quirk(f"RIFF size: {name}", _riff_size(size, sends_length=sends_length))
+        for sends_length in (True, False)
         for name, size in _SIZES.items()
     ),
-    Way(
-        "RIFF size: a third more, told by HTTP",
-        _riff_size(lambda length: length * 4 // 3, tells_length=True),
+    Quirk(
+        "RIFF size: a third more, with Content-Length",
+        _riff_size(lambda length: length * 4 // 3, sends_length=True),
     ),
 )
-every_way = pytest.mark.parametrize("way", WAYS, ids=str)
+every_quirk = pytest.mark.parametrize("quirk", QUIRKS, ids=str)
 
 
-@every_way
-async def test_dialog(hass: HomeAssistant, pbx: Simulator, way: Way) -> None:
-    way.set_on(pbx)
+@every_quirk
+async def test_dialog(hass: HomeAssistant, pbx: Simulator, quirk: Quirk) -> None:
+    quirk.apply(pbx)
     form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
     created = await hass.config_entries.flow.async_configure(
         form["flow_id"], {"host": pbx.address, "token": TOKEN}
@@ -114,27 +114,29 @@ async def test_dialog(hass: HomeAssistant, pbx: Simulator, way: Way) -> None:
     assert get_state(hass, "sensor.uc501_messages").state == "7"
 
 
-@every_way
-async def test_start(hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, way: Way) -> None:
-    way.set_on(pbx)
+@every_quirk
+async def test_start(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, quirk: Quirk
+) -> None:
+    quirk.apply(pbx)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert get_state(hass, "sensor.uc501_messages").state == "7"
 
 
-@every_way
+@every_quirk
 async def test_polling_playing_and_deleting(
-    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, tmp_path: Path, way: Way
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, tmp_path: Path, quirk: Quirk
 ) -> None:
     hass.config.allowlist_external_dirs = {str(tmp_path)}
-    way.set_on(pbx)
+    quirk.apply(pbx)
     await leave_message(pbx, "101", '"Ann Müller" <6000>')
     for _ in range(3):
         await poll(hass)
         assert get_state(hass, "sensor.reception_101_messages").state == "4"
         assert get_state(hass, "sensor.workshop_102_messages").state == "2"
-    # The others are told as ever.
+    # Other mailboxes are not affected.
     others = (await call_action(hass, "get_messages", extension="102"))["messages"]
     assert [message["caller"] for message in others] == ["anonymous", "+4930123456"]
 
@@ -152,13 +154,13 @@ async def test_polling_playing_and_deleting(
 
 
 @pytest.mark.parametrize("sent", NAMES.values(), ids=NAMES)
-async def test_name_that_was_garbled(
+async def test_garbled_name(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, sent: bytes
 ) -> None:
-    """Its message has the same id at each poll, and its name can be shown everywhere."""
+    """The message keeps its id, and the name can be displayed."""
     assert await async_setup_component(hass, "media_source", {})
     await leave_message(pbx, "104", '"Ann Müller" <6000>')
-    pbx.ways.raw = {"Ann Müller": sent}
+    pbx.quirks.replacements = {"Ann Müller": sent}
     await poll(hass)
     latest = get_state(hass, "sensor.extension_104_messages").attributes
     assert latest["latest_caller_name"]
