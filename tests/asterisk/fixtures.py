@@ -7,7 +7,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from custom_components.pbx_voicemail.pbx import Address, Connection, Credentials, PbxClient, family
+from custom_components.pbx_voicemail.pbx import (
+    Address,
+    Connection,
+    Credentials,
+    PbxClient,
+    family,
+    limited_socket,
+)
 
 from ..simulator import Certificate
 from ..simulator.spool import INBOX
@@ -101,7 +108,7 @@ def make_session(requests: list[str]) -> aiohttp.ClientSession:
     trace.on_request_start.append(note)
     return aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
-        connector=aiohttp.TCPConnector(force_close=True),
+        connector=aiohttp.TCPConnector(force_close=True, socket_factory=limited_socket),
         trace_configs=[trace],
     )
 

@@ -134,11 +134,15 @@ async def test_user_without_the_right_to_change(
 
 async def test_user_who_is_signed_in_elsewhere(make_client: MakeClient) -> None:
     first, second = make_client("once"), make_client("once")
+    restarted = make_client("once", has_worked=True)
     await first.info()
     with pytest.raises(LoginInUseError):
         await second.info()
+    # The session of a Home Assistant that was killed ends by itself.
+    with pytest.raises(PbxNotReadyError):
+        await restarted.info()
     await first.close()
-    await second.info()
+    await restarted.info()
 
 
 async def test_app_voicemail_is_not_loaded(asterisk: Asterisk, make_client: MakeClient) -> None:

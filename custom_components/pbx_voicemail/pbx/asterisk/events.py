@@ -62,7 +62,7 @@ class Events:
     async def _wait(self, changed: Callable[[], None]) -> None:
         """Wait for events for as long as the session lasts."""
         number = self._session.logins
-        while number == self._session.logins:
+        while self._session.is_open and number == self._session.logins:
             response, _ = await self._session.try_once(
                 "WaitEvent", {"Timeout": str(_WAIT_SECONDS)}, timeout=_WAIT_TIMEOUT
             )

@@ -116,20 +116,28 @@ class MailboxList:
         return tuple(Extension(number, listed.name) for number, listed in self.mailboxes.items())
 
     def _read(self, reply: Reply) -> None:
-        blocks = reply.entries("VoicemailUserEntry")
-        if not blocks:
-            # Asterisk leaves out those that it cannot count, as when its database is gone.
-            raise PbxReplyError("the list has no mailboxes, though there are some")
-        if len(blocks) > MAX_EXTENSIONS:
-            raise PbxReplyError("the list has too many mailboxes")
-        known = {}
-        for block in blocks:
-            key = hash(block)
-            known[key] = self._known[key] if key in self._known else _read_mailbox(block)
+        known = read_mailboxes(reply, self._known)
         usable = [listed for listed in known.values() if listed]
         self.mailboxes = {listed.place.extension: listed for listed in usable}
-        self.unusable = len(blocks) - len(self.mailboxes)
+        self.unusable = len(known) - len(usable)
         self._known = known
+
+
+def read_mailboxes(
+    reply: Reply, known: Mapping[int, ListedMailbox | None]
+) -> Mapping[int, ListedMailbox | None]:
+    """Read the list, by the hashes of its entries; those in `known` are not read again.
+
+    None is one of whose name nothing can be made. Raises PbxReplyError.
+    """
+    blocks = reply.entries("VoicemailUserEntry")
+    if not blocks:
+        # Asterisk leaves out those that it cannot count, as when its database is gone.
+        raise PbxReplyError("the list has no mailboxes, though there are some")
+    if len(blocks) > MAX_EXTENSIONS:
+        raise PbxReplyError("the list has too many mailboxes")
+    keys = ((hash(block), block) for block in blocks)
+    return {key: known[key] if key in known else _read_mailbox(block) for key, block in keys}
 
 
 def _read_mailbox(block: bytes) -> ListedMailbox | None:

@@ -9,11 +9,12 @@ from typing import Final
 import aiohttp
 
 from ..client import Connection
-from ..errors import PbxError, PbxNotReadyError, PbxRejectedError
+from ..errors import PbxConnectionError, PbxError, PbxNotReadyError, PbxRejectedError
 from ..http import DOWNLOAD_TIMEOUT, MAX_REPLY_BYTES, SIGN_OUT_TIMEOUT, TIMEOUT, HttpResponse
 from .errors import (
     AsteriskSetupError,
     AsteriskTooOldError,
+    LoginInUseError,
     ManagerNotOnWebError,
     VoicemailNotLoadedError,
 )
@@ -21,7 +22,7 @@ from .login import Login
 from .web_server import MAX_SHORT_BYTES, Fields, ManagerResponse, WebServer
 
 _START_SECONDS: Final = 120
-"""How long an Asterisk that has worked may take to start before it counts as set up wrongly."""
+"""How long an Asterisk that has worked may be starting before it counts as set up wrongly."""
 
 _START_RETRY: Final = 10
 
@@ -49,6 +50,11 @@ class Session:
         self._has_worked = connection.has_worked
         self._unready_since: float | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session, as far as is known."""
+        return self._cookie is not None
+
     async def ask(
         self,
         action: str,
@@ -62,12 +68,9 @@ class Session:
         Raises `missing` if the right to the action is: Asterisk says the same of that and of a
         session that is gone, so a login tells them apart. Also finds rights that were added.
         """
-        try:
-            response, is_new = await self.try_once(action, fields, max_bytes=max_bytes)
-            if response.reply.is_denied and not is_new:
-                response, _ = await self.try_once(action, fields, max_bytes=max_bytes)
-        except ManagerNotOnWebError as err:
-            raise self._judge(err) from None
+        response, is_new = await self.try_once(action, fields, max_bytes=max_bytes)
+        if response.reply.is_denied and not is_new:
+            response, _ = await self.try_once(action, fields, max_bytes=max_bytes)
         if response.reply.is_denied:
             raise missing
         if response.reply.is_unknown:
@@ -89,10 +92,17 @@ class Session:
 
         If it was denied, the next action is preceded by a login.
         """
-        cookie, is_new = await self._sign_in()
-        response = await self._web.act(
-            action, fields, cookie=cookie, max_bytes=max_bytes, timeout=timeout
-        )
+        try:
+            cookie, is_new = await self._sign_in()
+            response = await self._web.act(
+                action, fields, cookie=cookie, max_bytes=max_bytes, timeout=timeout
+            )
+        except (ManagerNotOnWebError, LoginInUseError) as err:
+            raise self._judge(err) from None
+        except PbxConnectionError:
+            # Whatever was not ready before, starts anew.
+            self._unready_since = None
+            raise
         if response.reply.is_denied:
             await self._end(cookie)
         return response, is_new
@@ -156,9 +166,10 @@ class Session:
         return self._judge(VoicemailNotLoadedError())
 
     def _judge(self, error: AsteriskSetupError) -> PbxError:
-        """Return the error, or that the Asterisk is not ready, if it may be starting.
+        """Return the error, or that the Asterisk is not ready, if it may pass by itself.
 
-        Its web server answers before the manager does, and that before modules are loaded.
+        Starting, its web server answers before the manager does, and that before modules are
+        loaded. A session that was not ended counts as signed in for a minute.
         """
         self._unready_since = self._unready_since or monotonic()
         if self._has_worked and monotonic() - self._unready_since < _START_SECONDS:

@@ -135,9 +135,9 @@ async def ask_for_summary(session: Session, place: Place, id_key: bytes) -> Summ
     if response.reply.message == _NO_SUCH_MAILBOX:
         return None
     if response.size < _OFF_LOOP_BYTES:
-        entries = _read_entries(response.reply, place, id_key)
+        entries = read_entries(response.reply, place, id_key)
     else:
-        entries = await asyncio.to_thread(_read_entries, response.reply, place, id_key)
+        entries = await asyncio.to_thread(read_entries, response.reply, place, id_key)
     return Summary(place, entries, may_be_cut)
 
 
@@ -147,7 +147,8 @@ def newest_first(messages: Collection[Message]) -> Sequence[Message]:
     return in_order[::-1]
 
 
-def _read_entries(reply: Reply, place: Place, id_key: bytes) -> Sequence[Entry]:
+def read_entries(reply: Reply, place: Place, id_key: bytes) -> Sequence[Entry]:
+    """Read a summary, without deleted messages. Raises PbxReplyError."""
     blocks = reply.entries("VoicemailBoxDetail")
     if len(blocks) > _MAX_ENTRIES:
         raise PbxReplyError("the list has too many messages")
