@@ -1,6 +1,6 @@
-"""Prints what Home Assistant installs when it starts: the requirements of its default integrations.
+"""Prints the packages that Home Assistant installs at startup: the requirements of its default integrations.
 
-Run by scripts/lock, in an environment that has Home Assistant and not yet these.
+scripts/lock runs this in an environment that contains Home Assistant without these packages.
 """
 
 import json

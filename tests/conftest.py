@@ -24,7 +24,7 @@ from pytest_homeassistant_custom_component.common import CLIENT_ID, MockConfigEn
 
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import Mailbox, Message
-from custom_components.pbx_voicemail.voicemail import arrivals, pace
+from custom_components.pbx_voicemail.voicemail import arrivals, rate_limit
 
 from .simulator import Simulator, Spool
 
@@ -96,14 +96,14 @@ def fast_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     clock = SimpleNamespace(time=lambda: sum(passed))
     fast = SimpleNamespace(sleep=sleep, get_running_loop=lambda: clock)
-    monkeypatch.setattr(pace, "asyncio", fast)
+    monkeypatch.setattr(rate_limit, "asyncio", fast)
     return passed
 
 
 @pytest.fixture
 def announced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let thousands of messages be announced at once, where that is not what is tested."""
-    monkeypatch.setattr(pace, "BURST", 1_000_000)
+    monkeypatch.setattr(rate_limit, "BURST", 1_000_000)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""Speech-to-text engines and AI tasks, as other integrations bring them into Home Assistant.
+"""Speech-to-text and AI task entities for tests, set up as other integrations do it.
 
-What they hear, they keep: that can be judged, while a model's guess cannot.
+They store the audio that they receive, so that tests can compare it.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from pytest_homeassistant_custom_component.common import (
     setup_test_component_platform,
 )
 
-ENGINE = "stt.ear"
-AI_TASK = "ai_task.ear"
+STT_ENGINE = "stt.test_engine"
+AI_TASK_ENGINE = "ai_task.test_engine"
 
 
-class Ear(stt.SpeechToTextEntity):
-    """A speech-to-text engine that takes what Whisper takes: 16,000 samples per second."""
+class SttEngine(stt.SpeechToTextEntity):
+    """A speech-to-text engine that accepts what Whisper accepts: audio at 16 kHz."""
 
-    _attr_name = "Ear"
-    _attr_unique_id = "ear"
+    _attr_name = "Test engine"
+    _attr_unique_id = "test-engine"
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class Ear(stt.SpeechToTextEntity):
         channels: Sequence[stt.AudioChannels] = (stt.AudioChannels.CHANNEL_MONO,),
         codecs: Sequence[stt.AudioCodecs] = (stt.AudioCodecs.PCM,),
     ) -> None:
-        self.heard: list[tuple[stt.SpeechMetadata, bytes]] = []
-        self.says: str | None = "Please call me back."
-        self.fails: Exception | None = None
-        self.listens = asyncio.Event()
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-        self.at_once = 0
-        self.most_at_once = 0
+        self.received: list[tuple[stt.SpeechMetadata, bytes]] = []
+        self.text: str | None = "Please call me back."
+        self.error: Exception | None = None
+        self.has_received = asyncio.Event()
+        self.may_respond = asyncio.Event()
+        self.may_respond.set()
+        self.active = 0
+        self.max_active = 0
         self._rates, self._channels, self._codecs = list(rates), list(channels), list(codecs)
 
     @property
@@ -82,32 +82,32 @@ class Ear(stt.SpeechToTextEntity):
     async def async_process_audio_stream(
         self, metadata: stt.SpeechMetadata, stream: AsyncIterable[bytes]
     ) -> stt.SpeechResult:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.active += 1
+        self.max_active = max(self.max_active, self.active)
         try:
             chunks = [chunk async for chunk in stream]
-            self.heard.append((metadata, b"".join(chunks)))
-            self.listens.set()
-            await self.may_answer.wait()
+            self.received.append((metadata, b"".join(chunks)))
+            self.has_received.set()
+            await self.may_respond.wait()
         finally:
-            self.at_once -= 1
-        if self.fails:
-            raise self.fails
-        state = stt.SpeechResultState.ERROR if self.says is None else stt.SpeechResultState.SUCCESS
-        return stt.SpeechResult(self.says, state)
+            self.active -= 1
+        if self.error:
+            raise self.error
+        state = stt.SpeechResultState.ERROR if self.text is None else stt.SpeechResultState.SUCCESS
+        return stt.SpeechResult(self.text, state)
 
 
-class AiTask(ai_task.AITaskEntity):
-    """An AI task that takes files."""
+class AiTaskEngine(ai_task.AITaskEntity):
+    """An AI task that accepts attachments."""
 
-    _attr_name = "Ear"
-    _attr_unique_id = "ai-ear"
+    _attr_name = "Test engine"
+    _attr_unique_id = "test-ai-task"
     _attr_supported_features = (
         ai_task.AITaskEntityFeature.GENERATE_DATA | ai_task.AITaskEntityFeature.SUPPORT_ATTACHMENTS
     )
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, str, bytes]] = []
+        self.received: list[tuple[str, str, bytes]] = []
 
     @override
     async def _async_generate_data(
@@ -116,12 +116,12 @@ class AiTask(ai_task.AITaskEntity):
         assert task.attachments
         (attachment,) = task.attachments
         audio = await self.hass.async_add_executor_job(attachment.path.read_bytes)
-        self.heard.append((task.instructions, attachment.mime_type, audio))
+        self.received.append((task.instructions, attachment.mime_type, audio))
         return ai_task.GenDataTaskResult(chat_log.conversation_id, " Please call me back.\n")
 
 
-async def connect(hass: HomeAssistant, entity: Entity) -> None:
-    """Bring an engine into Home Assistant, by an integration of its own."""
+async def add_engine(hass: HomeAssistant, entity: Entity) -> None:
+    """Set up an engine, in an integration of its own."""
     domain = ai_task.DOMAIN if isinstance(entity, ai_task.AITaskEntity) else stt.DOMAIN
 
     async def set_up(hass: HomeAssistant, entry: ConfigEntry) -> bool:

@@ -1,7 +1,7 @@
-"""What can go wrong between Home Assistant and a PBX, and which error each of it is.
+"""Faults between Home Assistant and a PBX, and the error that each of them causes.
 
-Each fault strikes a real PBX over real HTTP, and passes. Every stage of an entry's life is
-tried under every one of them: the dialog, the start, polling, playing, deleting.
+Each fault is injected into a simulated PBX over real HTTP for some time. Tests combine every fault
+with every stage: config flow, set-up, polling, playback and deletion.
 """
 
 import asyncio
@@ -26,31 +26,31 @@ from custom_components.pbx_voicemail.pbx.s_series import requests
 from .simulator import Certificate, Simulator
 from .simulator.server import Interceptor
 
-_PATIENCE = 0.3
-"""How long the client waits for a PBX that is too slow, in seconds, instead of 30."""
+_CLIENT_TIMEOUT = 0.3
+"""The timeout of the client in seconds, instead of 30."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of trouble. `kind` names the error that the client raises for it.
+    """One kind of fault. `kind` is that of the error that the client raises for it.
 
-    Where the path of a question ends with one of `passes_at`, it passes for a good answer:
-    recordings have no form that could be checked, and deletions tell nothing but success.
+    A request whose path ends with one of `succeeds_at` succeeds all the same: recordings have no
+    format that could be checked, and replies to deletions contain only a status.
     """
 
     name: str
     kind: str
     answer: Interceptor
-    passes_at: Collection[str] = ()
+    succeeds_at: Collection[str] = ()
 
     @asynccontextmanager
-    async def strike(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
-        """Befall a PBX or, with `where`, what it answers to paths that end so; then pass."""
+    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+        """Inject the fault into replies of a PBX, only to paths that end with `where`, if given."""
 
         async def intercept(request: web.Request) -> web.StreamResponse | None:
             if not request.path.endswith(where):
                 return None
-            # Whoever was hung up on must not be answered as if nothing had been.
+            # After the connection was closed, the request must not be handled as usual.
             return await self.answer(request) or web.Response()
 
         pbx.intercept = intercept
@@ -60,10 +60,10 @@ class Fault:
             pbx.intercept = None
 
     @property
-    def passes_by_itself(self) -> bool:
-        """Tell whether the next poll may do without it.
+    def is_temporary(self) -> bool:
+        """Return whether the next poll succeeds once the fault is removed.
 
-        A token that is gone does not come back by itself, and a lock lasts ten minutes.
+        An invalid token stays invalid, and a lock-out lasts ten minutes.
         """
         return self.kind not in ("invalid_auth", "locked")
 
@@ -72,31 +72,31 @@ class Fault:
         return self.name
 
 
-class Slowness(Fault):
-    """A PBX that takes longer than anybody waits."""
+class SlowFault(Fault):
+    """A PBX that is slower than the client's timeout."""
 
     __slots__ = ()
 
     @asynccontextmanager
     @override
-    async def strike(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
-        timeout = aiohttp.ClientTimeout(total=_PATIENCE)
+    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+        timeout = aiohttp.ClientTimeout(total=_CLIENT_TIMEOUT)
         with (
             patch.object(transport, "TIMEOUT", timeout),
             patch.object(requests, "DOWNLOAD_TIMEOUT", timeout),
         ):
-            async with Fault.strike(self, pbx, where):
+            async with Fault.inject(self, pbx, where):
                 yield
 
 
-class SwitchedOff(Fault):
-    """A PBX whose port is closed, whatever is asked."""
+class ClosedPort(Fault):
+    """A PBX that does not accept connections."""
 
     __slots__ = ()
 
     @asynccontextmanager
     @override
-    async def strike(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
         await pbx.stop()
         try:
             yield
@@ -104,31 +104,31 @@ class SwitchedOff(Fault):
             await pbx.start()
 
 
-class SpeaksTls(Fault):
-    """A PBX that has begun to speak TLS, and speaks nothing else."""
+class TlsOnly(Fault):
+    """A PBX that only accepts TLS connections from now on."""
 
     __slots__ = ()
 
     @asynccontextmanager
     @override
-    async def strike(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
         await pbx.stop()
         pbx.tls = await asyncio.to_thread(Certificate.make().context)
         await pbx.start()
-        with handshakes_may_fail(asyncio.get_running_loop()):
+        with ignore_failed_handshakes(asyncio.get_running_loop()):
             try:
                 yield
             finally:
                 await pbx.stop()
-                # What the client hung up on, the PBX notices a moment later.
+                # The PBX notices closed connections a moment later.
                 await asyncio.sleep(0.05)
         pbx.tls = None
         await pbx.start()
 
 
 @contextmanager
-def handshakes_may_fail(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Let the PBX complain of handshakes that break off, as it has no log of its own."""
+def ignore_failed_handshakes(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Ignore the errors that the simulated PBX reports when a handshake fails."""
     handler = loop.get_exception_handler()
 
     def listen(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -158,7 +158,7 @@ async def _respond(
 
 
 async def _hang_up(request: web.Request) -> None:
-    """Promise a long answer and hang up in its midst."""
+    """Close the connection in the middle of a response."""
     response = web.StreamResponse(headers={"Content-Length": "1000"})
     await response.prepare(request)
     await response.write(b'{"status": "Success", "voicemails": [')
@@ -166,15 +166,15 @@ async def _hang_up(request: web.Request) -> None:
     request.transport.close()
 
 
-async def _talk_nonsense(request: web.Request) -> None:
-    """Answer with something that is not HTTP."""
+async def _send_garbage(request: web.Request) -> None:
+    """Send something that is not HTTP."""
     assert request.transport is not None
     request.transport.write(b"\x15\x03\x01\x00\x02\x02\x16")
     request.transport.close()
 
 
-async def _chunk(request: web.Request) -> None:
-    """Begin a chunked answer, and hang up before its last chunk."""
+async def _omit_last_chunk(request: web.Request) -> None:
+    """Send a chunked response, and close the connection before its last chunk."""
     response = web.StreamResponse()
     response.enable_chunked_encoding()
     await response.prepare(request)
@@ -183,23 +183,23 @@ async def _chunk(request: web.Request) -> None:
     request.transport.close()
 
 
-async def _explode(request: web.Request) -> web.Response:
-    """Send a few bytes that unpack to more than anybody reads."""
+async def _send_gzip_bomb(request: web.Request) -> web.Response:
+    """Send a few bytes that are larger than the limit when decompressed."""
     return web.Response(body=_BOMB, headers={"Content-Encoding": "gzip"})
 
 
-async def _pretend(request: web.Request, encoding: str) -> web.Response:
-    """Say that the answer is packed, though it is not, or in an unheard-of way."""
+async def _send_wrong_encoding(request: web.Request, encoding: str) -> web.Response:
+    """Send a response whose encoding is not the one in its header."""
     return web.Response(body=b"no such thing" * 9, headers={"Content-Encoding": encoding})
 
 
-async def _boast(request: web.Request) -> web.Response:
-    """Send a header that is longer than anybody reads."""
+async def _send_long_header(request: web.Request) -> web.Response:
+    """Send a header that is longer than the limit."""
     return web.Response(headers={"X-Boast": "a" * 200_000})
 
 
-async def _promise_less(request: web.Request) -> None:
-    """Tell a length that is too short."""
+async def _send_short_length(request: web.Request) -> None:
+    """Send a Content-Length that is too short."""
     body = b'{"status": "Success", "voicemails": []}'
     assert request.transport is not None
     request.transport.write(
@@ -209,7 +209,7 @@ async def _promise_less(request: web.Request) -> None:
 
 
 async def _reset(request: web.Request) -> None:
-    """Begin an answer, and break the connection as a machine does that has lost its power."""
+    """Reset the connection in the middle of a response."""
     response = web.StreamResponse(headers={"Content-Length": "1000"})
     await response.prepare(request)
     await response.write(b'{"status": "Success", "voicemails": [')
@@ -221,32 +221,32 @@ async def _reset(request: web.Request) -> None:
 
 
 async def _stay_silent(request: web.Request) -> None:
-    """Take the question, and say nothing."""
-    await asyncio.sleep(2 * _PATIENCE)
+    """Receive the request, and send nothing."""
+    await asyncio.sleep(2 * _CLIENT_TIMEOUT)
     if request.transport:
         request.transport.close()
 
 
-async def _fall_silent(request: web.Request) -> None:
-    """Begin an answer, and say no more."""
+async def _stop_sending(request: web.Request) -> None:
+    """Stop sending in the middle of a response, and keep the connection open."""
     response = web.StreamResponse(headers={"Content-Length": "1000"})
     await response.prepare(request)
     await response.write(b'{"status": "Success", "voicemails": [')
     await _stay_silent(request)
 
 
-async def _dribble(request: web.Request) -> None:
-    """Send one byte after another, none of them late."""
+async def _send_slowly(request: web.Request) -> None:
+    """Send one byte after another, each of them in time."""
     response = web.StreamResponse(headers={"Content-Length": "1000"})
     await response.prepare(request)
     with suppress(ConnectionError):
         for _ in range(20):
             await response.write(b" ")
-            await asyncio.sleep(_PATIENCE / 10)
+            await asyncio.sleep(_CLIENT_TIMEOUT / 10)
 
 
-async def _talk_on(request: web.Request) -> None:
-    """Send a chunked answer that does not end."""
+async def _send_endlessly(request: web.Request) -> None:
+    """Send a chunked response that does not end."""
     response = web.StreamResponse()
     response.enable_chunked_encoding()
     await response.prepare(request)
@@ -256,108 +256,142 @@ async def _talk_on(request: web.Request) -> None:
             await response.write(megabyte)
 
 
+async def _send_interim_responses(request: web.Request) -> None:
+    """Send interim responses, and never the final one."""
+    await _send_repeatedly(request, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def _send_chunk_extensions(request: web.Request) -> None:
+    """Send a chunk with endless extensions."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await _send_repeatedly(request, head + b"9;", b"name=value;")
+
+
+async def _send_repeatedly(request: web.Request, head: bytes, unit: bytes) -> None:
+    connection = request.transport
+    assert connection is not None
+    connection.write(head)
+    piece = unit * (64 * 1024 // len(unit))
+    with suppress(ConnectionError):
+        while not connection.is_closing():
+            connection.write(piece)
+            await request.writer.drain()
+
+
 _BOMB = gzip.compress(bytes(MAX_LIST_BYTES + 1), compresslevel=1)
 
 _SUCCESS = '{"status": "Success", "voicemails": []}'
 
-_ERRNOS_THAT_MEAN_NOTHING_TO_US = (
+_UNKNOWN_ERRNOS = (
     *("10002", "10004", "10006", "10025", "20000", "20001", "20003", "20007", "20008", "20009"),
     *("20010", "20011", "20012", "20014", "20015", "20016", "20017", "20019", "30001", "99999"),
     *("-1", "zero", "\u0000", "1" * 300),
 )
 
 
-def _bad(
+def _fault(
     name: str,
     kind: str,
     answer: Callable[..., Awaitable[object]],
     *,
-    passes_at: Collection[str] = (),
+    succeeds_at: Collection[str] = (),
     **how: object,
 ) -> Fault:
-    return Fault(name, kind, partial(answer, **how), passes_at)  # type: ignore[arg-type]
+    return Fault(name, kind, partial(answer, **how), succeeds_at)  # type: ignore[arg-type]
 
 
 FAULTS = (
-    _bad("HTML page", "not_a_pbx", _respond, body="<html>Welcome</html>", content_type="text/html"),
-    _bad("empty body", "not_a_pbx", _respond),
-    _bad("truncated JSON", "not_a_pbx", _respond, body='{"status": "Success", "voicemails": [{'),
-    _bad("list", "not_a_pbx", _respond, body="[]"),
-    _bad("no status", "not_a_pbx", _respond, body='{"voicemails": []}'),
-    _bad(
+    _fault(
+        "HTML page", "not_a_pbx", _respond, body="<html>Welcome</html>", content_type="text/html"
+    ),
+    _fault("empty body", "not_a_pbx", _respond),
+    _fault("truncated JSON", "not_a_pbx", _respond, body='{"status": "Success", "voicemails": [{'),
+    _fault("list", "not_a_pbx", _respond, body="[]"),
+    _fault("no status", "not_a_pbx", _respond, body='{"voicemails": []}'),
+    _fault(
         "text for a list",
         "not_a_pbx",
         _respond,
         body='{"status":"Success","voicemails":"none"}',
-        passes_at=("delete",),
+        succeeds_at=("delete",),
     ),
-    _bad(
+    _fault(
         "numbers for messages",
         "not_a_pbx",
         _respond,
         body='{"status":"Success","voicemails":[{"extid":"101","voicemail":[1]}]}',
-        passes_at=("delete",),
+        succeeds_at=("delete",),
     ),
-    SwitchedOff("closed port", "cannot_connect", _stay_silent),
-    SpeaksTls("TLS on the port", "cannot_connect", _stay_silent),
-    _bad("reset in its midst", "cannot_connect", _reset),
-    Slowness("silence", "timeout", _stay_silent),
-    Slowness("silence in its midst", "timeout", _fall_silent),
-    Slowness("one byte after another", "timeout", _dribble),
-    _bad("no end", "not_a_pbx", _talk_on),
-    _bad("too much", "not_a_pbx", _respond, body=b" " * (MAX_LIST_BYTES + 1024 * 1024)),
-    _bad("invalid UTF-8 for a status", "not_a_pbx", _respond, body=b'{"\xff": "Success"}'),
-    _bad("gzip that is none", "cannot_connect", _pretend, encoding="gzip"),
-    _bad("unknown encoding", "not_a_pbx", _pretend, encoding="zap", passes_at=("download",)),
-    _bad("header without end", "not_a_pbx", _boast),
-    _bad("not HTTP", "not_a_pbx", _talk_nonsense),
-    _bad("HTTP 404", "not_a_pbx", _respond, status=404),
-    _bad("HTTP 500", "not_a_pbx", _respond, status=500),
-    *(_bad(f"HTTP {n}", "not_a_pbx", _respond, status=n) for n in (400, 405, 429, 502, 503)),
-    _bad("HTTP 500 that succeeds", "not_a_pbx", _respond, status=500, body=_SUCCESS),
-    _bad("garbage after JSON", "not_a_pbx", _respond, body=f"{_SUCCESS}<!-- Boa -->"),
-    _bad("two answers", "not_a_pbx", _respond, body=_SUCCESS * 2),
-    _bad("UTF-16", "not_a_pbx", _respond, body=_SUCCESS.encode("utf-16"), passes_at=("download",)),
-    _bad("NaN", "not_a_pbx", _respond, body='{"status": NaN}'),
-    _bad("zeros", "not_a_pbx", _respond, body=bytes(1000), passes_at=("download",)),
-    _bad("nesting", "not_a_pbx", _respond, body="[" * 100_000),
-    _bad("number for a status", "rejected", _respond, body='{"status": 1}'),
-    _bad("object for a status", "not_a_pbx", _respond, body='{"status": {}}'),
-    _bad(
+    ClosedPort("closed port", "cannot_connect", _stay_silent),
+    TlsOnly("TLS on the port", "cannot_connect", _stay_silent),
+    _fault("reset in its midst", "cannot_connect", _reset),
+    SlowFault("silence", "timeout", _stay_silent),
+    SlowFault("silence in its midst", "timeout", _stop_sending),
+    SlowFault("one byte after another", "timeout", _send_slowly),
+    _fault("no end", "not_a_pbx", _send_endlessly),
+    _fault("interim responses without end", "not_a_pbx", _send_interim_responses),
+    _fault("chunk extensions without end", "not_a_pbx", _send_chunk_extensions),
+    _fault("too much", "not_a_pbx", _respond, body=b" " * (MAX_LIST_BYTES + 1024 * 1024)),
+    _fault("invalid UTF-8 for a status", "not_a_pbx", _respond, body=b'{"\xff": "Success"}'),
+    _fault("gzip that is none", "cannot_connect", _send_wrong_encoding, encoding="gzip"),
+    _fault(
+        "unknown encoding",
+        "not_a_pbx",
+        _send_wrong_encoding,
+        encoding="zap",
+        succeeds_at=("download",),
+    ),
+    _fault("header without end", "not_a_pbx", _send_long_header),
+    _fault("not HTTP", "not_a_pbx", _send_garbage),
+    _fault("HTTP 404", "not_a_pbx", _respond, status=404),
+    _fault("HTTP 500", "not_a_pbx", _respond, status=500),
+    *(_fault(f"HTTP {n}", "not_a_pbx", _respond, status=n) for n in (400, 405, 429, 502, 503)),
+    _fault("HTTP 500 that succeeds", "not_a_pbx", _respond, status=500, body=_SUCCESS),
+    _fault("garbage after JSON", "not_a_pbx", _respond, body=f"{_SUCCESS}<!-- Boa -->"),
+    _fault("two answers", "not_a_pbx", _respond, body=_SUCCESS * 2),
+    _fault(
+        "UTF-16", "not_a_pbx", _respond, body=_SUCCESS.encode("utf-16"), succeeds_at=("download",)
+    ),
+    _fault("NaN", "not_a_pbx", _respond, body='{"status": NaN}'),
+    _fault("zeros", "not_a_pbx", _respond, body=bytes(1000), succeeds_at=("download",)),
+    _fault("nesting", "not_a_pbx", _respond, body="[" * 100_000),
+    _fault("number for a status", "rejected", _respond, body='{"status": 1}'),
+    _fault("object for a status", "not_a_pbx", _respond, body='{"status": {}}'),
+    _fault(
         "list of lists",
         "not_a_pbx",
         _respond,
         body='{"status":"Success","voicemails":[[]]}',
-        passes_at=("delete",),
+        succeeds_at=("delete",),
     ),
-    _bad("wrong length", "not_a_pbx", _promise_less),
-    _bad("gzip bomb", "not_a_pbx", _explode),
-    _bad("no last chunk", "cannot_connect", _chunk),
+    _fault("wrong length", "not_a_pbx", _send_short_length),
+    _fault("gzip bomb", "not_a_pbx", _send_gzip_bomb),
+    _fault("no last chunk", "cannot_connect", _omit_last_chunk),
     *(
-        _bad(f"HTTP {n}", "redirected", _respond, status=n, location="http://127.0.0.1:1/")
+        _fault(f"HTTP {n}", "redirected", _respond, status=n, location="http://127.0.0.1:1/")
         for n in (301, 303, 307, 308)
     ),
-    _bad("redirect to nowhere", "redirected", _respond, status=304),
-    _bad("redirect", "redirected", _respond, status=302, location="https://127.0.0.1:1/api"),
-    _bad("hang-up", "cannot_connect", _hang_up),
-    _bad("errno 30003", "rejected", _respond, body='{"status":"Failed","errno":"30003"}'),
-    _bad("errno as number", "rejected", _respond, body='{"status":"Failed","errno":10003}'),
-    _bad("no errno", "rejected", _respond, body='{"status":"Failed"}'),
-    _bad("nothing there", "rejected", _respond, body='{"status":"Failed","errno":"20018"}'),
+    _fault("redirect to nowhere", "redirected", _respond, status=304),
+    _fault("redirect", "redirected", _respond, status=302, location="https://127.0.0.1:1/api"),
+    _fault("hang-up", "cannot_connect", _hang_up),
+    _fault("errno 30003", "rejected", _respond, body='{"status":"Failed","errno":"30003"}'),
+    _fault("errno as number", "rejected", _respond, body='{"status":"Failed","errno":10003}'),
+    _fault("no errno", "rejected", _respond, body='{"status":"Failed"}'),
+    _fault("nothing there", "rejected", _respond, body='{"status":"Failed","errno":"20018"}'),
     *(
-        _bad(
+        _fault(
             f"errno {errno[:9]!r}",
             "rejected",
             _respond,
             body=f'{{"status":"Failed","errno":{json.dumps(errno)}}}',
         )
-        for errno in _ERRNOS_THAT_MEAN_NOTHING_TO_US
+        for errno in _UNKNOWN_ERRNOS
     ),
-    _bad("failure by another name", "rejected", _respond, body='{"status":"Failure"}'),
-    _bad("no token", "invalid_auth", _respond, body='{"status":"Failed","errno":"20005"}'),
-    _bad("locked out", "locked", _respond, body='{"status":"Failed","errno":"20002"}'),
-    _bad("no such token", "invalid_auth", _respond, body='{"status":"Failed","errno":"20004"}'),
-    _bad("token expired", "invalid_auth", _respond, body='{"status":"Failed","errno":"20006"}'),
-    _bad("HTTP 401", "invalid_auth", _respond, status=401),
-    _bad("HTTP 403", "invalid_auth", _respond, status=403),
+    _fault("failure by another name", "rejected", _respond, body='{"status":"Failure"}'),
+    _fault("no token", "invalid_auth", _respond, body='{"status":"Failed","errno":"20005"}'),
+    _fault("locked out", "locked", _respond, body='{"status":"Failed","errno":"20002"}'),
+    _fault("no such token", "invalid_auth", _respond, body='{"status":"Failed","errno":"20004"}'),
+    _fault("token expired", "invalid_auth", _respond, body='{"status":"Failed","errno":"20006"}'),
+    _fault("HTTP 401", "invalid_auth", _respond, status=401),
+    _fault("HTTP 403", "invalid_auth", _respond, status=403),
 )

@@ -16,8 +16,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
-from .engines import ENGINE, Ear, connect
-from .living import leave, poll, state_of
+from .engines import STT_ENGINE, SttEngine, add_engine
+from .helpers import get_state, leave_message, poll
 from .simulator import Simulator, Spool
 
 
@@ -179,7 +179,7 @@ async def test_signing_in_with_user_and_password(
         "username": "api",
         "password_md5": PASSWORD_MD5,
     }
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     # One for the dialog, given back, and one for good.
     assert pbx.logins == 2
     assert pbx.requests.count("/api/v0.0.1/logout") == 1
@@ -244,7 +244,7 @@ async def test_the_other_dialect(hass: HomeAssistant, pbx: Simulator, api: str) 
     created = await _answer(hass, flow_id, username="api", password=PASSWORD)
     assert created["data"]["api"] == api
     assert created["data"]["dialect"] == "v1.1.0"
-    assert state_of(hass, "sensor.reception_101_unread_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
 
 
 async def test_the_wrong_dialect(hass: HomeAssistant, pbx: Simulator) -> None:
@@ -314,7 +314,7 @@ async def test_new_token(hass: HomeAssistant, pbx: Simulator, connected: MockCon
 
     assert done["reason"] == "reauth_successful"
     assert connected.data["token"] == NEW_TOKEN
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_from_a_token_to_the_login(
@@ -346,7 +346,7 @@ async def test_new_password(
     done = await _answer(hass, flow["flow_id"], username="api", password="changed")
     assert done["reason"] == "reauth_successful"
     assert "refused" not in entry_with_user.data
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_new_token_of_another_pbx(
@@ -394,7 +394,7 @@ async def test_new_address(
         extensions=pbx.extensions,
         token=TOKEN,
         version="v1.1.0",
-        stranger="10003",
+        other_version_reply="10003",
     ) as moved:
         done = await _answer(hass, flow_id, host=moved.address, advanced={"verify_ssl": False})
         assert done["reason"] == "reconfigure_successful"
@@ -402,7 +402,7 @@ async def test_new_address(
         assert connected.data["dialect"] == "v1.1.0"
         assert connected.data["verify_ssl"] is False
         assert connected.data["token"] == TOKEN
-        assert state_of(hass, "sensor.reception_101_unread_messages").state == "3"
+        assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
         await hass.config_entries.async_unload(connected.entry_id)
 
 
@@ -416,7 +416,7 @@ async def test_address_of_another_pbx(
     assert done["reason"] == "wrong_pbx"
     assert connected.data == before
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def _begin_options(hass: HomeAssistant, entry: MockConfigEntry) -> str:
@@ -441,7 +441,7 @@ async def test_options(hass: HomeAssistant, pbx: Simulator, connected: MockConfi
         "transcript_limit": 20,
     }
     # 06:51:02 on the PBX, eight hours ahead of UTC.
-    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    latest = get_state(hass, "sensor.reception_101_latest_message").state
     assert latest == "2026-11-22T22:51:02+00:00"
 
     pbx.requests.clear()
@@ -452,14 +452,14 @@ async def test_options(hass: HomeAssistant, pbx: Simulator, connected: MockConfi
 async def test_options_for_transcripts(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await connect(hass, ear := Ear())
-    answers = {"transcriber": ENGINE, "transcript_language": "de", "transcript_limit": 30}
+    await add_engine(hass, stt_engine := SttEngine())
+    answers = {"transcriber": STT_ENGINE, "transcript_language": "de", "transcript_limit": 30}
     flow_id = await _begin_options(hass, connected)
     await _choose(hass, flow_id, scan_interval=30, **answers)
     assert connected.options == {"scan_interval": 30, **answers}
-    await leave(pbx, "104")
+    await leave_message(pbx, "104")
     await poll(hass)
-    assert len(ear.heard) == 1
+    assert len(stt_engine.received) == 1
 
 
 @pytest.mark.parametrize(
@@ -479,7 +479,7 @@ async def test_time_zone_that_is_not_known_any_more(
 ) -> None:
     hass.config_entries.async_update_entry(entry, options={"time_zone": "Atlantis/Capital"})
     assert await hass.config_entries.async_setup(entry.entry_id)
-    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    latest = get_state(hass, "sensor.reception_101_latest_message").state
     assert latest == "2026-11-23T14:51:02+00:00"
 
 
@@ -530,9 +530,9 @@ async def test_choice_of_extensions_leaves_no_orphans(
         {"101", "0105"},
     )
     # The PBX has no 0105, which must not cost the messages of 101.
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
-    assert state_of(hass, "sensor.extension_0105_messages").state == "0"
-    assert state_of(hass, "sensor.uc501_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.extension_0105_messages").state == "0"
+    assert get_state(hass, "sensor.uc501_messages").state == "3"
 
     flow_id = await _begin_options(hass, connected)
     await _choose(hass, flow_id, scan_interval=30, extensions=[])
@@ -559,7 +559,7 @@ async def test_several_extensions_in_one_text(
     flow_id = await _begin_options(hass, connected)
     await _choose(hass, flow_id, scan_interval=30, extensions=entered)
     assert connected.options["extensions"] == extensions
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_several_extensions_in_one_text_at_set_up(
@@ -577,8 +577,8 @@ async def test_choice_that_an_earlier_version_kept(
 ) -> None:
     hass.config_entries.async_update_entry(entry, options={"extensions": ["101,102", " 103"]})
     await hass.config_entries.async_setup(entry.entry_id)
-    assert state_of(hass, "sensor.workshop_102_messages").state == "2"
-    assert state_of(hass, "sensor.extension_103_messages").state == "2"
+    assert get_state(hass, "sensor.workshop_102_messages").state == "2"
+    assert get_state(hass, "sensor.extension_103_messages").state == "2"
 
 
 async def test_reconfigure_asks_for_a_password_that_was_refused(
@@ -597,7 +597,7 @@ async def test_reconfigure_asks_for_a_password_that_was_refused(
     done = await _answer(hass, flow_id, username="api", password="changed")
     assert done["reason"] == "reconfigure_successful"
     assert "refused" not in entry_with_user.data
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_options_of_a_pbx_that_is_not_there(

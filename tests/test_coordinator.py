@@ -23,24 +23,24 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
-from .living import an_hour_passes, leave, poll, state_of
+from .helpers import get_state, leave_message, pass_one_hour, poll
 from .simulator import Simulator
 
 QUERY = "/api/v0.0.1/voicemail/query"
 
 
 async def test_new_message(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    await leave(pbx, "104")
+    await leave_message(pbx, "104")
     await poll(hass)
 
-    messages = state_of(hass, "sensor.extension_104_messages")
+    messages = get_state(hass, "sensor.extension_104_messages")
     assert messages.state == "1"
     assert messages.attributes["latest_caller"] == "6000"
     assert messages.attributes["latest_caller_name"] == "Ann"
     assert messages.attributes["latest_received"] == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-    assert state_of(hass, "sensor.extension_104_latest_caller").state == "6000"
-    assert state_of(hass, "sensor.uc501_messages").state == "8"
-    assert state_of(hass, "sensor.uc501_mailboxes_with_messages").state == "4"
+    assert get_state(hass, "sensor.extension_104_latest_caller").state == "6000"
+    assert get_state(hass, "sensor.uc501_messages").state == "8"
+    assert get_state(hass, "sensor.uc501_mailboxes_with_messages").state == "4"
 
 
 async def test_emptied_mailbox(
@@ -50,12 +50,12 @@ async def test_emptied_mailbox(
         await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
     await poll(hass)
 
-    messages = state_of(hass, "sensor.reception_101_messages")
+    messages = get_state(hass, "sensor.reception_101_messages")
     assert messages.state == "0"
     assert messages.attributes["latest_caller"] is None
     assert messages.attributes["latest_message_id"] is None
-    assert state_of(hass, "sensor.reception_101_latest_caller").state == "unknown"
-    assert state_of(hass, "sensor.reception_101_latest_message").state == "unknown"
+    assert get_state(hass, "sensor.reception_101_latest_caller").state == "unknown"
+    assert get_state(hass, "sensor.reception_101_latest_message").state == "unknown"
 
 
 async def test_all_mailboxes_empty(
@@ -66,8 +66,8 @@ async def test_all_mailboxes_empty(
 
     pbx.intercept = nothing
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "0"
-    assert state_of(hass, "sensor.uc501_messages").state == "0"
+    assert get_state(hass, "sensor.reception_101_messages").state == "0"
+    assert get_state(hass, "sensor.uc501_messages").state == "0"
 
 
 async def test_one_request_a_poll_and_no_state_for_no_news(
@@ -88,7 +88,7 @@ async def test_news_of_one_extension_wakes_no_other(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     before = {state.entity_id: state.last_reported for state in hass.states.async_all()}
-    await leave(pbx, "104")
+    await leave_message(pbx, "104")
     await poll(hass)
 
     assert {
@@ -110,23 +110,23 @@ async def test_asked_to_update_now(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     assert await async_setup_component(hass, "homeassistant", {})
-    await leave(pbx, "104")
+    await leave_message(pbx, "104")
     entity = {"entity_id": "sensor.extension_104_messages"}
     await hass.services.async_call("homeassistant", "update_entity", entity, blocking=True)
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.extension_104_messages").state == "1"
+    assert get_state(hass, "sensor.extension_104_messages").state == "1"
 
 
 async def test_new_extension_without_reload(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await leave(pbx, "0105")
+    await leave_message(pbx, "0105")
     await poll(hass)
-    assert state_of(hass, "sensor.extension_0105_messages").state == "1"
+    assert get_state(hass, "sensor.extension_0105_messages").state == "1"
 
     await asyncio.to_thread(pbx.spool.delete, "0105", "msg0000")
     await poll(hass)
-    assert state_of(hass, "sensor.extension_0105_messages").state == "0"
+    assert get_state(hass, "sensor.extension_0105_messages").state == "0"
 
 
 async def test_roster_is_asked_for_every_hour(
@@ -140,7 +140,7 @@ async def test_roster_is_asked_for_every_hour(
     await poll(hass)
     assert not hass.states.get("sensor.attic_105_messages")
 
-    await an_hour_passes(hass, freezer)
+    await pass_one_hour(hass, freezer)
 
     def name_of(extension: str) -> str | None:
         device = device_registry.async_get_device_by_identifier(
@@ -152,15 +152,15 @@ async def test_roster_is_asked_for_every_hour(
     assert name_of("101") == "Front desk (101)"
     assert name_of("102") == "Extension 102"
     assert name_of("103") == "Gate (103)"
-    assert state_of(hass, "sensor.attic_105_messages").state == "0"
+    assert get_state(hass, "sensor.attic_105_messages").state == "0"
     # Gone from the PBX, though its device stays until a person removes it.
-    assert state_of(hass, "sensor.extension_104_messages").state == STATE_UNAVAILABLE
+    assert get_state(hass, "sensor.extension_104_messages").state == STATE_UNAVAILABLE
     # A mailbox outlives its place on the list for as long as there are messages in it.
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
     pbx.extensions["104"] = "104"
-    await an_hour_passes(hass, freezer)
-    assert state_of(hass, "sensor.extension_104_messages").state == "0"
+    await pass_one_hour(hass, freezer)
+    assert get_state(hass, "sensor.extension_104_messages").state == "0"
 
 
 async def test_extensions_of_earlier_runs_where_the_pbx_has_no_list(
@@ -174,7 +174,7 @@ async def test_extensions_of_earlier_runs_where_the_pbx_has_no_list(
     pbx.intercept = without_list
     await hass.config_entries.async_reload(connected.entry_id)
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.extension_104_messages").state == "0"
+    assert get_state(hass, "sensor.extension_104_messages").state == "0"
 
 
 async def test_list_that_fails_once_changes_nothing(
@@ -188,7 +188,7 @@ async def test_list_that_fails_once_changes_nothing(
 
     before = {state.entity_id: state.state for state in hass.states.async_all()}
     pbx.intercept = without_list
-    await an_hour_passes(hass, freezer)
+    await pass_one_hour(hass, freezer)
     assert {state.entity_id: state.state for state in hass.states.async_all()} == before
 
 
@@ -198,7 +198,7 @@ async def test_dead_token_asks_for_a_new_one(
     pbx.revoke_tokens()
     await poll(hass)
     assert _reauths(hass) == 1
-    assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+    assert get_state(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
 
     pbx.requests.clear()
     await poll(hass)
@@ -235,7 +235,7 @@ async def test_unknown_errno_three_times_asks_for_a_new_token(
     pbx.intercept = None
     await poll(hass)
     assert _reauths(hass) == 0
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 @pytest.mark.parametrize("other", ["Success", "Failed"])
@@ -251,7 +251,7 @@ async def test_unknown_errno_while_the_token_is_good_asks_for_nothing(
     for _ in range(5):
         await poll(hass)
     assert _reauths(hass) == 0
-    assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+    assert get_state(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
 
 
 async def test_refusals_with_a_good_poll_between_them_do_not_add_up(
@@ -291,12 +291,12 @@ async def test_time_zone_of_home_assistant_is_changed(
 ) -> None:
     """Dates are read in it at once, unless the PBX has a zone of its own."""
     latest = "sensor.reception_101_latest_message"
-    assert state_of(hass, latest).state == "2026-11-23T14:51:02+00:00"
+    assert get_state(hass, latest).state == "2026-11-23T14:51:02+00:00"
     await hass.config.async_update(time_zone="Europe/Berlin")
     await hass.async_block_till_done()
-    assert state_of(hass, latest).state == "2026-11-23T05:51:02+00:00"
+    assert get_state(hass, latest).state == "2026-11-23T05:51:02+00:00"
     await poll(hass)
-    assert state_of(hass, latest).state == "2026-11-23T05:51:02+00:00"
+    assert get_state(hass, latest).state == "2026-11-23T05:51:02+00:00"
 
 
 async def test_time_zone_of_the_pbx_stays(
@@ -306,7 +306,7 @@ async def test_time_zone_of_the_pbx_stays(
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.config.async_update(time_zone="Europe/Berlin")
     await poll(hass)
-    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    latest = get_state(hass, "sensor.reception_101_latest_message").state
     assert latest == "2026-11-23T14:51:02+00:00"
 
 
@@ -318,14 +318,14 @@ async def test_extension_that_leaves_the_list_and_returns(
 ) -> None:
     """Its entities are still there, and nothing is added twice."""
     del pbx.extensions["104"]
-    await an_hour_passes(hass, freezer)
-    assert state_of(hass, "sensor.extension_104_messages").state == STATE_UNAVAILABLE
+    await pass_one_hour(hass, freezer)
+    assert get_state(hass, "sensor.extension_104_messages").state == STATE_UNAVAILABLE
     pbx.extensions["104"] = "104"
-    await an_hour_passes(hass, freezer)
-    assert state_of(hass, "sensor.extension_104_messages").state == "0"
-    await leave(pbx, "104")
+    await pass_one_hour(hass, freezer)
+    assert get_state(hass, "sensor.extension_104_messages").state == "0"
+    await leave_message(pbx, "104")
     await poll(hass)
-    assert state_of(hass, "sensor.extension_104_messages").state == "1"
+    assert get_state(hass, "sensor.extension_104_messages").state == "1"
 
 
 async def test_new_firmware_is_shown(
@@ -336,7 +336,7 @@ async def test_new_firmware_is_shown(
     device_registry: dr.DeviceRegistry,
 ) -> None:
     pbx.firmware = "5.0"
-    await an_hour_passes(hass, freezer)
+    await pass_one_hour(hass, freezer)
     hub = device_registry.async_get_device_by_identifier(
         (DOMAIN, "a09805021987"), connected.entry_id
     )
@@ -350,9 +350,9 @@ async def test_extension_that_is_removed_while_the_pbx_is_asked(
     pbx: Simulator,
     connected: MockConfigEntry,
 ) -> None:
-    await leave(pbx, "105")
+    await leave_message(pbx, "105")
     await poll(hass)
-    await asyncio.to_thread(pbx.spool.forget, "105")
+    await asyncio.to_thread(pbx.spool.delete_mailbox, "105")
     await poll(hass)
     coordinator = connected.runtime_data
 
@@ -361,7 +361,7 @@ async def test_extension_that_is_removed_while_the_pbx_is_asked(
             assert coordinator.async_forget("105")
 
     pbx.intercept = remove
-    await an_hour_passes(hass, freezer)
+    await pass_one_hour(hass, freezer)
     assert "105" not in coordinator.data.roster
 
 
@@ -381,7 +381,7 @@ async def test_nothing_is_added_without_an_extension(
         really(platform, entities, *arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(EntityPlatform, "_async_schedule_add_entities_for_entry", note)
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     assert added == []
 
@@ -417,10 +417,10 @@ async def test_ever_new_numbers(
         first += 60
     assert _devices(device_registry, connected) == before + 50
     # All messages are counted, whoever they are for.
-    assert state_of(hass, "sensor.uc501_messages").state == "60"
+    assert get_state(hass, "sensor.uc501_messages").state == "60"
 
     pbx.intercept = None
-    await an_hour_passes(hass, freezer)
+    await pass_one_hour(hass, freezer)
     assert _devices(device_registry, connected) == before
 
 
@@ -435,7 +435,7 @@ async def test_another_pbx_in_the_place_of_ours(
     await pbx.start()
     pbx.requests.clear()
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+    assert get_state(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
     assert pbx.requests == ["/api/v0.0.1/deviceinfo/query"]
     assert ir.async_get(hass).async_get_issue(*issue)
     for _ in range(5):
@@ -448,7 +448,7 @@ async def test_another_pbx_in_the_place_of_ours(
     freezer.tick(600)
     async_fire_time_changed(hass)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert not ir.async_get(hass).async_get_issue(*issue)
 
 
@@ -462,7 +462,7 @@ async def test_another_pbx_at_start(
     pbx.serial_number = "b09805021987"
     pbx.requests.clear()
     await hass.config_entries.async_reload(entry.entry_id)
-    assert str(entry.reason).startswith("Another PBX answers")
+    assert str(entry.reason).startswith("A different PBX responds")
     assert QUERY not in pbx.requests
 
 
@@ -476,7 +476,7 @@ async def test_another_pbx_that_a_person_has_confirmed(
     done = await hass.config_entries.flow.async_configure(form["flow_id"], {"host": pbx.address})
     assert done["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 @pytest.mark.parametrize("serial_number", ["", "a_b", "a09805021987"])
@@ -487,7 +487,7 @@ async def test_serial_number_that_proves_nothing(
     pbx.serial_number = serial_number
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_many_extensions_are_added_in_batches(
@@ -513,6 +513,6 @@ async def test_many_extensions_are_added_in_batches(
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     for number in (1000, 1024, 1025, 1199):
-        assert state_of(hass, f"sensor.extension_{number}_messages").state == "0"
-        assert state_of(hass, f"binary_sensor.extension_{number}_message_waiting").state == "off"
+        assert get_state(hass, f"sensor.extension_{number}_messages").state == "0"
+        assert get_state(hass, f"binary_sensor.extension_{number}_message_waiting").state == "off"
     assert most <= 25 * 5

@@ -18,7 +18,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
 from .faults import FAULTS
-from .living import poll
+from .helpers import poll
 from .simulator import Simulator
 
 CALLERS = ("6000", "7001", "8001", "13800138000", "+4930123456", "anonymous")
@@ -73,8 +73,8 @@ async def test_nothing_secret_leaves_the_house(
     pbx.clock_error = timedelta(minutes=37)
     await hass.config_entries.async_setup(entry.entry_id)
     for fault in FAULTS:
-        if fault.passes_by_itself:
-            async with fault.strike(pbx):
+        if fault.is_temporary:
+            async with fault.inject(pbx):
                 await poll(hass)
             await poll(hass)
     issues = str([i for (domain, _), i in ir.async_get(hass).issues.items() if domain == DOMAIN])

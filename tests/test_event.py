@@ -18,9 +18,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from .engines import ENGINE, Ear, connect
+from .engines import STT_ENGINE, SttEngine, add_engine
 from .faults import FAULTS
-from .living import leave, poll, state_of
+from .helpers import get_state, leave_message, poll
 from .simulator import Simulator
 from .simulator.server import refuse
 
@@ -65,16 +65,16 @@ async def test_first_look_announces_nothing(
 ) -> None:
     await poll(hass)
     assert announced.heard == []
-    assert state_of(hass, RECEPTION).state == "unknown"
+    assert get_state(hass, RECEPTION).state == "unknown"
 
 
 async def test_new_message(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     (heard,) = announced.heard
-    latest = state_of(hass, "sensor.reception_101_messages").attributes["latest_message_id"]
+    latest = get_state(hass, "sensor.reception_101_messages").attributes["latest_message_id"]
     assert heard == {
         "event_types": ["received"],
         "event_type": "received",
@@ -99,7 +99,7 @@ async def test_at_once_when_asked_to_update(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     assert await async_setup_component(hass, "homeassistant", {})
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await hass.services.async_call(
         "homeassistant", "update_entity", {"entity_id": RECEPTION}, blocking=True
     )
@@ -112,7 +112,7 @@ async def test_several_in_one_poll_oldest_first(
 ) -> None:
     start = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
     for minute in (2, 0, 1):
-        await leave(pbx, "101", str(minute), received=start + timedelta(minutes=minute))
+        await leave_message(pbx, "101", str(minute), received=start + timedelta(minutes=minute))
     await poll(hass)
     assert announced.callers == ["0", "1", "2"]
 
@@ -120,8 +120,8 @@ async def test_several_in_one_poll_oldest_first(
 async def test_first_message_of_an_empty_mailbox_and_of_a_new_extension(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await leave(pbx, "104", "1")
-    await leave(pbx, "0105", "2")
+    await leave_message(pbx, "104", "1")
+    await leave_message(pbx, "0105", "2")
     await poll(hass)
     assert sorted(announced.callers) == ["1", "2"]
     assert [heard["while_away"] for heard in announced.heard] == [False, False]
@@ -144,9 +144,9 @@ async def test_twins(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     for _ in range(2):
-        await leave(pbx, "104")
+        await leave_message(pbx, "104")
     await poll(hass)
-    await leave(pbx, "104")
+    await leave_message(pbx, "104")
     await poll(hass)
     assert announced.callers == ["6000"] * 3
     assert len({heard["message_id"] for heard in announced.heard}) == 3
@@ -159,10 +159,10 @@ async def test_twins(
 async def test_outage_and_rubbish_change_nothing(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     for fault in FAULTS:
-        if fault.passes_by_itself:
-            async with fault.strike(pbx):
+        if fault.is_temporary:
+            async with fault.inject(pbx):
                 await poll(hass)
             await poll(hass)
     assert announced.callers == ["6000"]
@@ -173,7 +173,7 @@ async def test_message_left_during_an_outage(
 ) -> None:
     await pbx.stop()
     await poll(hass)
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await pbx.start()
     await poll(hass)
     assert announced.callers == ["6000"]
@@ -187,10 +187,10 @@ async def test_mailbox_that_vanishes_for_a_while(
 
     pbx.intercept = nothing
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "0"
+    assert get_state(hass, "sensor.reception_101_messages").state == "0"
     await hass.config_entries.async_reload(connected.entry_id)
     pbx.intercept = None
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     assert announced.callers == ["6000"]
 
@@ -198,13 +198,13 @@ async def test_mailbox_that_vanishes_for_a_while(
 async def test_messages_left_while_home_assistant_was_away(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await leave(pbx, "101", "1")
+    await leave_message(pbx, "101", "1")
     await poll(hass)
     await hass.config_entries.async_unload(connected.entry_id)
-    await leave(pbx, "101", "2")
+    await leave_message(pbx, "101", "2")
     await hass.config_entries.async_setup(connected.entry_id)
     await hass.async_block_till_done()
-    await leave(pbx, "101", "3")
+    await leave_message(pbx, "101", "3")
     await poll(hass)
     assert [(heard["caller"], heard["while_away"]) for heard in announced.heard] == [
         ("1", False),
@@ -217,7 +217,7 @@ async def test_nothing_is_announced_before_home_assistant_has_started(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await hass.config_entries.async_unload(connected.entry_id)
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     hass.set_state(CoreState.starting)
     await hass.config_entries.async_setup(connected.entry_id)
     await poll(hass)
@@ -240,15 +240,15 @@ async def test_choice_of_extensions_starts_silently(
     hass.config_entries.async_update_entry(entry, options={"extensions": ["101"]})
     await hass.config_entries.async_setup(entry.entry_id)
     await choose("101", "102", "104")
-    await leave(pbx, "104", "1")
-    await leave(pbx, "103", "2")
+    await leave_message(pbx, "104", "1")
+    await leave_message(pbx, "103", "2")
     await poll(hass)
     assert announced.callers == ["1"]
 
     await choose()
     await poll(hass)
     assert announced.callers == ["1"]
-    await leave(pbx, "103", "3")
+    await leave_message(pbx, "103", "3")
     await poll(hass)
     assert announced.callers == ["1", "3"]
 
@@ -274,7 +274,7 @@ async def test_journal(
     # It holds only what is on the PBX, and is written when something arrives.
     await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
     await poll(hass)
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     assert _written(hass_storage, connected, "101") == 3
 
@@ -285,7 +285,7 @@ async def test_journal(
 async def test_news_is_written_though_another_mailbox_only_has_less(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
     await poll(hass)
     assert _written(hass_storage, connected, "101") == 4
@@ -297,7 +297,7 @@ async def test_news_is_written_though_the_journal_waits_to_be_tidied(
     for _ in range(2):
         await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
         await poll(hass)
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     assert _written(hass_storage, connected, "101") == 2
 
@@ -335,7 +335,7 @@ async def test_damaged_journal(
     ]
     assert len(warnings) == 1
 
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
     assert announced.callers == ["6000"]
     await hass.config_entries.async_reload(entry.entry_id)
@@ -351,8 +351,8 @@ async def test_event_that_somebody_has_disabled(
 ) -> None:
     entity_registry.async_update_entity(RECEPTION, disabled_by=er.RegistryEntryDisabler.USER)
     await hass.config_entries.async_reload(connected.entry_id)
-    await leave(pbx, "101", "1")
-    await leave(pbx, "104", "2")
+    await leave_message(pbx, "101", "1")
+    await leave_message(pbx, "104", "2")
     await poll(hass)
     assert announced.callers == ["2"]
 
@@ -376,15 +376,15 @@ async def test_zone_of_the_pbx_is_changed(
 ) -> None:
     """All dates move at once; the messages are the same, and one that comes meanwhile is new."""
     await _change_zone(pbx, zone)
-    await leave(pbx, "101", "1", received=dt_util.utcnow())
+    await leave_message(pbx, "101", "1", received=dt_util.utcnow())
     await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
     await poll(hass)
     assert announced.callers == ["1"]
-    assert state_of(hass, "sensor.reception_101_messages").state == "4"
+    assert get_state(hass, "sensor.reception_101_messages").state == "4"
     for _ in range(2):
         await poll(hass)
         await hass.config_entries.async_reload(connected.entry_id)
-    await leave(pbx, "102", "2", received=dt_util.utcnow())
+    await leave_message(pbx, "102", "2", received=dt_util.utcnow())
     await poll(hass)
     assert announced.callers == ["1", "2"]
 
@@ -399,7 +399,7 @@ async def test_zone_of_the_pbx_is_changed_while_nobody_looks(
 ) -> None:
     await hass.config_entries.async_unload(connected.entry_id)
     await _change_zone(pbx, zone)
-    await leave(pbx, "101", "1", received=dt_util.utcnow())
+    await leave_message(pbx, "101", "1", received=dt_util.utcnow())
     await hass.config_entries.async_setup(connected.entry_id)
     await poll(hass)
     assert announced.callers == ["1"]
@@ -410,7 +410,9 @@ async def test_messages_from_both_halves_of_the_year(
 ) -> None:
     """A zone without summer time moves some of them by an hour more."""
     for month in (1, 7):
-        await leave(pbx, "104", str(month), received=datetime(2026, month, 1, 9, 30, tzinfo=UTC))
+        await leave_message(
+            pbx, "104", str(month), received=datetime(2026, month, 1, 9, 30, tzinfo=UTC)
+        )
     await poll(hass)
     assert announced.callers == ["1", "7"]
     await _change_zone(pbx, "Asia/Kathmandu")
@@ -447,13 +449,13 @@ async def test_zone_of_a_pbx_that_tells_nothing_about_itself(
     pbx.intercept = without_device_info
     await hass.config_entries.async_setup(entry.entry_id)
     for hour in range(2):
-        await leave(pbx, "104", "7001", received=datetime(2026, 11, 24, hour, tzinfo=UTC))
+        await leave_message(pbx, "104", "7001", received=datetime(2026, 11, 24, hour, tzinfo=UTC))
         await poll(hass)
         await asyncio.to_thread(pbx.spool.delete, "104", "msg0000")
     assert announced.callers == ["7001"] * 2
-    await leave(pbx, "101", "1")
+    await leave_message(pbx, "101", "1")
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "4"
+    assert get_state(hass, "sensor.reception_101_messages").state == "4"
 
 
 async def test_robot_that_calls_on_the_hour(
@@ -461,7 +463,7 @@ async def test_robot_that_calls_on_the_hour(
 ) -> None:
     """A message like one that has just been deleted, to the second, is a new one."""
     for hour in range(5):
-        await leave(pbx, "104", "7001", received=datetime(2026, 11, 24, hour, tzinfo=UTC))
+        await leave_message(pbx, "104", "7001", received=datetime(2026, 11, 24, hour, tzinfo=UTC))
         await poll(hass)
         await asyncio.to_thread(pbx.spool.delete, "104", "msg0000")
     assert announced.callers == ["7001"] * 5
@@ -475,10 +477,10 @@ async def test_transcripts_that_are_there_already(
     hass_storage: dict[str, Any],
 ) -> None:
     """With a text for each new message, nothing is waited for, and all is announced."""
-    await connect(hass, Ear())
-    hass.config_entries.async_update_entry(entry, options={"transcriber": ENGINE})
+    await add_engine(hass, SttEngine())
+    hass.config_entries.async_update_entry(entry, options={"transcriber": STT_ENGINE})
     await hass.config_entries.async_setup(entry.entry_id)
-    await leave(pbx, "104", "1")
+    await leave_message(pbx, "104", "1")
     await poll(hass)
     assert announced.callers == ["1"]
 
@@ -490,7 +492,7 @@ async def test_transcripts_that_are_there_already(
     assert announced.callers == ["1", "1"]
     assert announced.heard[-1]["transcript"] == announced.heard[0]["transcript"]
 
-    await leave(pbx, "104", "2")
+    await leave_message(pbx, "104", "2")
     await poll(hass)
     assert announced.callers == ["1", "1", "2"]
 
@@ -509,15 +511,15 @@ async def test_what_came_while_the_event_was_disabled_is_no_news(
 
     await disable(er.RegistryEntryDisabler.USER)
     for number in range(3):
-        await leave(pbx, "101", str(number))
+        await leave_message(pbx, "101", str(number))
         await poll(hass)
     await hass.config_entries.async_unload(connected.entry_id)
-    await leave(pbx, "101", "3")
+    await leave_message(pbx, "101", "3")
     await hass.config_entries.async_setup(connected.entry_id)
     await hass.async_block_till_done()
     await disable(None)
     assert announced.callers == []
-    await leave(pbx, "101", "4")
+    await leave_message(pbx, "101", "4")
     await poll(hass)
     assert announced.callers == ["4"]
 
@@ -526,11 +528,11 @@ async def test_what_came_while_the_pbx_was_disabled_is_no_news(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await hass.config_entries.async_set_disabled_by(connected.entry_id, ConfigEntryDisabler.USER)
-    await leave(pbx, "101", "1")
+    await leave_message(pbx, "101", "1")
     await hass.config_entries.async_set_disabled_by(connected.entry_id, None)
     await poll(hass)
     assert announced.callers == []
-    await leave(pbx, "101", "2")
+    await leave_message(pbx, "101", "2")
     await poll(hass)
     assert announced.callers == ["2"]
 
@@ -566,8 +568,8 @@ async def test_triggers(
     automation = {"triggers": [trigger], "actions": [action], "mode": "queued"}
     assert await async_setup_component(hass, "automation", {"automation": [automation]})
 
-    await leave(pbx, "101", "1", received=datetime(2026, 11, 24, 9, 0, tzinfo=UTC))
-    await leave(pbx, "101", "2")
+    await leave_message(pbx, "101", "1", received=datetime(2026, 11, 24, 9, 0, tzinfo=UTC))
+    await leave_message(pbx, "101", "2")
     await poll(hass)
     await pbx.stop()
     await poll(hass)
@@ -580,9 +582,9 @@ async def test_triggers(
 async def test_who_called_is_not_recorded(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, entity_id: str
 ) -> None:
-    await leave(pbx, "101")
+    await leave_message(pbx, "101")
     await poll(hass)
-    state = state_of(hass, entity_id)
+    state = get_state(hass, entity_id)
     assert state.state_info
     assert MATCH_ALL in state.state_info["unrecorded_attributes"]
 
@@ -606,15 +608,15 @@ async def test_burst(
 ) -> None:
     """Hundreds at once are announced in order, a few a second, and none is left out."""
     if with_engine:
-        await connect(hass, Ear())
+        await add_engine(hass, SttEngine())
         hass.config_entries.async_update_entry(
-            entry, options={"transcriber": ENGINE, "transcript_limit": 1}
+            entry, options={"transcriber": STT_ENGINE, "transcript_limit": 1}
         )
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     start = datetime(2026, 11, 24, tzinfo=UTC)
     for number in range(messages):
-        await leave(pbx, "104", str(number), received=start + timedelta(seconds=number))
+        await leave_message(pbx, "104", str(number), received=start + timedelta(seconds=number))
     await poll(hass)
     await _announce_all(hass)
     assert announced.callers == [str(number) for number in range(messages)]
@@ -634,7 +636,7 @@ async def test_burst_that_is_interrupted(
     """What was deleted meanwhile is left out, and a restart goes on where it stopped."""
     start = datetime(2026, 11, 24, tzinfo=UTC)
     for number in range(140):
-        await leave(pbx, "104", str(number), received=start + timedelta(seconds=number))
+        await leave_message(pbx, "104", str(number), received=start + timedelta(seconds=number))
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     async with asyncio.timeout(10):
         while len(announced.callers) < 105:

@@ -24,8 +24,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import INTEGRATION, TOKEN
-from .faults import FAULTS, Fault, SpeaksTls
-from .living import act, poll, state_of
+from .faults import FAULTS, Fault, TlsOnly
+from .helpers import call_action, get_state, poll
 from .simulator import Simulator
 
 TEXTS = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"]
@@ -59,7 +59,7 @@ async def test_dialog(
 ) -> None:
     form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
     answers = {"host": f"http://{pbx.address}", "token": TOKEN}
-    async with fault.strike(pbx):
+    async with fault.inject(pbx):
         form = await hass.config_entries.flow.async_configure(form["flow_id"], answers)
 
     assert form["errors"] == {"base": fault.kind}
@@ -81,7 +81,7 @@ async def test_start(
     fault: Fault,
     log: pytest.LogCaptureFixture,
 ) -> None:
-    async with fault.strike(pbx):
+    async with fault.inject(pbx):
         await hass.config_entries.async_setup(entry.entry_id)
     text = TEXTS[fault.kind]["message"]
     assert str(entry.reason).startswith(text.split("{")[0].rstrip("."))
@@ -94,7 +94,7 @@ async def test_start(
     else:
         assert entry.state is ConfigEntryState.SETUP_RETRY
         await _ten_minutes_later(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     _told(log)
 
 
@@ -108,7 +108,7 @@ async def test_polling(
 ) -> None:
     before = {state.entity_id: state.state for state in hass.states.async_all()}
     log.clear()
-    async with fault.strike(pbx):
+    async with fault.inject(pbx):
         for _ in range(2):
             await poll(hass)
             assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
@@ -123,9 +123,9 @@ async def test_polling(
         await poll(hass)
     assert {state.entity_id: state.state for state in hass.states.async_all()} == before
     told = _told(log)
-    assert len(told) == 2 if fault.passes_by_itself else told
+    assert len(told) == 2 if fault.is_temporary else told
     assert TEXTS[fault.kind]["message"].split("{")[0].rstrip(".") in told[0]
-    if fault.passes_by_itself:
+    if fault.is_temporary:
         assert told[1] == "Fetching pbx_voicemail data recovered"
 
 
@@ -140,15 +140,15 @@ async def test_playing(
 ) -> None:
     hass.config.allowlist_external_dirs = {str(tmp_path)}
     target = tmp_path / "recording.wav"
-    messages = (await act(hass, "get_messages", extension="101"))["messages"]
+    messages = (await call_action(hass, "get_messages", extension="101"))["messages"]
 
     async def play(message_id: str) -> None:
-        await act(hass, "save_recording", message_id=message_id, filename=str(target))
+        await call_action(hass, "save_recording", message_id=message_id, filename=str(target))
 
     for where, message in zip(("query", "get_random", "download"), messages, strict=True):
-        if where in fault.passes_at:
+        if where in fault.succeeds_at:
             continue
-        async with fault.strike(pbx, where):
+        async with fault.inject(pbx, where):
             with pytest.raises(HomeAssistantError) as raised:
                 await play(message["message_id"])
         assert raised.value.translation_key == _kind_for_a_message(fault, where)
@@ -170,22 +170,22 @@ async def test_deleting(
     fault: Fault,
     log: pytest.LogCaptureFixture,
 ) -> None:
-    messages = (await act(hass, "get_messages", extension="101"))["messages"]
+    messages = (await call_action(hass, "get_messages", extension="101"))["messages"]
     ids = [message["message_id"] for message in messages]
     for where in ("query", "delete"):
-        if where in fault.passes_at:
+        if where in fault.succeeds_at:
             continue
-        async with fault.strike(pbx, where):
+        async with fault.inject(pbx, where):
             with pytest.raises(HomeAssistantError) as raised:
-                await act(hass, "delete_message", message_id=ids[0])
+                await call_action(hass, "delete_message", message_id=ids[0])
         assert raised.value.translation_key == _kind_for_a_message(fault, where)
         assert len(pbx.spool.messages("101")) == len(ids)
         if raised.value.translation_key == "locked":
             return
 
-        await act(hass, "delete_message", message_id=ids.pop(0))
+        await call_action(hass, "delete_message", message_id=ids.pop(0))
         await hass.async_block_till_done()
-        left = (await act(hass, "get_messages", extension="101"))["messages"]
+        left = (await call_action(hass, "get_messages", extension="101"))["messages"]
         assert [message["message_id"] for message in left] == ids
     _told(log)
 
@@ -209,7 +209,7 @@ async def test_nothing_of_a_large_answer_is_held(
     await poll(hass)
     gc.collect()
     tracemalloc.start()
-    async with fault.strike(pbx):
+    async with fault.inject(pbx):
         await poll(hass)
         assert {state.state for state in hass.states.async_all()} == {STATE_UNAVAILABLE}
     gc.collect()
@@ -273,16 +273,16 @@ async def test_name_that_nobody_knows(
 
     known = True
     await _ten_minutes_later(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_tls_that_was_not_there_before(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     """It is the one fault that a person can turn into something better."""
-    (fault,) = [fault for fault in FAULTS if isinstance(fault, SpeaksTls)]
+    (fault,) = [fault for fault in FAULTS if isinstance(fault, TlsOnly)]
     issue = DOMAIN, f"tls_offered_{connected.entry_id}"
-    async with fault.strike(pbx):
+    async with fault.inject(pbx):
         await poll(hass)
         assert ir.async_get(hass).async_get_issue(*issue)
         form = await connected.start_reconfigure_flow(hass)
@@ -301,7 +301,7 @@ async def test_tls_that_was_not_there_before(
 async def test_no_tls_where_there_is_none(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    async with FAULTS[0].strike(pbx):
+    async with FAULTS[0].inject(pbx):
         await poll(hass)
     assert not ir.async_get(hass).issues
 

@@ -24,9 +24,16 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.pbx_voicemail.voicemail import recordings
 
 from .conftest import FIXTURES, TOKEN
-from .living import act, crowd, latest_of, leave, message_of, poll
+from .helpers import (
+    call_action,
+    get_latest_id,
+    get_message_from,
+    leave_message,
+    poll,
+    serve_many_messages,
+)
+from .measure import MEGABYTE, measure_load
 from .simulator import Simulator
-from .stall import MEGABYTE, measured
 
 RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").read_bytes()
 GSM = FIXTURES / "recordings" / "gsm.wav"
@@ -35,7 +42,7 @@ GSM = FIXTURES / "recordings" / "gsm.wav"
 @pytest.fixture
 async def path(hass: HomeAssistant, connected: MockConfigEntry) -> str:
     """Where the recording of 101/msg0000 is."""
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     return f"/api/pbx_voicemail/recording/{connected.entry_id}/101/{message_id}"
 
 
@@ -126,18 +133,18 @@ async def test_suffix_opens_nothing(
     hass_client: ClientSessionGenerator,
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
-    other = await latest_of(hass, "103")
+    other = await get_latest_id(hass, "103")
     of_others = f"/api/pbx_voicemail/recording/{connected.entry_id}/103/{other}.wav"
     disguised = f"/api/pbx_voicemail/recording/{connected.entry_id}/101/{other}.wav"
     client = await hass_client(restricted_token)
     assert (await client.get(of_others)).status == 403
     assert (await client.get(disguised)).status == 404
-    stranger = await hass_client_no_auth()
-    assert (await stranger.get(f"{path}.wav")).status == 401
+    other_version_reply = await hass_client_no_auth()
+    assert (await other_version_reply.get(f"{path}.wav")).status == 401
     signed = async_sign_path(hass, f"{path}.wav", timedelta(minutes=5))
-    assert await (await stranger.get(signed)).read() == RECORDED
-    assert (await stranger.get(signed.replace(".wav", ".mp3"))).status == 401
-    assert (await stranger.get(signed.replace(".wav", ""))).status == 401
+    assert await (await other_version_reply.get(signed)).read() == RECORDED
+    assert (await other_version_reply.get(signed.replace(".wav", ".mp3"))).status == 401
+    assert (await other_version_reply.get(signed.replace(".wav", ""))).status == 401
 
 
 async def test_kept_by_the_browser(
@@ -285,7 +292,7 @@ async def test_signed_path(
     signed = async_sign_path(hass, path, timedelta(minutes=5))
     assert await (await client.get(signed)).read() == RECORDED
     assert (await client.head(signed)).status == 200
-    other = (await message_of(hass, "6000"))["message_id"]
+    other = (await get_message_from(hass, "6000"))["message_id"]
     assert (await client.get(signed.replace(path[-16:], other))).status == 401
     freezer.tick(timedelta(minutes=6))
     assert (await client.get(signed)).status == 401
@@ -302,7 +309,7 @@ async def test_only_what_one_may_hear(
     entry_id = connected.entry_id
     status = {}
     for extension in "101", "102", "103":
-        message_id = await latest_of(hass, extension)
+        message_id = await get_latest_id(hass, extension)
         response = await client.get(
             f"/api/pbx_voicemail/recording/{entry_id}/{extension}/{message_id}"
         )
@@ -323,7 +330,7 @@ async def test_signature_is_that_of_a_user(
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
     token = await hass.auth.async_create_refresh_token(restricted, "https://example.org")
-    message_id = await latest_of(hass, "103")
+    message_id = await get_latest_id(hass, "103")
     path = f"/api/pbx_voicemail/recording/{connected.entry_id}/103/{message_id}"
     signed = async_sign_path(hass, path, timedelta(minutes=5), refresh_token_id=token.id)
     assert (await (await hass_client_no_auth()).get(signed)).status == 403
@@ -425,12 +432,12 @@ async def test_set_up_where_nothing_can_be_kept(
     await asyncio.to_thread(obstruct)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert len((await act(hass, "get_messages"))["messages"]) == 7
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    assert len((await call_action(hass, "get_messages"))["messages"]) == 7
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     path = f"/api/pbx_voicemail/recording/{entry.entry_id}/101/{message_id}"
     response = await (await hass_client()).get(path)
     assert response.status == 502
-    assert "cannot be written" in await response.text()
+    assert "cannot be saved" in await response.text()
     warnings = [record for record in caplog.records if record.name.endswith("recordings")]
     assert len(warnings) == (len(place) == 2)
     assert await hass.config_entries.async_remove(entry.entry_id)
@@ -441,16 +448,16 @@ async def test_no_room_on_the_disk(
 ) -> None:
     response = await (await hass_client()).get(path)
     assert response.status == 502
-    assert "cannot be written" in await response.text()
+    assert "cannot be saved" in await response.text()
 
 
 @pytest.fixture
 async def gsm_path(hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry) -> str:
     """Where a recording is that no browser plays."""
-    await leave(pbx, "104", recording=GSM)
+    await leave_message(pbx, "104", recording=GSM)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    (message,) = (await act(hass, "get_messages", extension="104"))["messages"]
+    (message,) = (await call_action(hass, "get_messages", extension="104"))["messages"]
     return f"/api/pbx_voicemail/recording/{entry.entry_id}/104/{message['message_id']}"
 
 
@@ -526,7 +533,7 @@ async def test_ffmpeg_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    monkeypatch.setattr(recordings, "_CONVERSION_SECONDS", 0.05)
+    monkeypatch.setattr(recordings, "_CONVERSION_TIMEOUT", 0.05)
     response = await (await hass_client()).get(gsm_path)
     assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
 
@@ -552,7 +559,7 @@ async def test_rate_of_a_hostile_header(
 
     pbx.intercept = answer
     client = await hass_client()
-    async with measured() as load:
+    async with measure_load() as load:
         response = await client.get(gsm_path)
         audio = await response.read()
     assert len(audio) == pytest.approx(44 + 2 * 22720, abs=640)
@@ -569,7 +576,7 @@ async def test_conversion_that_does_not_end(
     hass_client: ClientSessionGenerator,
 ) -> None:
     """What would become too long stays as the PBX gave it out."""
-    monkeypatch.setattr(recordings, "_CONVERTED_BYTES", 32_000)
+    monkeypatch.setattr(recordings, "_MAX_CONVERTED_BYTES", 32_000)
     response = await (await hass_client()).get(gsm_path)
     assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
 
@@ -588,9 +595,9 @@ async def test_few_at_a_time(
     hass_client: ClientSessionGenerator,
 ) -> None:
     """However many are asked for: each may take tens of megabytes, and an FFmpeg."""
-    crowd(pbx, 20)
+    serve_many_messages(pbx, 20)
     await poll(hass)
-    paths = _crowd_paths(hass, connected, await act(hass, "get_messages"))
+    paths = _crowd_paths(hass, connected, await call_action(hass, "get_messages"))
     answer = pbx.intercept
     assert answer
     at_once = most = 0
@@ -621,9 +628,9 @@ async def test_none_goes_before_it_has_been_sent(
 ) -> None:
     """More than there is room for, at once: all are heard, and the rest goes afterwards."""
     monkeypatch.setattr(recordings, "MAX_CACHE_BYTES", 100_000)
-    crowd(pbx, 12)
+    serve_many_messages(pbx, 12)
     await hass.config_entries.async_setup(entry.entry_id)
-    paths = _crowd_paths(hass, entry, await act(hass, "get_messages"))
+    paths = _crowd_paths(hass, entry, await call_action(hass, "get_messages"))
     client = await hass_client()
 
     async def listen(path: str) -> bytes:
@@ -643,15 +650,15 @@ async def test_ten_thousand_messages(
     hass_client: ClientSessionGenerator,
 ) -> None:
     """Somebody asks for a hundred of them, and for a hundred that are not there."""
-    crowd(pbx, 10_000)
+    serve_many_messages(pbx, 10_000)
     await poll(hass)
-    answer = await act(hass, "get_messages", limit=100)
+    answer = await call_action(hass, "get_messages", limit=100)
     (path, *_) = paths = _crowd_paths(hass, connected, answer)
     client = await hass_client()
     await client.head(path)
     unknown = [f"{path[:-16]}{number:016x}" for number in range(100)]
     unpacked_in.clear()
-    async with measured() as load:
+    async with measure_load() as load:
         heads = await asyncio.gather(*(client.head(path) for _ in range(100)))
         missing = await asyncio.gather(*map(client.head, unknown))
     assert {response.status for response in heads} == {200}

@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
-from .living import leave, poll, state_of
+from .helpers import get_state, leave_message, poll
 from .simulator import Simulator
 
 
@@ -77,7 +77,7 @@ async def test_unload_that_is_refused(
         assert not await hass.config_entries.async_unload(entry_with_user.entry_id)
     assert not [path for path in pbx.requests if path.endswith("logout")]
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
     entry_with_user.mock_state(hass, ConfigEntryState.LOADED)
     assert await hass.config_entries.async_unload(entry_with_user.entry_id)
@@ -131,23 +131,23 @@ async def test_remove_device_by_hand(
     assert not await remove("a09805021987_104")
 
     # A mailbox that is on no list, and empty by now.
-    await leave(pbx, "105")
+    await leave_message(pbx, "105")
     await poll(hass)
     assert not await remove("a09805021987_105")
-    await asyncio.to_thread(pbx.spool.forget, "105")
+    await asyncio.to_thread(pbx.spool.delete_mailbox, "105")
     await poll(hass)
     assert await remove("a09805021987_105")
     assert hass.states.get("sensor.extension_105_messages") is None
     assert not entity_registry.async_get("sensor.extension_105_messages")
 
-    await leave(pbx, "105")
+    await leave_message(pbx, "105")
     await poll(hass)
-    assert state_of(hass, "sensor.extension_105_messages").state == "1"
+    assert get_state(hass, "sensor.extension_105_messages").state == "1"
 
     # An extension that the PBX lost while Home Assistant was not looking.
     del pbx.extensions["104"]
     await hass.config_entries.async_reload(connected.entry_id)
-    assert state_of(hass, "sensor.extension_104_messages").state == "unavailable"
+    assert get_state(hass, "sensor.extension_104_messages").state == "unavailable"
     assert await remove("a09805021987_104")
     assert hass.states.get("sensor.extension_104_messages") is None
 

@@ -20,7 +20,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import PASSWORD_MD5, TOKEN
-from .living import an_hour_passes, poll, state_of
+from .helpers import get_state, pass_one_hour, poll
 from .simulator import Simulator, Spool
 from .simulator.server import refuse
 
@@ -84,7 +84,7 @@ async def test_password_that_is_changed_while_we_poll(
     assert pbx.logins == 2
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["context"]["source"] == "reauth"
-    assert state_of(hass, "sensor.reception_101_messages").state == "unavailable"
+    assert get_state(hass, "sensor.reception_101_messages").state == "unavailable"
 
 
 async def test_reboots_go_unnoticed(
@@ -94,7 +94,7 @@ async def test_reboots_go_unnoticed(
     for reboots in range(1, 4):
         pbx.revoke_tokens()
         await poll(hass)
-        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+        assert get_state(hass, "sensor.reception_101_messages").state == "3"
         assert pbx.logins == 1 + reboots
 
 
@@ -122,16 +122,16 @@ async def test_reboot_that_refuses_everything_for_a_while(
     """A password that has worked is not doubted; all is well a minute after the PBX is."""
     await hass.config_entries.async_setup(entry_with_user.entry_id)
     logins = pbx.logins
-    pbx.ways.refusal = refusal
+    pbx.quirks.refusal = refusal
     await _pass(hass, freezer, 30 + seconds)
-    assert state_of(hass, "sensor.reception_101_messages").state == "unavailable"
+    assert get_state(hass, "sensor.reception_101_messages").state == "unavailable"
     assert pbx.logins - logins <= 2
     assert hass.config_entries.flow.async_progress() == []
 
     pbx.revoke_tokens()
-    pbx.ways.refusal = None
+    pbx.quirks.refusal = None
     await _pass(hass, freezer, 60)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert pbx.logins - logins <= 3
     assert hass.config_entries.flow.async_progress() == []
     assert "refusals" not in entry_with_user.data
@@ -146,14 +146,14 @@ async def test_start_while_the_pbx_reboots(
     refusal: str | int,
 ) -> None:
     """Each try to set it up is a new client, and knows of the logins of those before."""
-    pbx.ways.refusal = refusal
+    pbx.quirks.refusal = refusal
     await hass.config_entries.async_setup(entry_with_user.entry_id)
     await _pass(hass, freezer, 25)
     assert entry_with_user.state is ConfigEntryState.SETUP_RETRY
     assert pbx.logins == 1
-    pbx.ways.refusal = None
+    pbx.quirks.refusal = None
     await _pass(hass, freezer, 60)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert hass.config_entries.flow.async_progress() == []
 
 
@@ -165,7 +165,7 @@ async def test_refusal_that_does_not_end(
 ) -> None:
     """After three refused logins a person is asked, and nothing is tried until they answer."""
     await hass.config_entries.async_setup(entry_with_user.entry_id)
-    pbx.ways.refusal = "30003"
+    pbx.quirks.refusal = "30003"
     for _ in range(5):
         await _pass(hass, freezer, 120)
         await hass.config_entries.async_reload(entry_with_user.entry_id)
@@ -246,7 +246,7 @@ async def test_locked_out(
     freezer.tick(timedelta(minutes=4))
     await poll(hass)
     await hass.config_entries.async_reload(entry_with_user.entry_id)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert _issues(hass) == {}
     assert hass.config_entries.flow.async_progress() == []
 
@@ -276,7 +276,7 @@ async def test_clock_that_was_ten_years_ahead_during_a_lock_out(
     freezer.move_to(now + timedelta(minutes=2))
     pbx.intercept = None
     await hass.config_entries.async_reload(entry_with_user.entry_id)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert _issues(hass) == {}
 
 
@@ -294,7 +294,7 @@ async def test_lock_out_is_heeded_by_dialogs_and_by_other_entries(
     other = MockConfigEntry(domain=DOMAIN, unique_id="other", data=entry_with_user.data)
     other.add_to_hass(hass)
     await hass.config_entries.async_setup(other.entry_id)
-    assert str(other.reason).startswith("The PBX refuses Home Assistant")
+    assert str(other.reason).startswith("The PBX has locked out Home Assistant")
     for begin in (
         partial(hass.config_entries.flow.async_init, DOMAIN, context={"source": SOURCE_USER}),
         partial(entry_with_user.start_reconfigure_flow, hass),
@@ -388,8 +388,8 @@ async def test_new_firmware_speaks_another_version(
     pbx.version = "v1.1.0"
     await poll(hass)
     assert connected.data["remembered"] == {"api": "v1.1.0"}
-    assert state_of(hass, "sensor.reception_101_unread_messages").state == "3"
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 type Answer = Callable[[dict[str, str]], Awaitable[dict[str, Any]]]
@@ -438,7 +438,7 @@ async def test_pbx_in_another_time_zone(
     assert entry.options == {"time_zone": "Asia/Kathmandu"}
     assert _issues(hass) == {}
     # Left at 14:51:02 UTC.
-    latest = state_of(hass, "sensor.reception_101_latest_message").state
+    latest = get_state(hass, "sensor.reception_101_latest_message").state
     assert latest == "2026-11-23T14:51:02+00:00"
 
 
@@ -464,11 +464,11 @@ async def test_clock_that_is_wrong(
     assert _issues(hass) == {"wrong_clock": placeholders}
 
     pbx.clock_error = timedelta(hours=1)
-    await an_hour_passes(hass, freezer)
+    await pass_one_hour(hass, freezer)
     assert _issues(hass).keys() == {"wrong_time_zone"}
 
     pbx.clock_error = timedelta()
-    await an_hour_passes(hass, freezer)
+    await pass_one_hour(hass, freezer)
     assert _issues(hass) == {}
 
 

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
-from .living import act, message_of, poll
+from .helpers import call_action, get_message_from, poll
 from .simulator import Simulator
 
 CALLER = "SECRETCALLER 0612345678"
@@ -173,9 +173,9 @@ async def test_playing_and_deleting(
     action: str,
     log: pytest.LogCaptureFixture,
 ) -> None:
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     await pbx.stop()
     async with _server(int(pbx.address.partition(":")[2]), echo):
         with pytest.raises(HomeAssistantError) as raised:
-            await act(hass, action, message_id=message_id)
+            await call_action(hass, action, message_id=message_id)
         check_error(raised.value)

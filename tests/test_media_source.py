@@ -19,9 +19,16 @@ from pytest_homeassistant_custom_component.typing import (
 )
 
 from .conftest import FIXTURES, TOKEN
-from .living import act, crowd, latest_of, leave, message_of, poll
+from .helpers import (
+    call_action,
+    get_latest_id,
+    get_message_from,
+    leave_message,
+    poll,
+    serve_many_messages,
+)
+from .measure import measure_load
 from .simulator import Simulator
-from .stall import measured
 
 ROOT = "media-source://pbx_voicemail"
 RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").read_bytes()
@@ -80,7 +87,7 @@ async def test_from_the_pbx_to_a_message(
     assert {(child["can_play"], child["can_expand"]) for child in shown["children"]} == {
         (True, False)
     }
-    message = await message_of(hass, "7001")
+    message = await get_message_from(hass, "7001")
     assert shown["children"][1]["media_content_id"] == message["media_content_id"]
 
 
@@ -90,8 +97,8 @@ async def test_titles_of_what_the_pbx_hardly_knows(
     connected: MockConfigEntry,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    await leave(pbx, "104", '"Ann" <>')
-    await leave(pbx, "104", "")
+    await leave_message(pbx, "104", '"Ann" <>')
+    await leave_message(pbx, "104", "")
     await poll(hass)
     assert await _titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}/104") == [
         "Unknown caller · 2026-11-24 10:30 · 0:04",
@@ -164,7 +171,7 @@ async def test_play_in_the_browser(
     hass_ws_client: WebSocketGenerator,
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
-    message = await message_of(hass, "7001")
+    message = await get_message_from(hass, "7001")
     client = await hass_ws_client()
     await client.send_json_auto_id(
         {"type": "media_source/resolve_media", "media_content_id": message["media_content_id"]}
@@ -181,7 +188,7 @@ async def test_play_in_the_browser(
 
 async def test_resolved_as_a_file_too(hass: HomeAssistant, connected: MockConfigEntry) -> None:
     """What Home Assistant's AI tasks read is a file, not an address."""
-    message = await message_of(hass, "7001")
+    message = await get_message_from(hass, "7001")
     media = await media_source.async_resolve_media(hass, message["media_content_id"], None)
     assert media.path
     assert media.path.suffix == ".wav"
@@ -202,7 +209,7 @@ async def test_only_what_one_may_hear(
     assert not (await _show(client, f"{entry}/103", search_query="8001"))["success"]
     assert not [title for title in await _found(client, "") if title.startswith("8001")]
     pbx.requests.clear()
-    message_id = await latest_of(hass, "103")
+    message_id = await get_latest_id(hass, "103")
     for place in f"{entry}/103/{message_id}", f"{entry}/101/{message_id}":
         await client.send_json_auto_id(
             {"type": "media_source/resolve_media", "media_content_id": place}
@@ -261,7 +268,7 @@ async def test_address_ends_in_what_the_recording_is(
     async def answer(request: web.Request) -> web.Response | None:
         return web.Response(body=audio) if request.path.endswith("/download") else None
 
-    message = await message_of(hass, "7001")
+    message = await get_message_from(hass, "7001")
     pbx.intercept = answer
     media = await media_source.async_resolve_media(hass, message["media_content_id"], None)
     assert media.url.endswith(message["message_id"] + suffix)
@@ -277,12 +284,12 @@ async def test_thousands_of_messages(
     hass_ws_client: WebSocketGenerator,
 ) -> None:
     """To search, list and play them keeps nothing else waiting: it is done in a thread."""
-    crowd(pbx, 10_000)
+    serve_many_messages(pbx, 10_000)
     await poll(hass)
     unpacked_in.clear()
     client = await hass_ws_client()
     entry = f"{ROOT}/{connected.entry_id}"
-    async with measured() as load:
+    async with measure_load() as load:
         assert len(await _found(client, "caller 9")) == 100
         assert await _found(client, "nobody") == []
         assert await _found(client, "nobody", f"{entry}/101") == []
@@ -342,7 +349,7 @@ async def test_app_of_one_who_may_not(
     client = await hass_client(restricted_token)
     answer = await client.post("/api/mobile_app/registrations", json=registration)
     webhook = (await answer.json())["webhook_id"]
-    others = await latest_of(hass, "103")
+    others = await get_latest_id(hass, "103")
     order = {
         "type": "call_service",
         "data": {
@@ -354,12 +361,12 @@ async def test_app_of_one_who_may_not(
         },
     }
     await (await hass_client_no_auth()).post(f"/api/webhook/{webhook}", json=order)
-    assert played == ["You may not hear messages of this extension"]
+    assert played == ["You are not allowed to listen to messages of this extension"]
 
 
 @pytest.mark.parametrize(
     ("extension", "heard"),
-    [("101", "audio/wav"), ("103", "You may not hear messages of this extension")],
+    [("101", "audio/wav"), ("103", "You are not allowed to listen to messages of this extension")],
 )
 async def test_user_without_a_browser(
     hass: HomeAssistant,
@@ -371,7 +378,7 @@ async def test_user_without_a_browser(
     heard: str,
 ) -> None:
     """By Home Assistant's API of one request each."""
-    message_id = await latest_of(hass, extension)
+    message_id = await get_latest_id(hass, extension)
     media_id = f"{ROOT}/{connected.entry_id}/{extension}/{message_id}"
     assert await async_setup_component(hass, "api", {})
     client = await hass_client(restricted_token)
@@ -393,7 +400,7 @@ async def test_automation_acts_for_whoever_wrote_it(
     through_a_script: bool,
 ) -> None:
     """Not for whoever sets it off: a webhook, as of a button on a phone, or a user."""
-    others = await latest_of(hass, "103")
+    others = await get_latest_id(hass, "103")
     play = {
         "action": "media_player.play_media",
         "data": {"media_content_id": f"{ROOT}/{connected.entry_id}/103/{others}"},
@@ -431,7 +438,11 @@ async def test_automation_acts_for_whoever_wrote_it(
         assert (await client.receive_json())["success"]
         await hass.async_block_till_done()
     # A script that a user starts is the user's own doing.
-    assert played == ["audio/wav", "audio/wav", "You may not hear messages of this extension"]
+    assert played == [
+        "audio/wav",
+        "audio/wav",
+        "You are not allowed to listen to messages of this extension",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -462,7 +473,7 @@ async def test_nothing_to_play(hass: HomeAssistant, connected: MockConfigEntry, 
 
 
 async def test_pbx_is_down(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    message = await message_of(hass, "7001")
+    message = await get_message_from(hass, "7001")
     await pbx.stop()
     with pytest.raises(Unresolvable, match="cannot be reached"):
         await media_source.async_resolve_media(hass, message["media_content_id"], None)
@@ -480,11 +491,11 @@ async def test_extension_that_is_no_number(
 ) -> None:
     """Whatever Home Assistant can sign a path of: it cannot of one with a ?, # or %."""
     for extension in "*97", "a-b":
-        await leave(pbx, extension)
+        await leave_message(pbx, extension)
     await poll(hass)
     client = await hass_ws_client()
     for extension in "*97", "a-b":
-        (message,) = (await act(hass, "get_messages", extension=extension))["messages"]
+        (message,) = (await call_action(hass, "get_messages", extension=extension))["messages"]
         await client.send_json_auto_id(
             {"type": "media_source/resolve_media", "media_content_id": message["media_content_id"]}
         )

@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import TOKEN
-from .living import act, poll, state_of
+from .helpers import call_action, get_state, poll
 from .simulator import Simulator, Spool
 
 
@@ -119,12 +119,12 @@ async def test_oddities(
         **{number: str(len(messages)) for number, messages in expected.items()},
     }
     for number, messages in expected.items():
-        answer = await act(hass, "get_messages", extension=number)
+        answer = await call_action(hass, "get_messages", extension=number)
         assert [
             (found["caller"], found["received"] and found["received"][:4], found["duration"])
             for found in answer["messages"]
         ] == messages
-    assert state_of(hass, "sensor.uc501_messages").state == str(sum(map(len, expected.values())))
+    assert get_state(hass, "sensor.uc501_messages").state == str(sum(map(len, expected.values())))
 
     pbx.intercept = None
     await poll(hass)
@@ -145,7 +145,7 @@ async def test_keys_that_are_told_twice(
 
     pbx.intercept = tell
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "1"
+    assert get_state(hass, "sensor.reception_101_messages").state == "1"
 
 
 async def test_one_box_at_two_addresses(
@@ -172,5 +172,5 @@ async def test_answer_meant_for_another_extension(
 
     pbx.intercept = tell
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "0"
+    assert get_state(hass, "sensor.reception_101_messages").state == "0"
     assert not hass.states.get("sensor.workshop_102_messages")

@@ -30,9 +30,17 @@ from pytest_homeassistant_custom_component.common import (
 import voluptuous as vol
 
 from .conftest import FIXTURES, TOKEN
-from .living import act, crowd, latest_of, leave, message_of, poll, state_of
+from .helpers import (
+    call_action,
+    get_latest_id,
+    get_message_from,
+    get_state,
+    leave_message,
+    poll,
+    serve_many_messages,
+)
+from .measure import measure_load
 from .simulator import Simulator, Spool
-from .stall import measured
 
 _ID = "0f1e2d3c4b5a6978"
 RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").read_bytes()
@@ -41,13 +49,13 @@ RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").r
 def _sums(hass: HomeAssistant) -> tuple[str, str]:
     """Return how many messages Reception and the PBX have."""
     return (
-        state_of(hass, "sensor.reception_101_messages").state,
-        state_of(hass, "sensor.uc501_messages").state,
+        get_state(hass, "sensor.reception_101_messages").state,
+        get_state(hass, "sensor.uc501_messages").state,
     )
 
 
 async def test_get_messages(hass: HomeAssistant, connected: MockConfigEntry) -> None:
-    messages = (await act(hass, "get_messages"))["messages"]
+    messages = (await call_action(hass, "get_messages"))["messages"]
     assert len(messages) == 7
     received = [message["received"] for message in messages]
     assert received == sorted(received, reverse=True)
@@ -70,16 +78,16 @@ async def test_get_messages(hass: HomeAssistant, connected: MockConfigEntry) -> 
 async def test_ids_are_those_of_events(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    await leave(pbx, "104")
+    await leave_message(pbx, "104")
     await poll(hass)
-    (message,) = (await act(hass, "get_messages", extension="104"))["messages"]
-    announced = state_of(hass, "event.extension_104_new_message").attributes
+    (message,) = (await call_action(hass, "get_messages", extension="104"))["messages"]
+    announced = get_state(hass, "event.extension_104_new_message").attributes
     assert message.items() <= announced.items()
 
 
 async def test_filters(hass: HomeAssistant, connected: MockConfigEntry) -> None:
     async def callers(**filters: Any) -> list[str]:
-        messages = (await act(hass, "get_messages", **filters))["messages"]
+        messages = (await call_action(hass, "get_messages", **filters))["messages"]
         return [message["caller"] for message in messages]
 
     assert await callers(extension="101") == ["13800138000", "7001", "6000"]
@@ -102,9 +110,9 @@ async def test_message_without_a_date_is_there_but_not_since(
 
     pbx.intercept = answer
     await poll(hass)
-    (message,) = (await act(hass, "get_messages"))["messages"]
+    (message,) = (await call_action(hass, "get_messages"))["messages"]
     assert message["received"] is message["duration"] is None
-    assert not (await act(hass, "get_messages", since="2000-01-01 00:00:00"))["messages"]
+    assert not (await call_action(hass, "get_messages", since="2000-01-01 00:00:00"))["messages"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +151,7 @@ async def test_nonsense(
 ) -> None:
     pbx.requests.clear()
     with pytest.raises(vol.Invalid):
-        await act(hass, action, **data)
+        await call_action(hass, action, **data)
     assert pbx.requests == []
 
 
@@ -163,8 +171,8 @@ async def test_one_or_all(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, data: dict[str, Any]
 ) -> None:
     pbx.requests.clear()
-    with pytest.raises(ServiceValidationError, match="Give either a message ID or"):
-        await act(hass, "delete_message", **data)
+    with pytest.raises(ServiceValidationError, match="Specify either a message ID, or"):
+        await call_action(hass, "delete_message", **data)
     assert pbx.requests == []
 
 
@@ -174,14 +182,14 @@ async def test_unknown_extension(
 ) -> None:
     data: dict[str, Any] = {"all": True} if action == "delete_message" else {}
     with pytest.raises(ServiceValidationError, match="no extension 999"):
-        await act(hass, action, extension="999", **data)
+        await call_action(hass, action, extension="999", **data)
 
 
 async def test_delete(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
     """The sensors follow at once."""
     assert _sums(hass) == ("3", "7")
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "delete_message", message_id=message_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "delete_message", message_id=message_id)
     assert _sums(hass) == ("2", "6")
     callers = [message.caller for message in pbx.spool.messages("101")]
     assert callers == ['"张伟" <13800138000>', '"Ann Müller" <6000>']
@@ -190,9 +198,9 @@ async def test_delete(hass: HomeAssistant, pbx: Simulator, connected: MockConfig
 async def test_delete_what_was_renumbered(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    message_id = (await message_of(hass, "13800138000"))["message_id"]
+    message_id = (await get_message_from(hass, "13800138000"))["message_id"]
     pbx.spool.delete("101", "msg0000")
-    await act(hass, "delete_message", message_id=message_id)
+    await call_action(hass, "delete_message", message_id=message_id)
     assert [message.caller for message in pbx.spool.messages("101")] == ['"Ann Müller" <6000>']
 
 
@@ -200,23 +208,23 @@ async def test_delete_what_is_gone(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     """Nothing else is deleted, and the sensors find out."""
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.spool.delete("101", "msg0000")
     with pytest.raises(HomeAssistantError, match="no longer on the PBX"):
-        await act(hass, "delete_message", message_id=message_id)
+        await call_action(hass, "delete_message", message_id=message_id)
     assert _sums(hass) == ("2", "6")
     with pytest.raises(ServiceValidationError, match="no longer on the PBX"):
-        await act(hass, "delete_message", message_id=message_id)
+        await call_action(hass, "delete_message", message_id=message_id)
 
 
 async def test_delete_all(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
     """What nobody knows of yet stays, and is announced."""
-    await leave(pbx, "101", "9999")
-    await act(hass, "delete_message", extension="101", all=True)
+    await leave_message(pbx, "101", "9999")
+    await call_action(hass, "delete_message", extension="101", all=True)
     assert [message.caller for message in pbx.spool.messages("101")] == ["9999"]
     assert _sums(hass) == ("1", "5")
-    assert state_of(hass, "event.reception_101_new_message").attributes["caller"] == "9999"
-    await act(hass, "delete_message", extension="104", all=True)
+    assert get_state(hass, "event.reception_101_new_message").attributes["caller"] == "9999"
+    await call_action(hass, "delete_message", extension="104", all=True)
 
 
 async def test_delete_all_while_others_delete(
@@ -228,7 +236,7 @@ async def test_delete_all_while_others_delete(
             pbx.spool.delete("101", "msg0000")
 
     pbx.intercept = delete_too
-    await act(hass, "delete_message", extension="101", all=True)
+    await call_action(hass, "delete_message", extension="101", all=True)
     assert _sums(hass) == ("0", "4")
 
 
@@ -240,11 +248,11 @@ async def test_delete_that_fails(
             return web.json_response({"status": "Failed", "errno": "20010"})
         return None
 
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.intercept = refuse
     for data in {"message_id": message_id}, {"extension": "101", "all": True}:
         with pytest.raises(HomeAssistantError, match="20010"):
-            await act(hass, "delete_message", **data)
+            await call_action(hass, "delete_message", **data)
     assert _sums(hass) == ("3", "7")
 
 
@@ -253,10 +261,10 @@ async def test_deleted_message_is_not_announced_again(
 ) -> None:
     """Not even by a poll that was under way and knows nothing of it."""
     answered, go_on = asyncio.Event(), asyncio.Event()
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     told = {
         "status": "Success",
-        "voicemails": pbx._tell(["101", "102", "103"]),
+        "voicemails": pbx._mailboxes(["101", "102", "103"]),
     }
 
     async def answer_late(request: web.Request) -> web.Response | None:
@@ -271,7 +279,7 @@ async def test_deleted_message_is_not_announced_again(
     pbx.intercept = answer_late
     polling = hass.async_create_task(connected.runtime_data.async_refresh())
     await answered.wait()
-    deleting = hass.async_create_task(act(hass, "delete_message", message_id=message_id))
+    deleting = hass.async_create_task(call_action(hass, "delete_message", message_id=message_id))
     # More than enough for the deletion, and for a poll behind it if that did not wait.
     for _ in range(5000):
         await asyncio.sleep(0)
@@ -292,10 +300,12 @@ async def media(hass: HomeAssistant, tmp_path: Path) -> Path:
 
 
 async def test_save_recording(hass: HomeAssistant, connected: MockConfigEntry, media: Path) -> None:
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     target = media / "new" / "voicemail.wav"
     for _ in range(2):
-        answer = await act(hass, "save_recording", message_id=message_id, filename=str(target))
+        answer = await call_action(
+            hass, "save_recording", message_id=message_id, filename=str(target)
+        )
         assert answer == {"filename": str(target), "content_type": "audio/wav"}
         assert await asyncio.to_thread(target.read_bytes) == RECORDED
 
@@ -310,8 +320,8 @@ async def test_automation_writes_over_its_last_recording(
     await asyncio.to_thread(target.symlink_to, linked)
     hass.config.allowlist_external_dirs.add(str(media.parent))
     for caller in "7001", "13800138000", "7001":
-        message_id = (await message_of(hass, caller))["message_id"]
-        await act(hass, "save_recording", message_id=message_id, filename=str(target))
+        message_id = (await get_message_from(hass, caller))["message_id"]
+        await call_action(hass, "save_recording", message_id=message_id, filename=str(target))
     assert await asyncio.to_thread(target.read_bytes) == RECORDED
     assert await asyncio.to_thread(linked.read_bytes) == b"untouched"
     assert [file.name for file in await asyncio.to_thread(lambda: list(media.iterdir()))] == [
@@ -329,7 +339,9 @@ async def test_user_writes_over_nothing(
     who: str,
 ) -> None:
     user = restricted if who == "restricted" else hass_admin_user
-    save = partial(act, hass, "save_recording", user=user, message_id=await latest_of(hass, "102"))
+    save = partial(
+        call_action, hass, "save_recording", user=user, message_id=await get_latest_id(hass, "102")
+    )
     saved, song, nowhere = media / "saved.wav", media / "song.wav", media / "link.wav"
     for _ in range(2):
         # What it has written itself, it finds again.
@@ -339,7 +351,7 @@ async def test_user_writes_over_nothing(
     for target in song, nowhere, media / "folder.wav":
         if target.name == "folder.wav":
             await asyncio.to_thread(target.mkdir)
-        with pytest.raises(ServiceValidationError, match="already another file"):
+        with pytest.raises(ServiceValidationError, match="already exists"):
             await save(filename=str(target))
     assert await asyncio.to_thread(song.read_bytes) == b"a song"
     assert not await asyncio.to_thread((media.parent / "nowhere.wav").exists)
@@ -363,12 +375,12 @@ async def test_only_administrators_write_outside_of_media(
         (media / "link").symlink_to(media.parent / "www")
 
     await asyncio.to_thread(furnish)
-    data = {"message_id": await latest_of(hass, "102"), "filename": str(media.parent / name)}
+    data = {"message_id": await get_latest_id(hass, "102"), "filename": str(media.parent / name)}
     pbx.requests.clear()
     with pytest.raises(ServiceValidationError, match="Only administrators"):
-        await act(hass, "save_recording", user=restricted, **data)
+        await call_action(hass, "save_recording", user=restricted, **data)
     assert pbx.requests == []
-    await act(hass, "save_recording", user=hass_admin_user, **data)
+    await call_action(hass, "save_recording", user=hass_admin_user, **data)
     assert await asyncio.to_thread((media.parent / name).exists)
 
 
@@ -385,13 +397,13 @@ async def test_only_names_of_audio(
     name: str,
 ) -> None:
     """A browser would take a page from `www` for one of Home Assistant's own."""
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.requests.clear()
     for user in None, hass_admin_user:
         with pytest.raises(
             ServiceValidationError, match=r"extensions: \.flac, \.mp3, \.ogg, \.wav"
         ):
-            await act(
+            await call_action(
                 hass,
                 "save_recording",
                 user=user,
@@ -412,12 +424,14 @@ async def test_nothing_is_left_of_what_cannot_be_written(
         target.write(b"RIFF")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "save_recording", message_id=message_id, filename=str(media / "fetched.wav"))
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(
+        hass, "save_recording", message_id=message_id, filename=str(media / "fetched.wav")
+    )
     monkeypatch.setattr(shutil, "copyfileobj", fill)
     for user in None, hass_admin_user:
         with pytest.raises(HomeAssistantError, match="No space left"):
-            await act(
+            await call_action(
                 hass,
                 "save_recording",
                 user=user,
@@ -437,10 +451,12 @@ async def test_save_only_where_it_is_allowed(
     filename: str,
 ) -> None:
     hass.config.allowlist_external_dirs = {str(tmp_path / "media")}
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.requests.clear()
-    with pytest.raises(ServiceValidationError, match="may not write"):
-        await act(hass, "save_recording", message_id=message_id, filename=filename.format(tmp_path))
+    with pytest.raises(ServiceValidationError, match="not allowed to write"):
+        await call_action(
+            hass, "save_recording", message_id=message_id, filename=filename.format(tmp_path)
+        )
     assert pbx.requests == []
 
 
@@ -449,10 +465,10 @@ async def test_save_where_it_cannot_be(
 ) -> None:
     folder = media / "folder.wav"
     await asyncio.to_thread(folder.mkdir, parents=True)
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     for filename in media, folder:
-        with pytest.raises(HomeAssistantError, match="cannot be written"):
-            await act(hass, "save_recording", message_id=message_id, filename=str(filename))
+        with pytest.raises(HomeAssistantError, match="cannot be saved"):
+            await call_action(hass, "save_recording", message_id=message_id, filename=str(filename))
     assert await asyncio.to_thread(lambda: list(media.iterdir())) == [folder]
 
 
@@ -460,10 +476,10 @@ async def test_user_who_may_not(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, restricted: MockUser
 ) -> None:
     """One who may see Reception (101) and control Workshop (102)."""
-    messages = (await act(hass, "get_messages", user=restricted))["messages"]
+    messages = (await call_action(hass, "get_messages", user=restricted))["messages"]
     assert {message["extension"] for message in messages} == {"101", "102"}
-    assert await act(hass, "get_messages", user=restricted, extension="101")
-    ids = {extension: await latest_of(hass, extension) for extension in ("101", "102", "103")}
+    assert await call_action(hass, "get_messages", user=restricted, extension="101")
+    ids = {extension: await get_latest_id(hass, extension) for extension in ("101", "102", "103")}
     target = {"filename": "/media/voicemail.wav"}
     pbx.requests.clear()
     for action, data in (
@@ -477,9 +493,9 @@ async def test_user_who_may_not(
         ("save_recording", {"message_id": ids["101"], **target}),
     ):
         with pytest.raises(Unauthorized):
-            await act(hass, action, user=restricted, **data)
+            await call_action(hass, action, user=restricted, **data)
     assert pbx.requests == []
-    await act(hass, "delete_message", user=restricted, message_id=ids["102"])
+    await call_action(hass, "delete_message", user=restricted, message_id=ids["102"])
     assert len(pbx.spool.messages("102")) == 1
 
 
@@ -494,12 +510,12 @@ async def test_message_of_others_is_not_there(
 ) -> None:
     """Else the answer would tell who called whom when, since ids are made of that."""
     data = {"filename": str(media / "x.wav")} if action == "save_recording" else {}
-    ids = await latest_of(hass, "103"), "0" * 16
+    ids = await get_latest_id(hass, "103"), "0" * 16
     pbx.requests.clear()
     errors = []
     for message_id in ids:
         with pytest.raises(ServiceValidationError) as caught:
-            await act(hass, action, user=restricted, message_id=message_id, **data)
+            await call_action(hass, action, user=restricted, message_id=message_id, **data)
         errors.append((str(caught.value), caught.value.translation_placeholders))
     assert errors[0] == errors[1] == ("The message is no longer on the PBX", {})
     assert pbx.requests == []
@@ -509,14 +525,14 @@ async def test_message_of_others_is_not_there(
 async def test_thousands_of_messages(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, unpacked_in: list[Thread]
 ) -> None:
-    crowd(pbx, 10_000)
+    serve_many_messages(pbx, 10_000)
     await poll(hass)
     unpacked_in.clear()
-    async with measured() as load:
-        answer = await act(hass, "get_messages", extension="101")
+    async with measure_load() as load:
+        answer = await call_action(hass, "get_messages", extension="101")
         for number in range(100):
             with pytest.raises(ServiceValidationError, match="no longer"):
-                await act(hass, "delete_message", message_id=f"{number:016x}")
+                await call_action(hass, "delete_message", message_id=f"{number:016x}")
     assert len(answer["messages"]) == 10_000
     assert len(unpacked_in) == 1
     assert current_thread() not in unpacked_in
@@ -527,23 +543,23 @@ async def test_user_without_a_device_to_be_allowed(
     hass: HomeAssistant, connected: MockConfigEntry, hass_read_only_user: MockUser
 ) -> None:
     """What has no entities, nobody but an administrator may hear."""
-    assert (await act(hass, "get_messages", user=hass_read_only_user))["messages"]
+    assert (await call_action(hass, "get_messages", user=hass_read_only_user))["messages"]
     for device in dr.async_entries_for_config_entry(dr.async_get(hass), connected.entry_id):
         if device.via_device_id:
             dr.async_get(hass).async_remove_device(device.id)
     await hass.async_block_till_done()
-    assert not (await act(hass, "get_messages", user=hass_read_only_user))["messages"]
+    assert not (await call_action(hass, "get_messages", user=hass_read_only_user))["messages"]
 
 
 async def test_user_who_is_gone(hass: HomeAssistant, connected: MockConfigEntry) -> None:
     with pytest.raises(UnknownUser):
-        await act(hass, "get_messages", user=MockUser())
+        await call_action(hass, "get_messages", user=MockUser())
 
 
 async def test_administrator(
     hass: HomeAssistant, connected: MockConfigEntry, hass_admin_user: MockUser
 ) -> None:
-    assert len((await act(hass, "get_messages", user=hass_admin_user))["messages"]) == 7
+    assert len((await call_action(hass, "get_messages", user=hass_admin_user))["messages"]) == 7
 
 
 @pytest.fixture
@@ -555,7 +571,7 @@ async def second(
     spool = Spool(tmp_path / "second")
     zone = dt_util.get_default_time_zone()
     async with Simulator(spool, token=TOKEN, serial_number="2", zone=zone, names=True) as pbx:
-        await leave(pbx, "101", "4711")
+        await leave_message(pbx, "101", "4711")
         data = {**connected.data, "port": int(pbx.address.split(":")[1])}
         entry = MockConfigEntry(domain=connected.domain, title="Second", unique_id="2", data=data)
         entry.add_to_hass(hass)
@@ -571,46 +587,50 @@ async def test_two_pbxs(
     hass: HomeAssistant, connected: MockConfigEntry, second: MockConfigEntry, tmp_path: Path
 ) -> None:
     with pytest.raises(ServiceValidationError):
-        await act(hass, "get_messages")
-    of_first = (await act(hass, "get_messages", config_entry_id=connected.entry_id))["messages"]
-    of_second = (await act(hass, "get_messages", config_entry_id=second.entry_id))["messages"]
+        await call_action(hass, "get_messages")
+    of_first = (await call_action(hass, "get_messages", config_entry_id=connected.entry_id))[
+        "messages"
+    ]
+    of_second = (await call_action(hass, "get_messages", config_entry_id=second.entry_id))[
+        "messages"
+    ]
     assert len(of_first) + 1 == len(of_second)
     own = {message["message_id"] for message in of_second} - {
         message["message_id"] for message in of_first
     }
     # Only one has it, so there is no need to say which.
-    await act(hass, "delete_message", message_id=own.pop())
+    await call_action(hass, "delete_message", message_id=own.pop())
     both = of_first[0]["message_id"]
     with pytest.raises(ServiceValidationError, match="More than one PBX"):
-        await act(hass, "delete_message", message_id=both)
-    await act(hass, "delete_message", message_id=both, config_entry_id=second.entry_id)
-    assert await act(hass, "get_messages", config_entry_id=connected.entry_id) == {
+        await call_action(hass, "delete_message", message_id=both)
+    await call_action(hass, "delete_message", message_id=both, config_entry_id=second.entry_id)
+    assert await call_action(hass, "get_messages", config_entry_id=connected.entry_id) == {
         "messages": of_first
     }
 
 
 async def test_no_pbx(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
     """The actions stay, and say what is the matter."""
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     await pbx.stop()
     await poll(hass)
     with pytest.raises(HomeAssistantError, match="not connected"):
-        await act(hass, "get_messages")
+        await call_action(hass, "get_messages")
     with pytest.raises(HomeAssistantError, match="cannot be reached"):
-        await act(hass, "delete_message", message_id=message_id)
+        await call_action(hass, "delete_message", message_id=message_id)
     await hass.config_entries.async_unload(connected.entry_id)
     for action, data in ("get_messages", {}), ("delete_message", {"message_id": message_id}):
         with pytest.raises(ServiceValidationError):
-            await act(hass, action, **data)
+            await call_action(hass, action, **data)
 
 
 async def test_token_that_is_gone(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     """The person who waits is told, and Home Assistant asks for a new one."""
-    message_id = (await message_of(hass, "7001"))["message_id"]
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.revoke_tokens()
     with pytest.raises(HomeAssistantError, match="token"):
-        await act(hass, "delete_message", message_id=message_id)
+        await call_action(hass, "delete_message", message_id=message_id)
     flows = hass.config_entries.flow.async_progress()
     assert [flow["context"]["source"] for flow in flows] == ["reauth"]

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from .conftest import FIXTURES, TOKEN
-from .demo.home import REPOSITORY
+from .demo.hass_process import REPOSITORY
 from .simulator import Simulator, Spool
 from .simulator.fill import fill
 

@@ -21,8 +21,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .conftest import EXTENSIONS
-from .faults import FAULTS, Slowness
-from .living import leave, poll, state_of
+from .faults import FAULTS, SlowFault
+from .helpers import get_state, leave_message, poll
 from .simulator import Simulator
 
 _HEAVY = {"too much", "no end", "gzip bomb"}
@@ -31,7 +31,7 @@ _HEAVY = {"too much", "no end", "gzip bomb"}
 PASSING = [
     fault
     for fault in FAULTS
-    if fault.passes_by_itself and not isinstance(fault, Slowness) and fault.name not in _HEAVY
+    if fault.is_temporary and not isinstance(fault, SlowFault) and fault.name not in _HEAVY
 ]
 _NAMES = dict(
     zip(
@@ -69,7 +69,7 @@ class Office:
             if self._random.random() < 0.2:
                 self._calls += 1
                 self._now += timedelta(seconds=7)
-                await leave(self._pbx, extension, str(self._calls), self._now)
+                await leave_message(self._pbx, extension, str(self._calls), self._now)
             if there and (self._random.random() < 0.15 or len(there) > _MOST_MESSAGES):
                 gone = self._random.choice(there)
                 await asyncio.to_thread(self._pbx.spool.delete, extension, gone.name)
@@ -102,12 +102,12 @@ async def test_soak(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEn
         await office.live()
         chance = random.random()
         if chance < 0.1:
-            async with random.choice(PASSING).strike(pbx):
+            async with random.choice(PASSING).inject(pbx):
                 await poll(hass)
         elif chance < 0.12:
             await hass.config_entries.async_reload(connected.entry_id)
         elif chance < 0.13:
-            async with random.choice(PASSING).strike(pbx):
+            async with random.choice(PASSING).inject(pbx):
                 await hass.config_entries.async_reload(connected.entry_id)
             await hass.async_block_till_done(wait_background_tasks=True)
         office.look()
@@ -120,7 +120,7 @@ async def test_soak(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEn
     assert announced == office.expected
     for extension, name in _NAMES.items():
         there = pbx.spool.messages(extension)
-        state = state_of(hass, f"sensor.{name}_messages")
+        state = get_state(hass, f"sensor.{name}_messages")
         assert state.state == str(len(there))
         shown = state.attributes["latest_caller"]
         if not there:

@@ -21,8 +21,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import TOKEN
-from .faults import handshakes_may_fail
-from .living import act, message_of, poll, state_of
+from .faults import ignore_failed_handshakes
+from .helpers import call_action, get_message_from, get_state, poll
 from .simulator import Certificate, Simulator, rsa_certificate
 
 AUTHORITY = Certificate.make("127.0.0.9", is_authority=True)
@@ -50,7 +50,7 @@ def trusted_authority() -> None:
 @pytest.fixture(autouse=True)
 def refusals(hass: HomeAssistant) -> Iterator[None]:
     """Let certificates be refused."""
-    with handshakes_may_fail(hass.loop):
+    with ignore_failed_handshakes(hass.loop):
         yield
 
 
@@ -71,7 +71,7 @@ async def _pinned(
     hass.config_entries.async_update_entry(entry, data=data)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     pbx.requests.clear()
     yield
     await hass.config_entries.async_unload(entry.entry_id)
@@ -94,7 +94,7 @@ async def test_tls_is_taken_where_it_is_offered(hass: HomeAssistant, pbx: Simula
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["data"]["ssl"] is True
     assert "fingerprint" not in created["data"]
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_plain_http_where_it_is_asked_for(hass: HomeAssistant, pbx: Simulator) -> None:
@@ -129,7 +129,7 @@ async def test_certificate_is_shown_and_pinned(
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["data"]["fingerprint"] == certificate.fingerprint
     assert created["data"]["verify_ssl"] is True
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_pinned_before_the_login(hass: HomeAssistant, pbx: Simulator) -> None:
@@ -193,15 +193,15 @@ async def test_certificate_that_changes(
         await _show(pbx, certificate)
         for _ in range(2):
             await poll(hass)
-        assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+        assert get_state(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
         assert pbx.requests == []
         assert ir.async_get(hass).async_get_issue(*issue)
         errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-        assert len([error for error in errors if "shows another certificate" in error]) == 1
+        assert len([error for error in errors if "presents a different certificate" in error]) == 1
 
         await _show(pbx, SELF_SIGNED)
         await poll(hass)
-        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+        assert get_state(hass, "sensor.reception_101_messages").state == "3"
         assert not ir.async_get(hass).async_get_issue(*issue)
 
 
@@ -209,11 +209,11 @@ async def test_certificate_that_changes_before_playing_and_deleting(
     hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
 ) -> None:
     async with _pinned(hass, pbx, entry):
-        message_id = (await message_of(hass, "7001"))["message_id"]
+        message_id = (await get_message_from(hass, "7001"))["message_id"]
         await _show(pbx, Certificate.make())
         for action in ("transcribe_message", "delete_message"):
             with pytest.raises(HomeAssistantError):
-                await act(hass, action, message_id=message_id)
+                await call_action(hass, action, message_id=message_id)
         assert pbx.requests == []
 
 
@@ -230,7 +230,7 @@ async def test_changed_certificate_is_trusted_anew(
         done = await _answer(hass, form)
         assert done["reason"] == "reconfigure_successful"
         assert entry.data["fingerprint"] == other.fingerprint
-        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+        assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_known_certificate_is_not_asked_for_again(
@@ -251,7 +251,7 @@ async def test_pin_goes_when_somebody_vouches(
         form = await entry.start_reconfigure_flow(hass)
         await _answer(hass, form, host=pbx.address)
         assert "fingerprint" not in entry.data
-        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+        assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_token_is_not_shown_to_another_certificate(
@@ -273,12 +273,12 @@ async def test_untrusted_at_start(
     hass.config_entries.async_update_entry(entry, data={**entry.data, "ssl": True})
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert str(entry.reason).startswith("No trusted TLS connection")
+    assert str(entry.reason).startswith("Failed to establish a trusted TLS")
     assert pbx.requests == []
 
     await _show(pbx, SIGNED)
     await poll(hass)
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 OLD_TLS = {
@@ -309,13 +309,13 @@ async def test_tls_of_another_decade(
     created = await _answer(hass, form)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     entry = created["result"]
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
     issue = DOMAIN, f"old_tls_{entry.entry_id}"
     assert ir.async_get(hass).async_get_issue(*issue)
 
     # Playing and deleting get through, too.
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "delete_message", message_id=message_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "delete_message", message_id=message_id)
     assert len(pbx.spool.messages("101")) == 2
 
     # Nobody else is talked to, however old or new their TLS is.
@@ -329,7 +329,7 @@ async def test_tls_of_another_decade(
     await _show(pbx, OLD)
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
-    assert state_of(hass, "sensor.reception_101_messages").state == "2"
+    assert get_state(hass, "sensor.reception_101_messages").state == "2"
     assert "old_tls" not in entry.data
     assert not ir.async_get(hass).async_get_issue(*issue)
 
@@ -342,14 +342,14 @@ async def test_pbx_that_went_back_to_old_tls(
     async with _pinned(hass, pbx, entry):
         await _speak_old_tls(pbx, how)
         await poll(hass)
-        assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+        assert get_state(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
         assert pbx.requests == []
         form = await entry.start_reconfigure_flow(hass)
         form = await _answer(hass, form, host=pbx.address)
         assert form["step_id"] == "certificate"
         done = await _answer(hass, form)
         assert done["reason"] == "reconfigure_successful"
-        assert state_of(hass, "sensor.reception_101_messages").state == "3"
+        assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ async def test_weak_certificate_is_pinned_like_any_other(
     assert form["step_id"] == "certificate"
     created = await _answer(hass, form)
     assert created["data"]["fingerprint"] == certificate.fingerprint
-    assert state_of(hass, "sensor.reception_101_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_plain_http_on_a_port_that_spoke_tls(
@@ -374,5 +374,5 @@ async def test_plain_http_on_a_port_that_spoke_tls(
     async with _pinned(hass, pbx, entry):
         await _show(pbx, None)
         await poll(hass)
-        assert state_of(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
+        assert get_state(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
         assert pbx.requests == []

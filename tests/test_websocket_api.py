@@ -12,10 +12,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 
 from custom_components.pbx_voicemail import websocket_api as websocket
-from custom_components.pbx_voicemail.voicemail.media_id import describe
+from custom_components.pbx_voicemail.voicemail.media_id import message_as_dict
 
-from .engines import Ear, connect
-from .living import act, leave, message_of, poll
+from .engines import SttEngine, add_engine
+from .helpers import call_action, get_message_from, leave_message, poll
 from .simulator import Simulator
 
 
@@ -94,7 +94,7 @@ async def test_all_at_first(hass: HomeAssistant, connected: MockConfigEntry, car
     ]
     assert all(told["device_id"] == devices[told["name"]] for told in card.extensions)
     assert all(told["may_delete"] for told in card.extensions)
-    listed = (await act(hass, "get_messages"))["messages"]
+    listed = (await call_action(hass, "get_messages"))["messages"]
     assert card.messages == {
         message["media_content_id"]: {"entry_id": entry_id, **message} for message in listed
     }
@@ -107,7 +107,7 @@ async def test_nothing_new(hass: HomeAssistant, card: Card) -> None:
 
 
 async def test_message_that_comes_and_goes(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
-    await leave(pbx, "104", "4711")
+    await leave_message(pbx, "104", "4711")
     await poll(hass)
     told = await card.hear()
     assert told.keys() == {"messages"}
@@ -122,13 +122,13 @@ async def test_message_that_comes_and_goes(hass: HomeAssistant, pbx: Simulator, 
 
 
 async def test_deleted_by_action(hass: HomeAssistant, card: Card) -> None:
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "delete_message", message_id=message_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "delete_message", message_id=message_id)
     assert (await card.hear()).keys() == {"gone"}
 
 
 async def test_extension_that_appears(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
-    await leave(pbx, "105")
+    await leave_message(pbx, "105")
     await poll(hass)
     told = await card.hear()
     while "messages" not in told:
@@ -138,14 +138,14 @@ async def test_extension_that_appears(hass: HomeAssistant, pbx: Simulator, card:
 
 
 @pytest.fixture
-async def ear(hass: HomeAssistant) -> None:
+async def stt_engine(hass: HomeAssistant) -> None:
     """Have a speech-to-text engine."""
-    await connect(hass, Ear())
+    await add_engine(hass, SttEngine())
 
 
-async def test_transcript(hass: HomeAssistant, ear: None, card: Card) -> None:
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "transcribe_message", message_id=message_id)
+async def test_transcript(hass: HomeAssistant, stt_engine: None, card: Card) -> None:
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "transcribe_message", message_id=message_id)
     (message,) = (await card.hear())["messages"]
     assert (message["message_id"], message["transcript"]) == (message_id, "Please call me back.")
 
@@ -175,8 +175,8 @@ async def test_reload(hass: HomeAssistant, connected: MockConfigEntry, card: Car
     assert (await card.hear()).keys() == {"pbxs"}
     assert (await card.hear()).keys() == {"pbxs"}
     assert card.messages == known
-    message_id = (await message_of(hass, "7001"))["message_id"]
-    await act(hass, "delete_message", message_id=message_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    await call_action(hass, "delete_message", message_id=message_id)
     assert (await card.hear()).keys() == {"gone"}
 
 
@@ -223,7 +223,7 @@ async def test_only_what_one_may_hear(
         "102": True,
     }
     assert {message["extension"] for message in card.messages.values()} == {"101", "102"}
-    await leave(pbx, "103")
+    await leave_message(pbx, "103")
     await poll(hass)
     await card.hear_nothing()
     # And no more what one may not hear any longer.
@@ -362,7 +362,7 @@ async def test_one_list_per_connection(
         assert (await client.receive_json())["success"]
         assert len((await client.receive_json())["event"]["messages"]) == 7
     assert len(connected.runtime_data._listeners) == listeners + 1
-    await leave(pbx, "104", "4711")
+    await leave_message(pbx, "104", "4711")
     await poll(hass)
     told = await client.receive_json()
     assert told["id"] == 10
@@ -378,11 +378,11 @@ async def test_says_so_if_it_cannot_go_on(
 ) -> None:
     """A browser whose list would have a gap is told, and gets all when it subscribes again."""
     with monkeypatch.context() as patched:
-        patched.setattr(websocket, "describe", lambda *_: 1 / 0)
-        await leave(pbx, "104", "4711")
+        patched.setattr(websocket, "message_as_dict", lambda *_: 1 / 0)
+        await leave_message(pbx, "104", "4711")
         await poll(hass)
     assert await card.hear() == {"ended": True}
-    assert "could not be told" in caplog.text
+    assert "could not be sent" in caplog.text
     await poll(hass)
     await card.hear_nothing()
     await card.subscribe()
@@ -407,18 +407,18 @@ async def test_many_browsers_share_what_they_know(
         if isinstance(found, dict) and found.get("caller") == "7001" and "transcript" in found
     ]
     assert len(copies) == len(cards)  # what the test itself has been told
-    described = []
+    converted = []
 
     def count(*arguments: Any) -> dict[str, Any]:
-        described.append(arguments)
-        return describe(*arguments)
+        converted.append(arguments)
+        return message_as_dict(*arguments)
 
-    monkeypatch.setattr(websocket, "describe", count)
-    await leave(pbx, "101", "4711")
+    monkeypatch.setattr(websocket, "message_as_dict", count)
+    await leave_message(pbx, "101", "4711")
     await poll(hass)
     for card in cards:
         assert [message["caller"] for message in (await card.hear())["messages"]] == ["4711"]
-    assert len(described) == 1
+    assert len(converted) == 1
 
 
 async def test_entry_of_something_else(hass: HomeAssistant, card: Card) -> None:
@@ -433,7 +433,7 @@ async def test_many_are_told_by_several_events(
     hass_ws_client: WebSocketGenerator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(websocket, "_MOST_AT_ONCE", 3)
+    monkeypatch.setattr(websocket, "_MAX_MESSAGES_PER_EVENT", 3)
     card = Card(await hass_ws_client())
     first = await card.subscribe()
     assert {message["extension"] for message in first["messages"]} == {"101"}

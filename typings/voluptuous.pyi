@@ -1,2 +1,2 @@
-# Home Assistant puts probatio in the place of voluptuous when it starts.
+# Home Assistant replaces voluptuous with probatio at startup.
 from probatio import *  # noqa: F403

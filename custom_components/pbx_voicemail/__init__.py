@@ -17,12 +17,12 @@ from .identifiers import extension_of
 from .issues import Issue, async_delete_issues
 from .services import async_setup_services
 from .voicemail.arrivals import Arrivals
-from .voicemail.tidying import async_remove_kept
+from .voicemail.cleanup import async_delete_stored_data
 from .websocket_api import async_setup_websocket_api
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
-_PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+_PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.SENSOR]
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -68,7 +68,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> None
     """Delete repair issues, the list of announced messages, and what was kept of messages."""
     async_delete_issues(hass, entry, *Issue)
     await Arrivals(hass, entry.entry_id, ()).async_remove()
-    await async_remove_kept(hass, entry.entry_id)
+    await async_delete_stored_data(hass, entry.entry_id)
     if not hass.config_entries.async_entries(DOMAIN):
         await async_unregister_card(hass)
 

@@ -1,4 +1,4 @@
-"""The message-waiting lamp of an extension."""
+"""Binary sensors that show whether an extension has messages waiting."""
 
 from typing import override
 
@@ -7,9 +7,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PbxConfigEntry
-from .entity import ExtensionEntity, add_extension_entities
+from .entity import ExtensionEntity, async_add_extension_entities
 
-# The coordinator does the asking.
+# The coordinator polls the PBX.
 PARALLEL_UPDATES = 0
 
 MESSAGE_WAITING = BinarySensorEntityDescription(
@@ -22,23 +22,23 @@ async def async_setup_entry(
     entry: PbxConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the lamps of all extensions."""
+    """Add the message waiting indicators of all extensions."""
     coordinator = entry.runtime_data
-    add_extension_entities(
+    async_add_extension_entities(
         coordinator,
         async_add_entities,
-        lambda extension: [MessageWaiting(coordinator, extension, MESSAGE_WAITING)],
+        lambda extension: [MessageWaitingSensor(coordinator, extension, MESSAGE_WAITING)],
     )
 
 
-class MessageWaiting(ExtensionEntity, BinarySensorEntity):
-    """On while there are messages that nobody has heard.
+class MessageWaitingSensor(ExtensionEntity, BinarySensorEntity):
+    """On while there are unread messages.
 
-    Where the PBX does not tell which were heard, every message waits until it is deleted.
+    If the PBX does not say which messages are unread, all of them count.
     """
 
     @property
     @override
     def is_on(self) -> bool:
-        """Tell whether a message waits."""
+        """Return whether a message is waiting."""
         return self.mailbox.unread > 0

@@ -23,6 +23,7 @@ from homeassistant.util import dt as dt_util
 from .config.client import async_remember, create_client, time_zone_of
 from .const import CONF_EXTENSIONS, DEFAULT_SCAN_INTERVAL, DOMAIN
 from .identifiers import registered_extensions
+from .issues import Issue
 from .outages import Outages
 from .pbx import (
     Capability,
@@ -36,14 +37,14 @@ from .pbx import (
     PbxReplyError,
 )
 from .voicemail.arrivals import Arrivals
+from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
-from .voicemail.pace import Pace
 from .voicemail.push import Push
+from .voicemail.rate_limit import RateLimiter
 from .voicemail.read_marks import ReadMarks
 from .voicemail.read_state import ReadState
 from .voicemail.recordings import Recordings
 from .voicemail.roster import Roster, read_extension_numbers
-from .voicemail.tidying import Tidying
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
@@ -96,12 +97,12 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.recordings = Recordings(self)
         self.transcripts = Transcripts(self, self.recordings)
         self.read_state = ReadState(self, client, marks)
-        self.pace = Pace()
+        self.rate_limiter = RateLimiter()
         self.renamed: Mapping[str, str] = {}
         """The messages that the last good poll found under new ids: old id to new."""
         self.log = PollLog()
-        self.answered: datetime | None = None
-        """When the PBX last gave a good answer."""
+        self.last_update_success_time: datetime | None = None
+        """When the last successful poll was."""
         self._capabilities = client.capabilities
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
@@ -123,7 +124,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await self.arrivals.async_start(self.data.mailboxes)
         await self.recordings.async_load()
         await self.transcripts.async_load()
-        Tidying(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
+        Cleanup(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
         if Capability.PUSH in self.client.capabilities:
             Push(
                 self.hass,
@@ -146,15 +147,17 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def async_get_recording(self, message: Message) -> bytes:
         """Return the audio of a message. Raises HomeAssistantError."""
-        return await self._async_ask(lambda: self.client.recording(message))
+        return await self._async_ask(
+            Issue.SETUP_FOR_RECORDINGS, lambda: self.client.recording(message)
+        )
 
     async def async_delete(self, message: Message) -> None:
         """Delete a message. Raises HomeAssistantError."""
-        await self._async_ask(lambda: self.client.delete(message))
+        await self._async_ask(Issue.SETUP_FOR_CHANGES, lambda: self.client.delete(message))
 
     async def async_tell_read(self, message: Message) -> None:
         """Tell the PBX that a message was heard. Raises HomeAssistantError."""
-        await self._async_ask(lambda: self.client.mark_read(message))
+        await self._async_ask(Issue.SETUP_FOR_CHANGES, lambda: self.client.mark_read(message))
 
     @callback
     def async_apply_marks(self) -> None:
@@ -203,7 +206,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             return
         self._time_zone = zone
         self.client.set_time_zone(zone)
-        self._roster.ask_soon()
+        self._roster.request_refresh()
         await self.async_refresh()
 
     @callback
@@ -222,14 +225,16 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     async def _async_stop(self, event: Event) -> None:
         await self.client.close()
 
-    async def _async_ask[AnswerT](self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    async def _async_ask[AnswerT](
+        self, setup_issue: Issue, question: Callable[[], Awaitable[AnswerT]]
+    ) -> AnswerT:
         """Return the PBX's answer to a person who waits for it.
 
         Raises HomeAssistantError, as a poll does in which the same happens.
         """
         try:
             self._outages.raise_if_locked_out()
-            with self._translated_errors():
+            with self._translated_errors(setup_issue):
                 return await question()
         except ConfigEntryAuthFailed:
             self.config_entry.async_start_reauth(self.hass)
@@ -245,29 +250,29 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     async def _async_update_data(self) -> PbxData:
         self._outages.raise_if_locked_out()
         self.read_state.poll_begins()
-        with self._translated_errors(), self.log.recording(self.client):
+        with self._translated_errors(Issue.SETUP_FOR_POLLS), self.log.recording(self.client):
             try:
                 info = await self._async_verify()
                 mailboxes = await self.client.mailboxes(self.chosen)
             except PbxError as err:
                 if isinstance(err, PbxConnectionError | PbxReplyError):
                     # Who answers next may be another.
-                    self._roster.ask_soon()
+                    self._roster.request_refresh()
                 await self._outages.note_failure(err, is_new=self.last_update_success)
                 raise
             self._outages.note_success()
             self.renamed = await self._async_find_renamed(mailboxes)
             roster = await self._async_update_roster(mailboxes)
-        self.arrivals.rename(self.renamed, self.client.id_context)
+        self.arrivals.async_rename(self.renamed, self.client.id_context)
         self.read_state.marks.rename(self.renamed)
         self._reload_if_capabilities_changed()
-        self.answered = dt_util.utcnow()
+        self.last_update_success_time = dt_util.utcnow()
         return PbxData(self.read_state.poll_succeeded(mailboxes), roster, info)
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
         """Return messages whose ids have changed, old ids to new."""
         before = self.read_state.mailboxes
-        suspects = self.arrivals.suspects(
+        suspects = self.arrivals.possibly_renamed(
             {
                 extension: mailbox
                 for extension, mailbox in mailboxes.items()
@@ -283,7 +288,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
         Raises UpdateFailed if its serial number is another one's.
         """
-        if not self._roster.is_due:
+        if not self._roster.is_refresh_due:
             return self.data.info
         info = await self.client.info()
         self._outages.check_identity(info)
@@ -294,9 +299,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     ) -> Mapping[str, Extension]:
         """Return the extensions that we know of."""
         registered = dict[str, Extension]()
-        if self._roster.is_due:
+        if self._roster.is_refresh_due:
             listed = await self.client.extensions()
-            self._roster.take(listed)
+            self._roster.set_listed(listed)
             if listed is None:
                 numbers = registered_extensions(self.hass, self.config_entry)
                 registered = {number: Extension(number) for number in numbers}
@@ -304,10 +309,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         return self._roster.merge(self.data.roster or registered, mailboxes.keys())
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _translated_errors(self, setup_issue: Issue) -> Iterator[None]:
         """Turn the client's errors into Home Assistant's, and keep what it learns meanwhile."""
         try:
-            with self._outages.errors_as_ha():
+            with self._outages.errors_as_ha(setup_issue):
                 yield
         finally:
             async_remember(self.hass, self.config_entry, self.client)

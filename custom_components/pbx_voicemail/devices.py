@@ -1,4 +1,4 @@
-"""The devices of a PBX and its extensions, kept up to date with what the PBX says."""
+"""The devices of a PBX and of its extensions."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from .pbx import Extension, PbxInfo
 
 
 def hub_device_info(coordinator: PbxCoordinator) -> DeviceInfo:
-    """Return the device that stands for the PBX."""
+    """Return the device of the PBX."""
     entry, info = coordinator.config_entry, coordinator.data.info
     return DeviceInfo(
         identifiers={device_identifier(entry)},
@@ -27,7 +27,7 @@ def hub_device_info(coordinator: PbxCoordinator) -> DeviceInfo:
 
 
 def extension_device_info(coordinator: PbxCoordinator, number: str) -> DeviceInfo:
-    """Return the device that stands for an extension. That of the PBX has to be registered."""
+    """Return the device of an extension, linked to that of the PBX if it is registered."""
     entry = coordinator.config_entry
     extension = coordinator.data.roster.get(number) or Extension(number)
     hub = device_of(coordinator.hass, entry)
@@ -43,11 +43,11 @@ def extension_device_info(coordinator: PbxCoordinator, number: str) -> DeviceInf
 
 @callback
 def async_register_devices(coordinator: PbxCoordinator) -> None:
-    """Register the PBX and its extensions, and follow what changes of them until it is unloaded."""
+    """Register the devices, and update them after polls until the entry is unloaded."""
     devices = _Devices(coordinator)
-    devices.remove_those_not_chosen()
-    devices.follow()
-    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(devices.follow))
+    devices.async_remove_unchosen()
+    devices.async_update()
+    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(devices.async_update))
 
 
 class _Devices:
@@ -59,7 +59,8 @@ class _Devices:
         self._roster: Mapping[str, Extension] = {}
 
     @callback
-    def remove_those_not_chosen(self) -> None:
+    def async_remove_unchosen(self) -> None:
+        """Remove the devices of extensions that the user no longer chooses."""
         chosen = self._coordinator.chosen
         if not chosen:
             return
@@ -69,8 +70,8 @@ class _Devices:
                 self._registry.async_remove_device(device.id)
 
     @callback
-    def follow(self) -> None:
-        """Register what is new, and what has another name or firmware by now."""
+    def async_update(self) -> None:
+        """Register new devices, and update those whose names or versions have changed."""
         if self._info != self._coordinator.data.info:
             self._info = self._coordinator.data.info
             self._register(hub_device_info(self._coordinator))
@@ -86,7 +87,7 @@ class _Devices:
         self._registry.async_get_or_create(config_entry_id=self._entry.entry_id, **info)
 
     def _remove_unlisted(self, number: str) -> None:
-        """Remove a mailbox that only had messages for a while, not an extension that may return."""
+        """Remove the device of an extension that was never on the PBX's extension list."""
         device = device_of(self._coordinator.hass, self._entry, number)
         if device and self._coordinator.is_unlisted(number):
             self._registry.async_remove_device(device.id)

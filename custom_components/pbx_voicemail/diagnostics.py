@@ -1,6 +1,6 @@
-"""What a person may attach to a public report: an allow-list, and nothing that tells who called.
+"""Diagnostics that users can attach to a public report.
 
-Nothing is taken from the entry's data or from messages but counts and settings.
+They contain settings and counts only: no secret, no address, and nothing about callers.
 """
 
 from dataclasses import asdict
@@ -32,7 +32,7 @@ from .voicemail.data import Poll
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: PbxConfigEntry
 ) -> dict[str, Any]:
-    """Describe a PBX and how the last polls went, as far as it could be set up."""
+    """Return settings and, if the entry is loaded, facts about the PBX and the latest polls."""
     settings = {
         "api": entry.data[CONF_API],
         "tls": entry.data[CONF_SSL],
@@ -75,12 +75,12 @@ async def async_get_config_entry_diagnostics(
             "not_converted": coordinator.recordings.unplayable,
         },
         "transcripts": {
-            "before_announcing": coordinator.transcripts.precede_arrivals,
+            "before_announcing": coordinator.transcripts.transcribes_arrivals,
             "kept": len(coordinator.transcripts.extensions),
         },
-        "last_polls": [_describe(poll) for poll in coordinator.log.polls],
+        "last_polls": [_poll_as_dict(poll) for poll in coordinator.log.polls],
     }
 
 
-def _describe(poll: Poll) -> dict[str, Any]:
+def _poll_as_dict(poll: Poll) -> dict[str, Any]:
     return asdict(poll) | {"seconds": round(poll.seconds, 3)}

@@ -1,4 +1,4 @@
-"""What all entities share: their devices, their names, and how extensions get theirs."""
+"""Base classes of entities, and adding the entities of extensions."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -20,17 +20,17 @@ from .devices import extension_device_info, hub_device_info
 from .identifiers import unique_id
 from .pbx import Mailbox
 
-_BATCH: Final = 25
-"""The entities of so many extensions are added at once. Each takes a good millisecond."""
+_BATCH_SIZE: Final = 25
+"""The entities of how many extensions are added at once: each takes more than a millisecond."""
 
 
 class HubEntity(CoordinatorEntity[PbxCoordinator]):
-    """Something of the PBX as a whole."""
+    """An entity of the PBX itself."""
 
     _attr_has_entity_name = True
 
     def __init__(self, coordinator: PbxCoordinator, description: EntityDescription) -> None:
-        """Name the entity after what it describes."""
+        """Initialize the entity."""
         super().__init__(coordinator)
         self.entity_description = description
         self._attr_unique_id = unique_id(coordinator.config_entry, description.key)
@@ -38,20 +38,19 @@ class HubEntity(CoordinatorEntity[PbxCoordinator]):
 
 
 class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
-    """Something of one extension.
+    """An entity of one extension.
 
-    It is unavailable while the PBX cannot be asked, and when the PBX has lost the
-    extension. It wakes only when either changes, or its mailbox does: most polls that
-    bring something new bring it for one extension out of hundreds.
+    It is available while the PBX is, and has the extension. Its state is only written when that
+    or its mailbox has changed: most polls change one mailbox of hundreds, if any.
     """
 
     _attr_has_entity_name = True
-    _shown: tuple[bool, Mailbox]
+    _last_written: tuple[bool, Mailbox]
 
     def __init__(
         self, coordinator: PbxCoordinator, extension: str, description: EntityDescription
     ) -> None:
-        """Name the entity after the extension and what it describes of it."""
+        """Initialize the entity."""
         super().__init__(coordinator)
         self.entity_description = description
         self.extension = extension
@@ -66,46 +65,46 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
     @property
     @override
     def available(self) -> bool:
-        """Tell whether the PBX answers and has the extension."""
+        """Return whether the PBX is available and has the extension."""
         return super().available and self.extension in self.coordinator.data.roster
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Begin to follow the mailbox from what is shown first."""
+        """Remember what Home Assistant writes when it adds the entity."""
         await super().async_added_to_hass()
-        self._shown = self.available, self.mailbox
+        self._last_written = self.available, self.mailbox
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        shown = self.available, self.mailbox
-        if shown != self._shown:
-            self._shown = shown
-            self._show()
+        current = self.available, self.mailbox
+        if current != self._last_written:
+            self._last_written = current
+            self._async_write_changes()
 
     @callback
-    def _show(self) -> None:
-        """Write what has changed."""
+    def _async_write_changes(self) -> None:
+        """Write the state, since availability or the mailbox has changed."""
         self.async_write_ha_state()
 
 
 @callback
-def add_extension_entities(
+def async_add_extension_entities(
     coordinator: PbxCoordinator,
     async_add_entities: AddConfigEntryEntitiesCallback,
     create: Callable[[str], Iterable[Entity]],
 ) -> None:
-    """Add the entities of every extension in the roster, and of each that joins it later.
+    """Add entities for every extension in the roster, and for each that joins it later.
 
-    One that leaves the roster and comes back has its entities still, unless a person
-    removed them meanwhile: then it gets new ones.
+    An extension that leaves the roster keeps its entities. If a user has removed them when it
+    returns, it gets new ones.
     """
     registry = er.async_get(coordinator.hass)
     platform = async_get_current_platform().domain
     known: set[str] = set()
-    met: set[str] = set()
+    added: set[str] = set()
 
-    def is_there(entity: Entity) -> bool:
+    def is_registered(entity: Entity) -> bool:
         return registry.async_get_entity_id(platform, DOMAIN, entity.unique_id or "") is not None
 
     @callback
@@ -114,30 +113,30 @@ def add_extension_entities(
             entity
             for extension in extensions
             for entity in create(extension)
-            if extension not in met or not is_there(entity)
+            if extension not in added or not is_registered(entity)
         ]
-        met.update(extensions)
+        added.update(extensions)
         if entities:
             async_add_entities(entities)
 
-    async def add_the_rest(batches: Iterable[Iterable[str]]) -> None:
+    async def add_batches(batches: Iterable[Iterable[str]]) -> None:
         for extensions in batches:
-            # Lets everything else run, too.
+            # Lets other tasks run between two batches.
             await asyncio.sleep(0)
             add(extensions)
 
     @callback
-    def follow_roster() -> None:
+    def add_new_extensions() -> None:
         roster = coordinator.data.roster
-        added = [extension for extension in roster if extension not in known]
+        new = [extension for extension in roster if extension not in known]
         known.intersection_update(roster)
-        known.update(added)
-        batches = batched(added, _BATCH, strict=False)
+        known.update(new)
+        batches = batched(new, _BATCH_SIZE, strict=False)
         add(next(batches, ()))
-        if len(added) > _BATCH:
+        if len(new) > _BATCH_SIZE:
             coordinator.config_entry.async_create_task(
-                coordinator.hass, add_the_rest(batches), eager_start=False
+                coordinator.hass, add_batches(batches), eager_start=False
             )
 
-    follow_roster()
-    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(follow_roster))
+    add_new_extensions()
+    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(add_new_extensions))

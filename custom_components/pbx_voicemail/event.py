@@ -1,4 +1,4 @@
-"""Tells automations of each new message."""
+"""Event entities that announce new messages."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from homeassistant.helpers.start import async_at_started
 
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
-from .entity import ExtensionEntity, add_extension_entities
+from .entity import ExtensionEntity, async_add_extension_entities
 from .identifiers import unique_id
 from .pbx import Mailbox, Message
 from .voicemail.arrivals import Arrival
-from .voicemail.media_id import describe
+from .voicemail.media_id import message_as_dict
 
-# The coordinator does the asking.
+# The coordinator polls the PBX.
 PARALLEL_UPDATES = 0
 
 EVENT_RECEIVED: Final = "received"
@@ -34,159 +34,171 @@ async def async_setup_entry(
     entry: PbxConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the events of all extensions."""
+    """Add the event entities of all extensions."""
     coordinator = entry.runtime_data
-    add_extension_entities(
+    async_add_extension_entities(
         coordinator,
         async_add_entities,
         lambda extension: [NewMessageEvent(coordinator, extension)],
     )
-    seen: Mapping[str, Mailbox] = {}
+    last_mailboxes: Mapping[str, Mailbox] = {}
 
     @callback
-    def pass_over_unheard() -> None:
-        """Let what comes to an extension whose event is disabled be no news later."""
-        nonlocal seen
+    def skip_disabled() -> None:
+        """Mark messages as announced while the event entity of their extension is disabled."""
+        nonlocal last_mailboxes
         mailboxes = coordinator.data.mailboxes
         for extension, mailbox in mailboxes.items():
-            if mailbox is not seen.get(extension) and _is_disabled(coordinator, extension):
-                coordinator.arrivals.note(mailbox, mailbox.messages)
-        seen = mailboxes
+            has_changed = mailbox is not last_mailboxes.get(extension)
+            if has_changed and _is_disabled(coordinator, extension):
+                coordinator.arrivals.async_mark_announced(mailbox, mailbox.messages)
+        last_mailboxes = mailboxes
 
-    pass_over_unheard()
-    entry.async_on_unload(coordinator.async_add_listener(pass_over_unheard))
+    skip_disabled()
+    entry.async_on_unload(coordinator.async_add_listener(skip_disabled))
 
 
 def _is_disabled(coordinator: PbxCoordinator, extension: str) -> bool:
-    """Tell whether a person wants to hear nothing of new messages."""
+    """Return whether the event entity of an extension exists and is disabled."""
     registry = er.async_get(coordinator.hass)
     entity_id = registry.async_get_entity_id(
         Platform.EVENT, DOMAIN, unique_id(coordinator.config_entry, extension, NEW_MESSAGE.key)
     )
-    found = registry.async_get(entity_id) if entity_id else None
-    return found is not None and found.disabled
+    entity = registry.async_get(entity_id) if entity_id else None
+    return entity is not None and entity.disabled
 
 
 class NewMessageEvent(ExtensionEntity, EventEntity):
     """Announces each message of an extension once.
 
-    Which ones are new, the coordinator's arrivals know. Nothing is announced before Home
-    Assistant has started, since automations would not hear it. A message that is to be
-    written down first waits for that, and the ones behind it with it.
+    Nothing is announced before Home Assistant has started, because automations would miss it.
+    A message that is transcribed first delays those that came after it.
     """
 
-    # Who called whom, and when, belongs into no history.
+    # The recorder must not keep who called whom, and when.
     _unrecorded_attributes = frozenset({MATCH_ALL})
-    _is_heard = False
-    _waiting: asyncio.Task[None] | None = None
+    _has_started = False
+    _task: asyncio.Task[None] | None = None
 
     def __init__(self, coordinator: PbxCoordinator, extension: str) -> None:
-        """Take what finds messages, and what writes them down."""
+        """Prepare to announce the messages of an extension."""
         super().__init__(coordinator, extension, NEW_MESSAGE)
         self._arrivals = coordinator.arrivals
         self._transcripts = coordinator.transcripts
-        self._pace = coordinator.pace
+        self._rate_limiter = coordinator.rate_limiter
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Begin to announce, at the latest when all are there to listen."""
+        """Start to announce once Home Assistant has started."""
         await super().async_added_to_hass()
 
         @callback
-        def begin(hass: HomeAssistant) -> None:
-            # No state can be written before this entity has been added, a moment from now.
-            self.async_on_remove(hass.loop.call_soon(self._begin).cancel)
+        def start(hass: HomeAssistant) -> None:
+            # If it has already started, this entity is still being added, and cannot write states.
+            self.async_on_remove(hass.loop.call_soon(self._start).cancel)
 
-        self.async_on_remove(async_at_started(self.hass, begin))
+        self.async_on_remove(async_at_started(self.hass, start))
 
     @override
     async def async_will_remove_from_hass(self) -> None:
-        """Stop to wait: what has not been announced will be after the next start."""
-        if self._waiting:
-            self._waiting.cancel()
+        """Stop announcing. The rest is announced after the next start."""
+        if self._task:
+            self._task.cancel()
 
     @callback
-    def _begin(self) -> None:
-        self._is_heard = True
-        self._show()
+    def _start(self) -> None:
+        self._has_started = True
+        self._async_write_changes()
 
     @callback
     @override
-    def _show(self) -> None:
-        # An event that also ends an outage would be taken for the end of the outage alone.
-        super()._show()
-        if self._may_announce and not self._waiting:
-            self._announce()
+    def _async_write_changes(self) -> None:
+        # Ends an outage in a state of its own: automations ignore events that end one.
+        super()._async_write_changes()
+        if self._can_announce and not self._task:
+            self._async_announce()
 
     @property
-    def _may_announce(self) -> bool:
-        return self._is_heard and self.available
+    def _can_announce(self) -> bool:
+        return self._has_started and self.available
 
     @callback
-    def _announce(self) -> None:
-        """Announce what is new, oldest first."""
-        news = self._arrivals.news(self.mailbox)
-        if news and (self._transcripts.precede_arrivals or not self._pace.take(len(news))):
-            # Not eagerly: a task that ends before it is assigned would be waited for in vain.
-            self._waiting = self.coordinator.config_entry.async_create_background_task(
+    def _async_announce(self) -> None:
+        """Announce new messages, the oldest first, now or in a task if that takes time."""
+        arrivals = self._arrivals.find_new(self.mailbox)
+        if arrivals and (
+            self._transcripts.transcribes_arrivals
+            or not self._rate_limiter.try_acquire(len(arrivals))
+        ):
+            # Not started eagerly: the task resets `_task`, so `_task` has to be set first.
+            self._task = self.coordinator.config_entry.async_create_background_task(
                 self.hass,
-                self._announce_one_by_one(),
+                self._async_announce_one_by_one(),
                 f"{self.entity_id} announcements",
                 eager_start=False,
             )
             return
-        for arrival in news:
-            self._say(arrival, self._transcripts.text_of(arrival.message))
-        self._arrivals.note(self.mailbox, [arrival.message for arrival in news])
+        for arrival in arrivals:
+            self._trigger(arrival, self._transcripts.text_of(arrival.message))
+        self._arrivals.async_mark_announced(self.mailbox, [arrival.message for arrival in arrivals])
 
-    async def _announce_one_by_one(self) -> None:
-        """Announce what is new and what comes meanwhile, each once it is written down."""
-        said: list[Message] = []
+    async def _async_announce_one_by_one(self) -> None:
+        """Announce new messages, including those that come meanwhile."""
+        announced: list[Message] = []
         try:
-            while news := self._arrivals.news(self.mailbox):
-                deadline = self._transcripts.next_deadline()
-                mailbox, ids = self.mailbox, self.mailbox.ids
-                for arrival in news:
-                    if not self._pace.take(1):
-                        self._note(said)
-                        await self._pace.wait()
-                    if self.mailbox is not mailbox:
-                        mailbox, ids = self.mailbox, self.mailbox.ids
-                    if arrival.message.id not in ids:
-                        # It was deleted while others were announced.
-                        continue
-                    if self._transcripts.precede_arrivals:
-                        self._note(said)
-                    text = await self._text_of(arrival.message, deadline)
-                    if not self._may_announce:
-                        return
-                    self._say(arrival, text)
-                    said.append(arrival.message)
-                self._note(said)
+            while arrivals := self._arrivals.find_new(self.mailbox):
+                if not await self._async_announce_all(arrivals, announced):
+                    return
+                self._mark_announced(announced)
         finally:
-            self._note(said)
-            self._waiting = None
+            self._mark_announced(announced)
+            self._task = None
+
+    async def _async_announce_all(self, arrivals: list[Arrival], announced: list[Message]) -> bool:
+        """Announce messages, and return whether it is possible to announce more.
+
+        They are added to `announced`, which is emptied whenever they have been marked.
+        """
+        deadline = self._transcripts.next_deadline()
+        mailbox, ids = self.mailbox, self.mailbox.ids
+        for arrival in arrivals:
+            if not self._rate_limiter.try_acquire(1):
+                self._mark_announced(announced)
+                await self._rate_limiter.async_acquire()
+            if self.mailbox is not mailbox:
+                mailbox, ids = self.mailbox, self.mailbox.ids
+            if arrival.message.id not in ids:
+                # It was deleted while others were announced.
+                continue
+            if self._transcripts.transcribes_arrivals:
+                self._mark_announced(announced)
+            text = await self._async_get_text(arrival.message, deadline)
+            if not self._can_announce:
+                return False
+            self._trigger(arrival, text)
+            announced.append(arrival.message)
+        return True
 
     @callback
-    def _note(self, said: list[Message]) -> None:
-        """Have it written down, several at a time, that messages were announced."""
-        if said:
-            self._arrivals.note(self.mailbox, said)
-            said.clear()
+    def _mark_announced(self, announced: list[Message]) -> None:
+        """Mark several messages at once, since each time the journal is saved."""
+        if announced:
+            self._arrivals.async_mark_announced(self.mailbox, announced)
+            announced.clear()
 
-    async def _text_of(self, message: Message, deadline: float) -> str | None:
-        if self._transcripts.precede_arrivals:
-            return await self._transcripts.write_in_time(message, deadline)
+    async def _async_get_text(self, message: Message, deadline: float) -> str | None:
+        if self._transcripts.transcribes_arrivals:
+            return await self._transcripts.async_transcribe_by(message, deadline)
         return self._transcripts.text_of(message)
 
     @callback
-    def _say(self, arrival: Arrival, transcript: str | None) -> None:
-        """Announce a message in a state of its own, since only the last one stays."""
+    def _trigger(self, arrival: Arrival, transcript: str | None) -> None:
+        """Announce a message in a state of its own: a second event would replace the first."""
         entry_id = self.coordinator.config_entry.entry_id
         self._trigger_event(
             EVENT_RECEIVED,
             {
-                **describe(entry_id, arrival.message, transcript),
+                **message_as_dict(entry_id, arrival.message, transcript),
                 "while_away": arrival.while_away,
             },
         )

@@ -1,4 +1,4 @@
-"""Serves recordings to those who are signed in, as browsers, phones and speakers ask for them."""
+"""HTTP view that serves recordings to signed-in users and their media players."""
 
 from contextlib import ExitStack
 from http import HTTPStatus
@@ -15,70 +15,75 @@ from homeassistant.exceptions import HomeAssistantError
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry
 from .pbx import PbxGoneError
-from .voicemail.media_id import RECORDING_URL, message_id_in
+from .voicemail.media_id import RECORDING_URL, parse_file_name
 from .voicemail.permissions import may_hear
 from .voicemail.recordings import Recording
 
 
 class RecordingView(HomeAssistantView):
-    """One recording, by the path that a message's media id stands for.
+    """Serves one recording, at the path that `MediaId.url` returns.
 
-    What it names is all in the path, since Home Assistant signs no path with a query. It may
-    end in an audio file's suffix, which says nothing: many speakers refuse it without. The PBX
-    is asked by Home Assistant, so neither its address nor its token is in an answer.
+    The message is identified by the path alone, since Home Assistant cannot sign a query. A
+    suffix is accepted and ignored: many speakers need one. Home Assistant downloads from the
+    PBX, so a response never contains the address or the token of the PBX.
     """
 
-    # An extension is any text, with slashes too once it is unquoted.
+    # An extension may contain slashes once it is unquoted.
     url = RECORDING_URL + "/{entry_id}/{extension:.+}/{file_name}"
     name = f"api:{DOMAIN}:recording"
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Take where PBXs are."""
+        """Serve the recordings of all PBXs."""
         self._hass = hass
 
     async def get(
         self, request: web.Request, entry_id: str, extension: str, file_name: str
     ) -> web.StreamResponse:
-        """Answer with the recording or a part of it, as asked for."""
+        """Return the recording, or the requested range of it.
+
+        The message counts as heard from then on, unless only the headers were asked for.
+        """
         entry: PbxConfigEntry | None = self._hass.config_entries.async_get_entry(entry_id)
         if entry is None or entry.domain != DOMAIN:
-            return _refuse(HTTPStatus.NOT_FOUND, "There is no such PBX")
+            return _error(HTTPStatus.NOT_FOUND, "There is no such PBX")
         if entry.state is not ConfigEntryState.LOADED:
-            return _refuse(HTTPStatus.BAD_GATEWAY, "The PBX is not connected")
+            return _error(HTTPStatus.BAD_GATEWAY, "The PBX is not connected")
         coordinator = entry.runtime_data
         if not may_hear(self._hass, entry, request[KEY_HASS_USER], extension):
-            return _refuse(HTTPStatus.FORBIDDEN, "You may not hear messages of this extension")
+            return _error(HTTPStatus.FORBIDDEN, "You may not hear messages of this extension")
         message = None
-        if message_id := message_id_in(file_name):
+        if message_id := parse_file_name(file_name):
             message = coordinator.data.mailbox(extension).find(message_id)
         if message is None:
-            return _refuse(HTTPStatus.NOT_FOUND, "The message is no longer on the PBX")
-        with ExitStack() as hold:
-            hold.enter_context(coordinator.recordings.hold(message))
+            return _error(HTTPStatus.NOT_FOUND, "The message is no longer on the PBX")
+        with ExitStack() as stack:
+            stack.enter_context(coordinator.recordings.keep_cached(message))
             try:
                 recording = await coordinator.recordings.async_get(message)
             except HomeAssistantError as err:
-                gone = err.translation_key == PbxGoneError.kind
-                return _refuse(HTTPStatus.NOT_FOUND if gone else HTTPStatus.BAD_GATEWAY, str(err))
-            return _RecordingResponse(recording, hold.pop_all())
+                is_gone = err.translation_key == PbxGoneError.kind
+                return _error(HTTPStatus.NOT_FOUND if is_gone else HTTPStatus.BAD_GATEWAY, str(err))
+            if request.method == hdrs.METH_GET:
+                coordinator.read_state.async_note_heard(message)
+            return _RecordingResponse(recording, stack.pop_all())
 
     head = get
 
 
 class _RecordingResponse(web.FileResponse):
-    """A recording that stays in its place until it has been sent."""
+    """A recording, which stays in the cache until it has been sent."""
 
-    def __init__(self, recording: Recording, hold: ExitStack) -> None:
+    def __init__(self, recording: Recording, stack: ExitStack) -> None:
         super().__init__(
             recording.path,
             headers={
-                hdrs.CONTENT_TYPE: recording.sound.content_type,
-                # Browsers may keep it, and ask by its ETag whether it is still there to be heard.
+                hdrs.CONTENT_TYPE: recording.format.content_type,
+                # Browsers may cache it, but check each time that the message still exists.
                 hdrs.CACHE_CONTROL: "private, no-cache",
             },
         )
-        # Also if the browser has gone, and nobody prepares the answer any more.
-        self._release = finalize(self, hold.close)
+        # Also releases it if the browser disconnects before the response is prepared.
+        self._release = finalize(self, stack.close)
 
     @override
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -88,5 +93,5 @@ class _RecordingResponse(web.FileResponse):
             self._release()
 
 
-def _refuse(status: HTTPStatus, reason: str) -> web.Response:
-    return web.Response(status=status, text=reason)
+def _error(status: HTTPStatus, text: str) -> web.Response:
+    return web.Response(status=status, text=text)

@@ -1,7 +1,7 @@
-"""Unique ids of entities and identifiers of devices: how they are built, and how they are read.
+"""Unique ids of entities, and identifiers of devices.
 
-They begin with the serial number of the PBX or, for one that has none, with the id of its
-entry. That of an extension follows after `_`, which neither contains.
+They start with the serial number of the PBX or, if it has none, with the entry id. The extension
+follows after `_`, which neither of them contains.
 """
 
 from homeassistant.config_entries import ConfigEntry
@@ -12,17 +12,17 @@ from .const import DOMAIN
 
 
 def unique_id(entry: ConfigEntry, *parts: str) -> str:
-    """Return the id of the PBX or, with parts such as an extension, of something of it."""
+    """Return the unique id of the PBX or, with parts such as an extension, of a part of it."""
     return "_".join((entry.unique_id or entry.entry_id, *parts))
 
 
 def device_identifier(entry: ConfigEntry, *extension: str) -> tuple[str, str]:
-    """Return the identifier of the device of an extension or, without one, of the PBX."""
+    """Return the identifier of the device of the PBX, or of an extension."""
     return DOMAIN, unique_id(entry, *extension)
 
 
 def device_of(hass: HomeAssistant, entry: ConfigEntry, *extension: str) -> dr.DeviceEntry | None:
-    """Return the device of an extension or, without one, of the PBX, None if there is none."""
+    """Return the device of the PBX, or of an extension, None if it is not registered."""
     return dr.async_get(hass).async_get_device_by_identifier(
         device_identifier(entry, *extension), entry.entry_id
     )
@@ -35,7 +35,7 @@ def registered_extensions(hass: HomeAssistant, entry: ConfigEntry) -> list[str]:
 
 
 def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
-    """Return the extension that a device of an entry stands for, None for the PBX itself."""
+    """Return the extension of a device, None if it is the device of the PBX."""
     prefix = unique_id(entry, "")
     for domain, name in device.identifiers:
         if domain == DOMAIN and name.startswith(prefix):

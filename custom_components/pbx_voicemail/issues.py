@@ -1,8 +1,9 @@
-"""The repair issues of a PBX."""
+"""Repair issues of a PBX."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -13,7 +14,7 @@ from .pbx import ClockFault
 
 
 class Issue(StrEnum):
-    """One kind of problem; the value is its translation key, too."""
+    """The kinds of issues. The values are the translation keys, except those of `SETUP_ISSUES`."""
 
     ANOTHER_PBX = "another_pbx"
     CERTIFICATE_CHANGED = "certificate_changed"
@@ -24,6 +25,18 @@ class Issue(StrEnum):
     UNVERIFIED_TLS = "unverified_tls"
     WRONG_CLOCK = "wrong_clock"
     WRONG_TIME_ZONE = "wrong_time_zone"
+    SETUP_FOR_POLLS = "setup_for_polls"
+    SETUP_FOR_RECORDINGS = "setup_for_recordings"
+    SETUP_FOR_CHANGES = "setup_for_changes"
+
+
+SETUP_ISSUES: Final = frozenset(
+    {Issue.SETUP_FOR_POLLS, Issue.SETUP_FOR_RECORDINGS, Issue.SETUP_FOR_CHANGES}
+)
+"""What the owner has to set up on the PBX, by what does not work until then.
+
+Their translation keys are the kinds of PbxSetupError.
+"""
 
 
 @callback
@@ -36,9 +49,10 @@ def async_create_issue(
     is_fixable: bool = False,
     is_persistent: bool = False,
     severity: ir.IssueSeverity = ir.IssueSeverity.WARNING,
+    translation_key: str | None = None,
     placeholders: Mapping[str, str] | None = None,
 ) -> None:
-    """Create or update a repair issue of a PBX."""
+    """Create a repair issue of a PBX, or update it."""
     ir.async_create_issue(
         hass,
         DOMAIN,
@@ -47,7 +61,7 @@ def async_create_issue(
         is_fixable=is_fixable,
         is_persistent=is_persistent,
         severity=severity,
-        translation_key=issue,
+        translation_key=translation_key or issue,
         translation_placeholders=dict(placeholders) if placeholders else None,
     )
 
@@ -56,7 +70,7 @@ def async_create_issue(
 def async_update_clock_issues(
     hass: HomeAssistant, entry: ConfigEntry, fault: ClockFault | None, *, model: str
 ) -> None:
-    """Create the issue that fits what is wrong with a PBX's clock, and delete the others."""
+    """Create the issue for a fault of the PBX's clock, and delete the others."""
     issues = {Issue.WRONG_CLOCK, Issue.WRONG_TIME_ZONE}
     if fault:
         is_zone = fault.offset is not None
@@ -79,7 +93,7 @@ def async_update_clock_issues(
 
 @callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue) -> None:
-    """Delete repair issues of a PBX, where they exist."""
+    """Delete repair issues of a PBX, if they exist."""
     for issue in issues:
         ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, issue))
 
@@ -88,7 +102,7 @@ def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry, *issues: Issue)
 def issue_data(
     hass: HomeAssistant, entry: ConfigEntry, issue: Issue
 ) -> Mapping[str, str | int | float | None] | None:
-    """Return the data that an issue was created with, None if there is no such issue."""
+    """Return the data of a repair issue, None if it does not exist."""
     found = ir.async_get(hass).async_get_issue(DOMAIN, _issue_id(entry, issue))
     return found.data if found else None
 

@@ -1,4 +1,4 @@
-"""Messages in the media browser: PBX, extension, message."""
+"""Media source that lists PBXs, their extensions, and the messages of these."""
 
 from collections.abc import Iterator
 from heapq import nlargest
@@ -32,85 +32,77 @@ from .pbx import Mailbox, Message
 from .voicemail.media_id import MediaId
 from .voicemail.permissions import current_user, may_hear, may_see
 
-_MOST_FOUND: Final = 100
-_MOST_SHOWN: Final = 1000
+_MAX_SEARCH_RESULTS: Final = 100
+_MAX_LISTED: Final = 1000
 _UNKNOWN_CALLER: Final = f"component.{DOMAIN}.common.unknown_caller"
 
 
 async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
-    """Offer the messages of all PBXs."""
+    """Return the media source."""
     return PbxMediaSource(hass)
 
 
 class PbxMediaSource(MediaSource):
-    """The messages that the user at hand may hear."""
+    """The messages that the current user may hear."""
 
     name = "PBX Voicemail"
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Take where PBXs are."""
+        """Provide the messages of all PBXs."""
         super().__init__(DOMAIN)
         self.hass = hass
 
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
-        """Show what is below a PBX or an extension, or all PBXs."""
+        """Return all PBXs, or the content of a PBX or of an extension."""
         if not item.identifier:
-            return _folder(None, self.name, [self._show_pbx(entry) for entry in self._entries()])
+            return _folder(None, self.name, [self._pbx_folder(entry) for entry in self._entries()])
         media_id = _parse(item)
         entry = self._entry(media_id)
         if media_id.extension is None:
-            extensions = _audible(self.hass, entry)
-            return self._show_pbx(
-                entry, [self._show_extension(entry, extension) for extension in extensions]
+            extensions = _audible_extensions(self.hass, entry)
+            return self._pbx_folder(
+                entry, [self._extension_folder(entry, extension) for extension in extensions]
             )
         mailbox = _mailbox(self.hass, entry, media_id)
 
-        def show() -> list[BrowseMediaSource]:
-            latest = islice(mailbox.messages, _MOST_SHOWN)
-            return [self._show_message(entry, message) for message in latest]
+        def create_items() -> list[BrowseMediaSource]:
+            latest = islice(mailbox.messages, _MAX_LISTED)
+            return [self._message_item(entry, message) for message in latest]
 
-        messages = await self.hass.async_add_executor_job(show)
-        shown = self._show_extension(entry, media_id.extension, messages)
-        shown.not_shown = mailbox.count - len(messages)
-        return shown
+        items = await self.hass.async_add_executor_job(create_items)
+        folder = self._extension_folder(entry, media_id.extension, items)
+        folder.not_shown = mailbox.count - len(items)
+        return folder
 
     @override
     async def async_search_media(
         self, item: MediaSourceItem, query: SearchMediaQuery
     ) -> SearchMedia:
-        """Find messages by who called whom, and by what was said."""
+        """Find messages by extension, caller or transcript."""
         media_id = _parse(item) if item.identifier else None
-        entries = [self._entry(media_id)] if media_id else self._entries()
-        words = query.search_query.casefold()
-        if media_id and media_id.extension:
-            places = [(entry, _mailbox(self.hass, entry, media_id)) for entry in entries]
-        else:
-            places = [
-                (entry, entry.runtime_data.data.mailbox(number))
-                for entry in entries
-                for number in _audible(self.hass, entry)
-            ]
+        mailboxes = self._mailboxes(media_id)
+        text = query.search_query.casefold()
 
         def search() -> list[BrowseMediaSource]:
             found = (
                 (entry, message)
-                for entry, mailbox in places
+                for entry, mailbox in mailboxes
                 for message in mailbox.messages
-                if any(words in text.casefold() for text in _texts(entry, message))
+                if any(text in value.casefold() for value in _searchable(entry, message))
             )
             latest = nlargest(
-                _MOST_FOUND,
+                _MAX_SEARCH_RESULTS,
                 found,
                 key=lambda hit: hit[1].received.timestamp() if hit[1].received else 0,
             )
-            return [self._show_message(*hit) for hit in latest]
+            return [self._message_item(*hit) for hit in latest]
 
         return SearchMedia(result=await self.hass.async_add_executor_job(search))
 
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
-        """Get a recording, so that both its address and its file are there."""
+        """Return the URL and the file of a recording, which is downloaded first."""
         try:
             media_id = _parse(item)
             entry = self._entry(media_id)
@@ -126,13 +118,13 @@ class PbxMediaSource(MediaSource):
                 translation_placeholders=err.translation_placeholders,
             ) from err
         return PlayMedia(
-            media_id.url(recording.sound.suffix),
-            recording.sound.content_type,
+            media_id.url(recording.format.suffix),
+            recording.format.content_type,
             path=recording.path,
         )
 
     def _entries(self) -> list[PbxConfigEntry]:
-        """Return the PBXs that the user at hand may know of."""
+        """Return the PBXs that the current user may see."""
         user = current_user()
         return [
             entry
@@ -146,46 +138,56 @@ class PbxMediaSource(MediaSource):
                 return entry
         raise translated_error(BrowseError, "not_connected")
 
-    def _show_pbx(
+    def _mailboxes(self, media_id: MediaId | None) -> list[tuple[PbxConfigEntry, Mailbox]]:
+        """Return the mailboxes below an item, None for the top, that the current user may hear."""
+        entries = [self._entry(media_id)] if media_id else self._entries()
+        if media_id and media_id.extension:
+            return [(entry, _mailbox(self.hass, entry, media_id)) for entry in entries]
+        return [
+            (entry, entry.runtime_data.data.mailbox(number))
+            for entry in entries
+            for number in _audible_extensions(self.hass, entry)
+        ]
+
+    def _pbx_folder(
         self, entry: PbxConfigEntry, children: list[BrowseMediaSource] | None = None
     ) -> BrowseMediaSource:
         return _folder(MediaId(entry.entry_id), entry.title, children)
 
-    def _show_extension(
+    def _extension_folder(
         self,
         entry: PbxConfigEntry,
         extension: str,
         children: list[BrowseMediaSource] | None = None,
     ) -> BrowseMediaSource:
-        coordinator = entry.runtime_data
         device = device_of(self.hass, entry, extension)
         name = (device.name_by_user or device.name if device else None) or extension
-        count = coordinator.data.mailbox(extension).count
+        count = entry.runtime_data.data.mailbox(extension).count
         title = f"{name} · {count}" if count and children is None else name
         return _folder(MediaId(entry.entry_id, extension), title, children)
 
-    def _show_message(self, entry: PbxConfigEntry, message: Message) -> BrowseMediaSource:
+    def _message_item(self, entry: PbxConfigEntry, message: Message) -> BrowseMediaSource:
         return BrowseMediaSource(
             domain=DOMAIN,
-            identifier=MediaId.of(entry.entry_id, message).identifier,
+            identifier=MediaId.from_message(entry.entry_id, message).identifier,
             media_class=MediaClass.MUSIC,
-            # What it really is, only the recording tells; some players show nothing but audio.
+            # The real type is unknown until the download, but some players list only audio.
             media_content_type="audio/wav",
-            title=" · ".join(self._title(message)),
+            title=" · ".join(self._title_parts(message)),
             can_play=True,
             can_expand=False,
         )
 
-    def _title(self, message: Message) -> Iterator[str]:
+    def _title_parts(self, message: Message) -> Iterator[str]:
         if message.caller_name and message.caller:
             yield f"{message.caller_name} ({message.caller})"
         elif caller := message.caller_name or message.caller:
             yield caller
         else:
-            words = async_get_cached_translations(
+            translations = async_get_cached_translations(
                 self.hass, self.hass.config.language, "common", DOMAIN
             )
-            yield words.get(_UNKNOWN_CALLER, "?")
+            yield translations.get(_UNKNOWN_CALLER, "?")
         if message.received:
             yield f"{dt_util.as_local(message.received):%Y-%m-%d %H:%M}"
         if message.duration is not None:
@@ -199,28 +201,29 @@ def _parse(item: MediaSourceItem) -> MediaId:
         raise translated_error(BrowseError, "message_gone") from err
 
 
-def _audible(hass: HomeAssistant, entry: PbxConfigEntry) -> list[str]:
-    """Return the extensions whose messages the user at hand may hear."""
-    coordinator = entry.runtime_data
+def _audible_extensions(hass: HomeAssistant, entry: PbxConfigEntry) -> list[str]:
+    """Return the extensions whose messages the current user may hear."""
     user = current_user()
     return [
-        number for number in sorted(coordinator.data.roster) if may_hear(hass, entry, user, number)
+        number
+        for number in sorted(entry.runtime_data.data.roster)
+        if may_hear(hass, entry, user, number)
     ]
 
 
 def _mailbox(hass: HomeAssistant, entry: PbxConfigEntry, media_id: MediaId) -> Mailbox:
-    """Return an extension's mailbox, if the user at hand may hear its messages."""
-    coordinator = entry.runtime_data
+    """Return the mailbox of an extension. Raises BrowseError if the user may not hear it."""
+    data = entry.runtime_data.data
     extension = media_id.extension or ""
     if not may_hear(hass, entry, current_user(), extension):
         raise translated_error(BrowseError, "not_allowed")
-    if extension not in coordinator.data.roster:
+    if extension not in data.roster:
         raise translated_error(BrowseError, "unknown_extension", extension=extension)
-    return coordinator.data.mailbox(extension)
+    return data.mailbox(extension)
 
 
-def _texts(entry: PbxConfigEntry, message: Message) -> Iterator[str]:
-    """Return what a message may be found by."""
+def _searchable(entry: PbxConfigEntry, message: Message) -> Iterator[str]:
+    """Return the texts by which a message can be found."""
     coordinator = entry.runtime_data
     extension = coordinator.data.roster.get(message.extension)
     transcript = coordinator.transcripts.text_of(message)

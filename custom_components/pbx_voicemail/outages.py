@@ -33,6 +33,7 @@ from .pbx import (
     PbxLoginError,
     PbxRejectedError,
     PbxReplyError,
+    PbxSetupError,
 )
 
 _ANOTHER_PBX_SECONDS: Final = 15 * 60
@@ -67,14 +68,23 @@ class Outages:
         raise error
 
     @contextmanager
-    def errors_as_ha(self) -> Iterator[None]:
-        """Turn the client's errors into Home Assistant's, and act on them."""
+    def errors_as_ha(self, setup_issue: Issue) -> Iterator[None]:
+        """Turn the client's errors into Home Assistant's, and act on them.
+
+        `setup_issue` is which one of `SETUP_ISSUES` shows that the PBX is not set up for what is
+        tried. It is deleted as soon as that succeeds.
+        """
         try:
             yield
+        except PbxSetupError as err:
+            self._create_issue(setup_issue, translation_key=err.kind, placeholders=err.placeholders)
+            raise client_error(UpdateFailed, err) from err
         except PbxError as err:
             # The last error is kept; the megabytes that it may have come from need not be.
             clear_frames(err.__traceback__)
             raise self._act_on(err) from err
+        else:
+            async_delete_issues(self._hass, self._entry, setup_issue)
 
     async def note_failure(self, err: PbxError, *, is_new: bool) -> None:
         """Tell the owner of what may last until they act, after a poll that failed.
@@ -158,6 +168,7 @@ class Outages:
         severity: IssueSeverity = IssueSeverity.ERROR,
         *,
         data: dict[str, str | int | float | None] | None = None,
+        translation_key: str | None = None,
         placeholders: Mapping[str, str] | None = None,
     ) -> None:
         async_create_issue(
@@ -168,6 +179,7 @@ class Outages:
             # A lock-out is respected after a restart, too.
             is_persistent=issue is Issue.LOCKED_OUT,
             severity=severity,
+            translation_key=translation_key,
             placeholders={"model": self.model, **(placeholders or {})},
         )
 

@@ -1,4 +1,4 @@
-"""Counts of messages, and the latest of them."""
+"""Sensors that count messages, and show the latest one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,36 +16,42 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PbxConfigEntry
-from .entity import ExtensionEntity, HubEntity, add_extension_entities
+from .entity import ExtensionEntity, HubEntity, async_add_extension_entities
 from .pbx import Message
 from .voicemail.data import PbxData
 
-# The coordinator does the asking.
+# The coordinator polls the PBX.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class HubSensorDescription(SensorEntityDescription):
-    """What a sensor tells of the PBX as a whole."""
+class PbxHubSensorEntityDescription(SensorEntityDescription):
+    """Describes a sensor of the PBX itself."""
 
     value_fn: Callable[[PbxData], int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatestSensorDescription(SensorEntityDescription):
-    """What a sensor tells of an extension's latest message."""
+class PbxLatestSensorEntityDescription(SensorEntityDescription):
+    """Describes a sensor of the latest message of an extension."""
 
     value_fn: Callable[[Message], str | int | datetime | None]
 
 
 HUB_SENSORS = (
-    HubSensorDescription(
+    PbxHubSensorEntityDescription(
         key="messages",
         translation_key="messages",
         state_class=SensorStateClass.MEASUREMENT,
         value_fn=lambda data: sum(mailbox.count for mailbox in data.mailboxes.values()),
     ),
-    HubSensorDescription(
+    PbxHubSensorEntityDescription(
+        key="unread_messages",
+        translation_key="unread_messages",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda data: sum(mailbox.unread for mailbox in data.mailboxes.values()),
+    ),
+    PbxHubSensorEntityDescription(
         key="mailboxes_with_messages",
         translation_key="mailboxes_with_messages",
         state_class=SensorStateClass.MEASUREMENT,
@@ -66,18 +72,18 @@ MESSAGES_SENSOR = SensorEntityDescription(
 )
 
 LATEST_SENSORS = (
-    LatestSensorDescription(
+    PbxLatestSensorEntityDescription(
         key="latest_caller",
         translation_key="latest_caller",
         value_fn=lambda message: message.caller or message.caller_name,
     ),
-    LatestSensorDescription(
+    PbxLatestSensorEntityDescription(
         key="latest_message",
         translation_key="latest_message",
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda message: message.received,
     ),
-    LatestSensorDescription(
+    PbxLatestSensorEntityDescription(
         key="latest_duration",
         translation_key="latest_duration",
         device_class=SensorDeviceClass.DURATION,
@@ -103,37 +109,37 @@ async def async_setup_entry(
         for latest in LATEST_SENSORS:
             yield LatestSensor(coordinator, extension, latest)
 
-    add_extension_entities(coordinator, async_add_entities, create)
+    async_add_extension_entities(coordinator, async_add_entities, create)
 
 
 class HubSensor(HubEntity, SensorEntity):
-    """Counts over all mailboxes."""
+    """Counts the messages or mailboxes of the PBX."""
 
-    entity_description: HubSensorDescription
+    entity_description: PbxHubSensorEntityDescription
 
     @property
     @override
     def native_value(self) -> int:
-        """Count."""
+        """Return the count."""
         return self.entity_description.value_fn(self.coordinator.data)
 
 
 class MessagesSensor(ExtensionEntity, SensorEntity):
-    """Counts the messages in a mailbox, and tells of the latest in its attributes."""
+    """Counts the messages of an extension, with the latest one in the attributes."""
 
-    # Who called whom, and when, belongs into no history.
+    # The recorder must not keep who called whom, and when.
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
     @property
     @override
     def native_value(self) -> int:
-        """Count."""
+        """Return the number of messages."""
         return self.mailbox.count
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
-        """Tell of the latest message; with none, each of these is null."""
+        """Return the extension and its latest message, each value None if there is none."""
         latest = self.mailbox.latest
         return {
             "extension": self.extension,
@@ -146,23 +152,23 @@ class MessagesSensor(ExtensionEntity, SensorEntity):
 
 
 class UnreadSensor(ExtensionEntity, SensorEntity):
-    """Counts the messages that nobody has heard."""
+    """Counts the unread messages of an extension."""
 
     @property
     @override
     def native_value(self) -> int:
-        """Count."""
+        """Return the number of unread messages."""
         return self.mailbox.unread
 
 
 class LatestSensor(ExtensionEntity, SensorEntity):
-    """Tells one thing of the latest message, unknown while there is none."""
+    """Shows a property of the latest message, unknown if there is none."""
 
-    entity_description: LatestSensorDescription
+    entity_description: PbxLatestSensorEntityDescription
 
     @property
     @override
     def native_value(self) -> str | int | datetime | None:
-        """Read it from the message."""
+        """Return the property of the latest message."""
         latest = self.mailbox.latest
         return self.entity_description.value_fn(latest) if latest else None

@@ -1,4 +1,4 @@
-"""The actions: list, delete, save and transcribe messages."""
+"""Actions that list, delete, save and transcribe messages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -33,104 +33,131 @@ from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .errors import translated_error
 from .pbx import Message, PbxGoneError
-from .voicemail.media_id import MESSAGE_ID, describe
+from .voicemail.media_id import MESSAGE_ID, message_as_dict
 from .voicemail.permissions import may_control, may_hear
-from .voicemail.saved_files import create, is_in_media, replace
+from .voicemail.saved_files import copy_or_replace, copy_to_new_file, is_in_media_dir
 from .voicemail.speech_to_text import ENGINES
 from .voicemail.wav import AUDIO_SUFFIXES
 
-_ALL: Final = "all"
-_ENGINE: Final = "engine"
-_EXTENSION: Final = "extension"
-_LANGUAGE: Final = "language"
-_LIMIT: Final = "limit"
-_MESSAGE_ID: Final = "message_id"
-_SINCE: Final = "since"
+SERVICE_DELETE_MESSAGE: Final = "delete_message"
+SERVICE_GET_MESSAGES: Final = "get_messages"
+SERVICE_MARK_READ: Final = "mark_read"
+SERVICE_SAVE_RECORDING: Final = "save_recording"
+SERVICE_TRANSCRIBE_MESSAGE: Final = "transcribe_message"
 
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+ATTR_ALL: Final = "all"
+ATTR_ENGINE: Final = "engine"
+ATTR_EXTENSION: Final = "extension"
+ATTR_LANGUAGE: Final = "language"
+ATTR_LIMIT: Final = "limit"
+ATTR_MESSAGE_ID: Final = "message_id"
+ATTR_READ: Final = "read"
+ATTR_SINCE: Final = "since"
+ATTR_UNREAD: Final = "unread"
+
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 _TEXT: Final = vol.All(cv.string, vol.Length(min=1))
-_ID: Final = vol.All(cv.string, vol.Match(rf"{MESSAGE_ID.pattern}\Z"))
-_TAG: Final = vol.All(
+_MESSAGE_ID: Final = vol.All(cv.string, vol.Match(rf"{MESSAGE_ID.pattern}\Z"))
+_LANGUAGE_TAG: Final = vol.All(
     cv.string,
     vol.Length(max=35),
     vol.Match(re.compile(r"[a-z]{2,3}(-\w{2,8})*\Z", re.IGNORECASE | re.ASCII)),
 )
-"""A language tag. It goes into what an AI task is told, so it must not be a text."""
+"""It becomes part of the instructions for an AI task, so it must not be any text."""
 
-_PBX: Final[dict[vol.Marker, Any]] = {vol.Optional(ATTR_CONFIG_ENTRY_ID): _TEXT}
-_MESSAGE: Final[dict[vol.Marker, Any]] = {**_PBX, vol.Required(_MESSAGE_ID): _ID}
+_PBX_FIELDS: Final[dict[vol.Marker, Any]] = {vol.Optional(ATTR_CONFIG_ENTRY_ID): _TEXT}
+_MESSAGE_FIELDS: Final[dict[vol.Marker, Any]] = {
+    **_PBX_FIELDS,
+    vol.Required(ATTR_MESSAGE_ID): _MESSAGE_ID,
+}
 
-_GET_MESSAGES: Final = vol.Schema(
+SERVICE_GET_MESSAGES_SCHEMA: Final = vol.Schema(
     {
-        **_PBX,
-        vol.Optional(_EXTENSION): _TEXT,
-        vol.Optional(_SINCE): cv.datetime,
-        vol.Optional(_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1)),
+        **_PBX_FIELDS,
+        vol.Optional(ATTR_EXTENSION): _TEXT,
+        vol.Optional(ATTR_SINCE): cv.datetime,
+        vol.Optional(ATTR_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1)),
+        vol.Optional(ATTR_UNREAD, default=False): cv.boolean,
     }
 )
 
 
-def _one_or_all(data: dict[str, Any]) -> dict[str, Any]:
-    is_one, is_all = _MESSAGE_ID in data, data.get(_ALL, False)
-    if is_one == is_all or is_all != (_EXTENSION in data):
-        # What is not clear might delete more than was meant.
+def _validate_one_or_all(data: dict[str, Any]) -> dict[str, Any]:
+    """Require either a message id, or `all` with an extension: a mistake would delete too much."""
+    is_one, is_all = ATTR_MESSAGE_ID in data, data.get(ATTR_ALL, False)
+    if is_one == is_all or is_all != (ATTR_EXTENSION in data):
         raise translated_error(ServiceValidationError, "one_or_all")
     return data
 
 
-_DELETE_MESSAGE: Final = vol.All(
-    vol.Schema(
-        {
-            **_PBX,
-            vol.Optional(_MESSAGE_ID): _TEXT,
-            vol.Optional(_EXTENSION): _TEXT,
-            vol.Optional(_ALL): cv.boolean,
-        }
-    ),
-    _one_or_all,
-    vol.Schema({vol.Optional(_MESSAGE_ID): _ID}, extra=vol.ALLOW_EXTRA),
+def _one_or_all_schema(fields: dict[vol.Marker, Any] | None = None) -> vol.All:
+    """Return the schema of an action on one message, or on all of an extension."""
+    return vol.All(
+        vol.Schema(
+            {
+                **_PBX_FIELDS,
+                vol.Optional(ATTR_MESSAGE_ID): _TEXT,
+                vol.Optional(ATTR_EXTENSION): _TEXT,
+                vol.Optional(ATTR_ALL): cv.boolean,
+                **(fields or {}),
+            }
+        ),
+        _validate_one_or_all,
+        vol.Schema({vol.Optional(ATTR_MESSAGE_ID): _MESSAGE_ID}, extra=vol.ALLOW_EXTRA),
+    )
+
+
+SERVICE_DELETE_MESSAGE_SCHEMA: Final = _one_or_all_schema()
+SERVICE_MARK_READ_SCHEMA: Final = _one_or_all_schema(
+    {vol.Optional(ATTR_READ, default=True): cv.boolean}
 )
-_SAVE_RECORDING: Final = vol.Schema({**_MESSAGE, vol.Required(CONF_FILENAME): _TEXT})
-_TRANSCRIBE_MESSAGE: Final = vol.Schema(
+SERVICE_SAVE_RECORDING_SCHEMA: Final = vol.Schema(
+    {**_MESSAGE_FIELDS, vol.Required(CONF_FILENAME): _TEXT}
+)
+SERVICE_TRANSCRIBE_MESSAGE_SCHEMA: Final = vol.Schema(
     {
-        **_MESSAGE,
-        vol.Optional(_ENGINE): cv.entity_domain([*ENGINES]),
-        vol.Optional(_LANGUAGE): _TAG,
+        **_MESSAGE_FIELDS,
+        vol.Optional(ATTR_ENGINE): cv.entity_domain([*ENGINES]),
+        vol.Optional(ATTR_LANGUAGE): _LANGUAGE_TAG,
     }
 )
 
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
-    """Offer the actions, whether or not a PBX is connected."""
+    """Register the actions."""
     register = partial(hass.services.async_register, DOMAIN)
-    register("get_messages", _get_messages, _GET_MESSAGES, SupportsResponse.ONLY)
-    register("delete_message", _delete_message, _DELETE_MESSAGE)
-    register("save_recording", _save_recording, _SAVE_RECORDING, SupportsResponse.OPTIONAL)
     register(
-        "transcribe_message", _transcribe_message, _TRANSCRIBE_MESSAGE, SupportsResponse.OPTIONAL
+        SERVICE_GET_MESSAGES,
+        _async_get_messages,
+        SERVICE_GET_MESSAGES_SCHEMA,
+        SupportsResponse.ONLY,
+    )
+    register(SERVICE_DELETE_MESSAGE, _async_delete_message, SERVICE_DELETE_MESSAGE_SCHEMA)
+    register(SERVICE_MARK_READ, _async_mark_read, SERVICE_MARK_READ_SCHEMA)
+    register(
+        SERVICE_SAVE_RECORDING,
+        _async_save_recording,
+        SERVICE_SAVE_RECORDING_SCHEMA,
+        SupportsResponse.OPTIONAL,
+    )
+    register(
+        SERVICE_TRANSCRIBE_MESSAGE,
+        _async_transcribe_message,
+        SERVICE_TRANSCRIBE_MESSAGE_SCHEMA,
+        SupportsResponse.OPTIONAL,
     )
 
 
-async def _get_messages(call: ServiceCall) -> ServiceResponse:
-    """Return messages, newest first: of one extension, or of all that the user may hear."""
-    entry = _entry(call)
+async def _async_get_messages(call: ServiceCall) -> ServiceResponse:
+    """Return the messages of one extension or of all that the user may hear, newest first."""
+    entry = _get_entry(call)
     coordinator = entry.runtime_data
-    transcripts = entry.runtime_data.transcripts
-    user = await _user(call)
-    if _EXTENSION in call.data:
-        _require(call, may_hear(call.hass, entry, user, call.data[_EXTENSION]), POLICY_READ)
-        extensions = [_extension(call, coordinator)]
-    else:
-        extensions = [
-            number
-            for number in coordinator.data.mailboxes
-            if may_hear(call.hass, entry, user, number)
-        ]
+    extensions = _get_extensions(call, entry, await _async_get_user(call))
     if not coordinator.last_update_success:
         raise translated_error(HomeAssistantError, "not_connected")
-    since = dt_util.as_utc(call.data[_SINCE]) if _SINCE in call.data else None
+    since = dt_util.as_utc(call.data[ATTR_SINCE]) if ATTR_SINCE in call.data else None
     mailboxes = [coordinator.data.mailbox(extension) for extension in extensions]
 
     def find() -> list[JsonValueType]:
@@ -139,86 +166,76 @@ async def _get_messages(call: ServiceCall) -> ServiceResponse:
             for mailbox in mailboxes
             for message in mailbox.messages
             if since is None or (message.received and message.received >= since)
+            if not (call.data[ATTR_UNREAD] and message.read)
         ]
-        messages.sort(key=lambda message: message.received or _LONG_AGO, reverse=True)
+        messages.sort(key=lambda message: message.received or _EARLIEST, reverse=True)
         return [
-            describe(entry.entry_id, message, transcripts.text_of(message))
-            for message in messages[: call.data.get(_LIMIT)]
+            message_as_dict(entry.entry_id, message, coordinator.transcripts.text_of(message))
+            for message in messages[: call.data.get(ATTR_LIMIT)]
         ]
 
-    # Tens of thousands would keep everything else waiting.
+    # In a thread, since tens of thousands of messages would block the event loop.
     return {"messages": await call.hass.async_add_executor_job(find)}
 
 
-async def _delete_message(call: ServiceCall) -> None:
-    """Delete one message, or all that are known of an extension, each by itself.
+async def _async_delete_message(call: ServiceCall) -> None:
+    """Delete one message, or all messages of an extension that Home Assistant knows.
 
-    Not by the PBX's own word for all: that would take along what has just been left, and
-    nobody has heard of.
+    They are deleted one by one: if the PBX deleted all, it would include messages that have
+    just arrived and have not been announced.
     """
-    user = await _user(call)
-    messages: Sequence[Message]
-    if is_all := call.data.get(_ALL, False):
-        entry = _entry(call)
-        coordinator = entry.runtime_data
-        _require(call, may_control(call.hass, entry, user, call.data[_EXTENSION]), POLICY_CONTROL)
-        mailbox = coordinator.data.mailbox(_extension(call, coordinator))
-        messages = await call.hass.async_add_executor_job(lambda: mailbox.messages)
-    else:
-        entry, message = _message(call, user)
-        coordinator, messages = entry.runtime_data, (message,)
-        _require(call, may_control(call.hass, entry, user, message.extension), POLICY_CONTROL)
+    coordinator, messages = await _async_get_one_or_all(call)
     try:
         for message in messages:
             try:
                 await coordinator.async_delete(message)
             except HomeAssistantError as err:
-                if not (is_all and err.translation_key == PbxGoneError.kind):
+                if not (call.data.get(ATTR_ALL) and err.translation_key == PbxGoneError.kind):
                     raise
     finally:
         await coordinator.async_refresh()
 
 
-async def _save_recording(call: ServiceCall) -> ServiceResponse:
-    """Write a recording to a file, where Home Assistant may write.
+async def _async_mark_read(call: ServiceCall) -> None:
+    """Mark one message, or all messages of an extension, as read or as unread."""
+    coordinator, messages = await _async_get_one_or_all(call)
+    if call.data[ATTR_READ]:
+        await coordinator.read_state.async_mark_read(messages)
+    else:
+        coordinator.read_state.async_mark_unread(messages)
 
-    An automation may write over a file, for it does what its author wants. A user may not,
-    and writes into media folders alone unless they are an administrator.
+
+async def _async_save_recording(call: ServiceCall) -> ServiceResponse:
+    """Copy a recording to a file.
+
+    Automations may replace a file, because their authors chose its name. Users may not, and
+    unless they are administrators, they may only write to media folders.
     """
-    hass, user = call.hass, await _user(call)
-    entry, message = _message(call, user)
+    hass, user = call.hass, await _async_get_user(call)
+    entry, message = _get_message(call, user)
     recordings = entry.runtime_data.recordings
-    _require(call, may_control(call.hass, entry, user, message.extension), POLICY_CONTROL)
-    filename: str = call.data[CONF_FILENAME]
-    path = Path(hass.config.path(filename))
-    if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
-        raise translated_error(ServiceValidationError, "path_not_allowed", filename=filename)
-    is_restricted = user is not None and not user.is_admin
-    if is_restricted and not await hass.async_add_executor_job(is_in_media, hass, path):
-        raise translated_error(ServiceValidationError, "path_not_media", filename=filename)
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
-        suffixes = ", ".join(AUDIO_SUFFIXES)
-        raise translated_error(
-            ServiceValidationError, "path_not_audio", filename=filename, suffixes=suffixes
-        )
-    with recordings.hold(message):
+    _require(call, may_control(hass, entry, user, message.extension), POLICY_CONTROL)
+    path = await _async_get_path(call, user)
+    with recordings.keep_cached(message):
         recording = await recordings.async_get(message)
-        copy = replace if user is None else create
+        copy = copy_or_replace if user is None else copy_to_new_file
         try:
             await hass.async_add_executor_job(copy, recording.path, path)
         except FileExistsError as err:
-            raise translated_error(ServiceValidationError, "path_taken", filename=filename) from err
+            raise translated_error(
+                ServiceValidationError, "path_taken", filename=call.data[CONF_FILENAME]
+            ) from err
         except OSError as err:
             detail = err.strerror or type(err).__name__
             raise translated_error(HomeAssistantError, "cannot_keep", detail=detail) from err
-    return {"filename": str(path), "content_type": recording.sound.content_type}
+    return {"filename": str(path), "content_type": recording.format.content_type}
 
 
-async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
-    """Return what is said in a message, in writing."""
-    user = await _user(call)
-    entry, message = _message(call, user)
-    engine = call.data.get(_ENGINE)
+async def _async_transcribe_message(call: ServiceCall) -> ServiceResponse:
+    """Return the transcript of a message, and create it if necessary."""
+    user = await _async_get_user(call)
+    entry, message = _get_message(call, user)
+    engine = call.data.get(ATTR_ENGINE)
     if engine and user and not user.permissions.check_entity(engine, POLICY_CONTROL):
         raise Unauthorized(
             context=call.context,
@@ -226,11 +243,11 @@ async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
             entity_id=engine,
             permission=POLICY_CONTROL,
         )
-    transcript = await entry.runtime_data.transcripts.write(
+    transcript = await entry.runtime_data.transcripts.async_transcribe(
         message,
         engine,
-        call.data.get(_LANGUAGE),
-        may_keep=may_control(call.hass, entry, user, message.extension),
+        call.data.get(ATTR_LANGUAGE),
+        may_store=may_control(call.hass, entry, user, message.extension),
     )
     return {
         "text": transcript.text,
@@ -240,25 +257,26 @@ async def _transcribe_message(call: ServiceCall) -> ServiceResponse:
     }
 
 
-def _entry(call: ServiceCall) -> PbxConfigEntry:
-    """Return the PBX that is meant; there is no need to name the only one."""
+def _get_entry(call: ServiceCall) -> PbxConfigEntry:
+    """Return the config entry of a call, which may leave it out if there is only one."""
     entry: PbxConfigEntry = async_get_config_entry(
         call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
     )
     return entry
 
 
-def _message(call: ServiceCall, user: User | None) -> tuple[PbxConfigEntry, Message]:
-    """Return the message that is meant, and its PBX, which needs no naming.
+def _get_message(call: ServiceCall, user: User | None) -> tuple[PbxConfigEntry, Message]:
+    """Return the message of a call and its config entry, which the call may leave out.
 
-    One that the user may not hear is not there for them: an id stands for who called when.
+    A message that the user may not hear is treated as missing, since even an id says that
+    somebody called.
     """
-    named = ATTR_CONFIG_ENTRY_ID in call.data
+    has_entry = ATTR_CONFIG_ENTRY_ID in call.data
     entries: list[PbxConfigEntry] = call.hass.config_entries.async_loaded_entries(DOMAIN)
     found = [
         (entry, message)
-        for entry in ([_entry(call)] if named or not entries else entries)
-        if (message := entry.runtime_data.data.find(call.data[_MESSAGE_ID]))
+        for entry in ([_get_entry(call)] if has_entry or not entries else entries)
+        if (message := entry.runtime_data.data.find(call.data[ATTR_MESSAGE_ID]))
         and may_hear(call.hass, entry, user, message.extension)
     ]
     if not found:
@@ -268,15 +286,57 @@ def _message(call: ServiceCall, user: User | None) -> tuple[PbxConfigEntry, Mess
     return found[0]
 
 
-def _extension(call: ServiceCall, coordinator: PbxCoordinator) -> str:
-    extension: str = call.data[_EXTENSION]
+async def _async_get_one_or_all(call: ServiceCall) -> tuple[PbxCoordinator, Sequence[Message]]:
+    """Return the message of a call, or all of an extension, if the user may control them."""
+    user = await _async_get_user(call)
+    if not call.data.get(ATTR_ALL):
+        entry, message = _get_message(call, user)
+        _require(call, may_control(call.hass, entry, user, message.extension), POLICY_CONTROL)
+        return entry.runtime_data, (message,)
+    entry = _get_entry(call)
+    coordinator, extension = entry.runtime_data, call.data[ATTR_EXTENSION]
+    _require(call, may_control(call.hass, entry, user, extension), POLICY_CONTROL)
+    mailbox = coordinator.data.mailbox(_get_extension(call, coordinator))
+    return coordinator, await call.hass.async_add_executor_job(lambda: mailbox.messages)
+
+
+def _get_extensions(call: ServiceCall, entry: PbxConfigEntry, user: User | None) -> list[str]:
+    """Return the extension of a call or, without one, all that the user may hear."""
+    coordinator = entry.runtime_data
+    if extension := call.data.get(ATTR_EXTENSION):
+        _require(call, may_hear(call.hass, entry, user, extension), POLICY_READ)
+        return [_get_extension(call, coordinator)]
+    return [
+        number for number in coordinator.data.mailboxes if may_hear(call.hass, entry, user, number)
+    ]
+
+
+def _get_extension(call: ServiceCall, coordinator: PbxCoordinator) -> str:
+    extension: str = call.data[ATTR_EXTENSION]
     if extension not in coordinator.data.roster:
         raise translated_error(ServiceValidationError, "unknown_extension", extension=extension)
     return extension
 
 
-async def _user(call: ServiceCall) -> User | None:
-    """Return who calls, None if it is an automation."""
+async def _async_get_path(call: ServiceCall, user: User | None) -> Path:
+    """Return the path of the file to write. Raises ServiceValidationError if it is not allowed."""
+    hass, filename = call.hass, call.data[CONF_FILENAME]
+    path = Path(hass.config.path(filename))
+    if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
+        raise translated_error(ServiceValidationError, "path_not_allowed", filename=filename)
+    is_restricted = user is not None and not user.is_admin
+    if is_restricted and not await hass.async_add_executor_job(is_in_media_dir, hass, path):
+        raise translated_error(ServiceValidationError, "path_not_media", filename=filename)
+    if path.suffix.lower() not in AUDIO_SUFFIXES:
+        suffixes = ", ".join(AUDIO_SUFFIXES)
+        raise translated_error(
+            ServiceValidationError, "path_not_audio", filename=filename, suffixes=suffixes
+        )
+    return path
+
+
+async def _async_get_user(call: ServiceCall) -> User | None:
+    """Return the user who made a call, None if it was an automation."""
     if call.context.user_id is None:
         return None
     if (user := await call.hass.auth.async_get_user(call.context.user_id)) is None:
@@ -284,8 +344,8 @@ async def _user(call: ServiceCall) -> User | None:
     return user
 
 
-def _require(call: ServiceCall, allowed: bool, permission: str) -> None:
-    if not allowed:
+def _require(call: ServiceCall, is_allowed: bool, permission: str) -> None:
+    if not is_allowed:
         raise Unauthorized(
             context=call.context, user_id=call.context.user_id, permission=permission
         )

@@ -1,4 +1,4 @@
-"""The message list for cards: told once, and then what changes of it."""
+"""WebSocket command for cards: sends all messages, and then the changes."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -27,76 +27,79 @@ from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .identifiers import device_of
 from .pbx import Mailbox, Message
-from .voicemail.media_id import MediaId, describe
+from .voicemail.media_id import MediaId, message_as_dict
 from .voicemail.permissions import may_control, may_hear, may_see
 
 _LOGGER = logging.getLogger(__name__)
 
-type _Told = dict[str, JsonValueType]
+type _Payload = dict[str, JsonValueType]
 
 SUBSCRIBE: Final = f"{DOMAIN}/messages/subscribe"
 
-_MOST_AT_ONCE: Final = 2000
-"""About how many messages an event has: to tell more would keep everything else waiting."""
+_MAX_MESSAGES_PER_EVENT: Final = 2000
+"""About how many messages an event contains. Many more would block the event loop."""
 
 
 @callback
 def async_setup_websocket_api(hass: HomeAssistant) -> None:
-    """Offer the list to browsers."""
-    hass.data[_SHARED] = WeakKeyDictionary()
+    """Register the command."""
+    hass.data[_MAILBOX_STATES] = WeakKeyDictionary()
     hass.data[_SUBSCRIPTIONS] = {}
-    websocket_api.async_register_command(hass, _subscribe)
+    websocket_api.async_register_command(hass, _websocket_subscribe)
 
 
 @websocket_api.websocket_command({vol.Required("type"): SUBSCRIBE})
 @callback
-def _subscribe(hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]) -> None:
-    """Tell all messages that the user may hear, and go on telling what changes.
+def _websocket_subscribe(
+    hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]
+) -> None:
+    """Send all messages that the user may hear, and then the changes.
 
-    A connection has one list: subscribing again ends the subscription before.
+    A connection has one subscription: a second one ends the first.
 
-    The first event has `reset`, since a browser subscribes again when it has lost the
-    connection, and may know what is not true any more. Each has, where there is news:
+    The first event has `reset`: what the browser received earlier, through a connection that it
+    has lost, is no longer valid. Each event contains those of the following that have changed:
 
-    `pbxs`, all of them: `entry_id`, `device_id`, `title`, `available`, and `answered`, when the PBX
-    was last heard of, if it is not available (ISO 8601): None means that its messages are unknown,
-    as while it is being set up;
-    `extensions`, all of them: `entry_id`, `extension`, `device_id`, `name`, `may_delete`;
-    `messages`, those that are new or changed, in the words of events and actions, and with
-    their `entry_id`; many are told by several events;
-    `gone`, the media ids of those that are no more;
-    `ended`, alone and last: nothing more is told, so the browser has to subscribe again.
+    `pbxs`: all PBXs, each with `entry_id`, `device_id`, `title`, `available`, and `answered`: the
+    time of the last successful poll if it is not available (ISO 8601), None if there was none
+    since the start;
+    `extensions`: all extensions, each with `entry_id`, `extension`, `device_id`, `name`,
+    `may_delete`;
+    `messages`: the new and changed messages, in the same form as in events and action responses,
+    with their `entry_id`; if there are many, the next events contain the rest;
+    `gone`: the media ids of messages that are gone;
+    `ended`, always alone: there are no more events, and the browser has to subscribe again.
     """
     subscriptions = hass.data[_SUBSCRIPTIONS]
     if before := subscriptions.get(connection):
-        before.break_off()
+        before.async_end()
     subscriptions[connection] = subscription = _Subscription(hass, connection, msg["id"])
-    connection.subscriptions[msg["id"]] = subscription.end
+    connection.subscriptions[msg["id"]] = subscription.async_unsubscribe
     connection.send_result(msg["id"])
-    subscription.tell()
+    subscription.async_send_changes()
 
 
 class _Changes(NamedTuple):
-    """What differs between two states of a mailbox: messages to show, and media ids."""
+    """The new and changed messages, and the media ids of messages that are gone."""
 
-    messages: list[_Told]
+    messages: list[_Payload]
     gone: list[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class _Box:
-    """One state of a mailbox and of its transcripts, shared by all who were told of it."""
+class _MailboxState:
+    """A mailbox and its transcripts at one time, shared by the subscriptions that have sent it."""
 
     entry_id: str
     mailbox: Mailbox
     revision: int
     texts: Mapping[str, str]
-    _changes: WeakKeyDictionary[_Box, _Changes] = field(default_factory=WeakKeyDictionary)
+    _changes: WeakKeyDictionary[_MailboxState, _Changes] = field(default_factory=WeakKeyDictionary)
 
-    def changes_since(self, before: _Box | None) -> _Changes:
-        """Return what to tell a browser that knows an earlier state, or nothing."""
+    def changes_since(self, before: _MailboxState | None) -> _Changes:
+        """Return the changes since an earlier state, all messages if there is none."""
         if before is None:
-            return _Changes([self._show(message) for message in self.mailbox.messages], [])
+            return _Changes([self._as_dict(message) for message in self.mailbox.messages], [])
         changes = self._changes.get(before)
         if changes is None:
             changes = self._changes[before] = self._compare(before)
@@ -106,13 +109,13 @@ class _Box:
         """Return the media ids of all messages."""
         return [self._media_id(message) for message in self.mailbox.messages]
 
-    def _compare(self, before: _Box) -> _Changes:
+    def _compare(self, before: _MailboxState) -> _Changes:
         known = {message.id: message for message in before.mailbox.messages}
         now = self.mailbox.messages
         ids = {message.id for message in now}
         return _Changes(
             [
-                self._show(message)
+                self._as_dict(message)
                 for message in now
                 if known.get(message.id) != message
                 or before.texts.get(message.id) != self.texts.get(message.id)
@@ -121,134 +124,142 @@ class _Box:
         )
 
     def _media_id(self, message: Message) -> str:
-        return MediaId.of(self.entry_id, message).media_content_id
+        return MediaId.from_message(self.entry_id, message).media_content_id
 
-    def _show(self, message: Message) -> _Told:
+    def _as_dict(self, message: Message) -> _Payload:
         text = self.texts.get(message.id)
-        return {"entry_id": self.entry_id, **describe(self.entry_id, message, text)}
+        return {"entry_id": self.entry_id, **message_as_dict(self.entry_id, message, text)}
 
 
 @dataclass(slots=True)
-class _Pbx:
-    """What has been told of one PBX."""
+class _PbxState:
+    """What a subscription has sent of one PBX."""
 
     coordinator: PbxCoordinator
-    stop: Callable[[], None]
-    extensions: list[_Told] = field(default_factory=list)
-    boxes: dict[str, _Box] = field(default_factory=dict)
+    remove_listener: Callable[[], None]
+    extensions: list[_Payload] = field(default_factory=list)
+    mailboxes: dict[str, _MailboxState] = field(default_factory=dict)
 
 
 class _Subscription:
-    """What one browser has been told.
+    """The subscription of one browser, and what it has sent.
 
-    What is known of a PBX that is being reloaded, or cannot be asked, stays told: the card
-    greys it out.
+    While a PBX is reloaded or unavailable, its messages stay: the card grays them out.
     """
 
-    def __init__(self, hass: HomeAssistant, connection: ActiveConnection, number: int) -> None:
-        """Begin to listen to PBXs that come, go and change, and to names and rights."""
+    def __init__(self, hass: HomeAssistant, connection: ActiveConnection, msg_id: int) -> None:
+        """Listen to changes of PBXs, of names and of permissions."""
         self._hass = hass
         self._connection = connection
-        self._number = number
-        self._is_first = True
-        self._told: dict[str, list[_Told]] = {}
-        self._known: dict[str, _Pbx] = {}
-        self._next: asyncio.Handle | None = None
+        self._msg_id = msg_id
+        self._is_first_event = True
+        self._sent_lists: dict[str, list[_Payload]] = {}
+        self._pbxs: dict[str, _PbxState] = {}
+        self._scheduled: asyncio.Handle | None = None
         listen = hass.bus.async_listen
-        self._stops = (
-            async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._entry_changed),
-            listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._something_changed, self._is_our_device),
-            listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._something_changed, self._is_our_entity),
-            listen(EVENT_USER_UPDATED, self._something_changed, self._is_our_user),
+        self._remove_listeners = (
+            async_dispatcher_connect(
+                hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._handle_config_entry_changed
+            ),
+            listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._handle_event, self._is_our_device),
+            listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._handle_event, self._is_our_entity),
+            listen(EVENT_USER_UPDATED, self._handle_event, self._is_our_user),
         )
 
     @callback
-    def end(self) -> None:
-        """Stop listening, and tell the browser.
+    def async_unsubscribe(self) -> None:
+        """Stop listening, and tell the browser so.
 
-        It may not know: the frontend of Home Assistant up to 2026.10 is known to unsubscribe by
-        numbers of an earlier connection, which in this one are those of others.
+        It may not have meant this subscription: Home Assistant's frontend, at least up to 2026.10,
+        can unsubscribe with an id from an earlier connection.
         """
-        for stop in self._stops:
-            stop()
-        self._put_off()
-        for pbx in self._known.values():
-            pbx.stop()
+        for remove_listener in self._remove_listeners:
+            remove_listener()
+        self._cancel_scheduled()
+        for pbx in self._pbxs.values():
+            pbx.remove_listener()
         del self._hass.data[_SUBSCRIPTIONS][self._connection]
-        self._connection.send_event(self._number, {"ended": True})
+        self._connection.send_event(self._msg_id, {"ended": True})
 
     @callback
-    def break_off(self) -> None:
-        """End before anybody unsubscribes."""
-        self._connection.subscriptions.pop(self._number, None)
-        self.end()
+    def async_end(self) -> None:
+        """End the subscription without a request from the browser."""
+        self._connection.subscriptions.pop(self._msg_id, None)
+        self.async_unsubscribe()
 
     @callback
-    def tell(self) -> None:
-        """Send what is new, if anything is."""
-        self._put_off()
+    def async_send_changes(self) -> None:
+        """Send an event with what has changed since the last one, if anything has."""
+        self._cancel_scheduled()
         try:
-            news = self._news()
+            event = self._create_event()
         except Exception:
-            _LOGGER.exception("The messages could not be told to a card")
-            # What it knows now has a gap, so it must not believe that it is up to date.
-            self.break_off()
+            _LOGGER.exception("The messages could not be sent to a card")
+            # The browser has missed a change now, so it has to start over.
+            self.async_end()
             return
-        if news:
-            self._connection.send_event(self._number, news)
+        if event:
+            self._connection.send_event(self._msg_id, event)
 
     @callback
-    def _tell_soon(self) -> None:
-        """Tell what is new, once, when whoever changes it is done."""
-        if self._next is None:
-            self._next = self._hass.loop.call_soon(self.tell)
+    def _schedule(self) -> None:
+        """Send the changes once, after all changes of this moment."""
+        if self._scheduled is None:
+            self._scheduled = self._hass.loop.call_soon(self.async_send_changes)
 
     @callback
-    def _put_off(self) -> None:
-        """Let the rest be told by whoever tells next."""
-        if self._next:
-            self._next.cancel()
-            self._next = None
+    def _cancel_scheduled(self) -> None:
+        if self._scheduled:
+            self._scheduled.cancel()
+            self._scheduled = None
 
-    def _news(self) -> dict[str, Any]:
+    def _create_event(self) -> dict[str, Any]:
         entries: list[PbxConfigEntry] = self._hass.config_entries.async_entries(
             DOMAIN, include_ignore=False, include_disabled=False
         )
-        messages: list[_Told] = []
-        gone: list[str] = []
-        for entry_id in self._known.keys() - {entry.entry_id for entry in entries}:
-            pbx = self._known.pop(entry_id)
-            pbx.stop()
-            for box in pbx.boxes.values():
-                gone.extend(box.media_ids())
+        changes = _Changes([], [])
+        self._remove_other_pbxs({entry.entry_id for entry in entries}, changes)
         for entry in entries:
             if entry.state is ConfigEntryState.LOADED:
-                self._look(entry, messages, gone)
-        if len(messages) >= _MOST_AT_ONCE:
-            self._tell_soon()
+                self._update_pbx(entry, changes)
+        if len(changes.messages) >= _MAX_MESSAGES_PER_EVENT:
+            self._schedule()
+        event = self._changed_lists(entries)
+        event |= {name: value for name, value in changes._asdict().items() if value}
+        if self._is_first_event:
+            event["reset"] = True
+            self._is_first_event = False
+        return event
+
+    def _remove_other_pbxs(self, entry_ids: set[str], changes: _Changes) -> None:
+        """Forget PBXs that have been removed or disabled."""
+        for entry_id in self._pbxs.keys() - entry_ids:
+            pbx = self._pbxs.pop(entry_id)
+            pbx.remove_listener()
+            for state in pbx.mailboxes.values():
+                changes.gone.extend(state.media_ids())
+
+    def _changed_lists(self, entries: list[PbxConfigEntry]) -> dict[str, Any]:
         lists: dict[str, Any] = {
-            "pbxs": [self._show_pbx(entry) for entry in entries if self._may_see(entry)],
-            "extensions": [told for pbx in self._known.values() for told in pbx.extensions],
+            "pbxs": [self._pbx_as_dict(entry) for entry in entries if self._may_see(entry)],
+            "extensions": [
+                extension for pbx in self._pbxs.values() for extension in pbx.extensions
+            ],
         }
-        news = {name: told for name, told in lists.items() if told != self._told.get(name)}
-        self._told |= news
-        if messages:
-            news["messages"] = messages
-        if gone:
-            news["gone"] = gone
-        if self._is_first:
-            news["reset"] = True
-            self._is_first = False
-        return news
+        changed = {
+            name: value for name, value in lists.items() if value != self._sent_lists.get(name)
+        }
+        self._sent_lists |= changed
+        return changed
 
     @callback
-    def _entry_changed(self, change: ConfigEntryChange, entry: ConfigEntry) -> None:
+    def _handle_config_entry_changed(self, change: ConfigEntryChange, entry: ConfigEntry) -> None:
         if entry.domain == DOMAIN:
-            self._tell_soon()
+            self._schedule()
 
     @callback
-    def _something_changed(self, event: Event[Any]) -> None:
-        self._tell_soon()
+    def _handle_event(self, event: Event[Any]) -> None:
+        self._schedule()
 
     @callback
     def _is_our_device(self, data: dr.EventDeviceRegistryUpdatedData) -> bool:
@@ -264,49 +275,55 @@ class _Subscription:
     def _is_our_user(self, data: Mapping[str, Any]) -> bool:
         return bool(data["user_id"] == self._connection.user.id)
 
-    def _look(self, entry: PbxConfigEntry, messages: list[_Told], gone: list[str]) -> None:
-        """Note what has changed of a PBX that answers, or the beginning of much."""
-        coordinator = entry.runtime_data
-        pbx = self._known.get(entry.entry_id)
-        if pbx is None or pbx.coordinator is not coordinator:
-            stop = coordinator.async_add_listener(self._tell_soon)
-            if pbx:
-                pbx.stop()
-                pbx.coordinator, pbx.stop = coordinator, stop
-            else:
-                pbx = self._known[entry.entry_id] = _Pbx(coordinator, stop)
-        audible = [
+    def _update_pbx(self, entry: PbxConfigEntry, changes: _Changes) -> None:
+        """Add the changes of a PBX, as far as they fit into one event."""
+        pbx = self._get_pbx(entry)
+        numbers = [
             number
-            for number in sorted(coordinator.data.roster)
+            for number in sorted(pbx.coordinator.data.roster)
             if may_hear(self._hass, entry, self._connection.user, number)
         ]
-        pbx.extensions = [self._show_extension(entry, number) for number in audible]
-        for number in pbx.boxes.keys() - set(audible):
-            gone.extend(pbx.boxes.pop(number).media_ids())
-        for number in audible:
-            if len(messages) >= _MOST_AT_ONCE:
+        pbx.extensions = [self._extension_as_dict(entry, number) for number in numbers]
+        for number in pbx.mailboxes.keys() - set(numbers):
+            changes.gone.extend(pbx.mailboxes.pop(number).media_ids())
+        for number in numbers:
+            if len(changes.messages) >= _MAX_MESSAGES_PER_EVENT:
                 return
-            before, box = pbx.boxes.get(number), _box(self._hass, entry, number)
-            if box is not before:
-                changes = box.changes_since(before)
-                messages.extend(changes.messages)
-                gone.extend(changes.gone)
-                pbx.boxes[number] = box
+            before, state = pbx.mailboxes.get(number), _mailbox_state(self._hass, entry, number)
+            if state is not before:
+                messages, gone = state.changes_since(before)
+                changes.messages.extend(messages)
+                changes.gone.extend(gone)
+                pbx.mailboxes[number] = state
+
+    def _get_pbx(self, entry: PbxConfigEntry) -> _PbxState:
+        """Return the state of a PBX, which follows its current coordinator from now on."""
+        coordinator = entry.runtime_data
+        pbx = self._pbxs.get(entry.entry_id)
+        if pbx and pbx.coordinator is coordinator:
+            return pbx
+        remove_listener = coordinator.async_add_listener(self._schedule)
+        if pbx:
+            pbx.remove_listener()
+            pbx.coordinator, pbx.remove_listener = coordinator, remove_listener
+        else:
+            pbx = self._pbxs[entry.entry_id] = _PbxState(coordinator, remove_listener)
+        return pbx
 
     def _may_see(self, entry: PbxConfigEntry) -> bool:
-        """Tell whether the user may know of a PBX, and while that is unknown, that there is one."""
-        pbx = self._known.get(entry.entry_id)
+        """Return whether the user may know of a PBX. Before its extensions are known, all may."""
+        pbx = self._pbxs.get(entry.entry_id)
         return pbx is None or may_see(
             self._hass, entry, self._connection.user, pbx.coordinator.data.roster
         )
 
-    def _show_pbx(self, entry: PbxConfigEntry) -> _Told:
-        pbx = self._known.get(entry.entry_id)
+    def _pbx_as_dict(self, entry: PbxConfigEntry) -> _Payload:
+        pbx = self._pbxs.get(entry.entry_id)
         coordinator = pbx.coordinator if pbx else None
         available = entry.state is ConfigEntryState.LOADED and (
             coordinator is not None and coordinator.last_update_success
         )
-        answered = coordinator.answered if coordinator and not available else None
+        answered = coordinator.last_update_success_time if coordinator and not available else None
         device = device_of(self._hass, entry) if coordinator else None
         return {
             "entry_id": entry.entry_id,
@@ -316,7 +333,7 @@ class _Subscription:
             "answered": answered.isoformat() if answered else None,
         }
 
-    def _show_extension(self, entry: PbxConfigEntry, extension: str) -> _Told:
+    def _extension_as_dict(self, entry: PbxConfigEntry, extension: str) -> _Payload:
         device = device_of(self._hass, entry, extension)
         return {
             "entry_id": entry.entry_id,
@@ -327,26 +344,26 @@ class _Subscription:
         }
 
 
-_SHARED: Final[HassKey[WeakKeyDictionary[PbxCoordinator, WeakValueDictionary[str, _Box]]]] = (
-    HassKey(f"{DOMAIN}_boxes")
-)
+_MAILBOX_STATES: Final[
+    HassKey[WeakKeyDictionary[PbxCoordinator, WeakValueDictionary[str, _MailboxState]]]
+] = HassKey(f"{DOMAIN}_mailbox_states")
 _SUBSCRIPTIONS: Final[HassKey[dict[ActiveConnection, _Subscription]]] = HassKey(
     f"{DOMAIN}_subscriptions"
 )
 
 
-def _box(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -> _Box:
-    """Return an extension's mailbox as it is now, the very same while nothing changes."""
+def _mailbox_state(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -> _MailboxState:
+    """Return the current state of a mailbox, the same object while nothing changes."""
     coordinator = entry.runtime_data
-    boxes = hass.data[_SHARED].setdefault(coordinator, WeakValueDictionary())
+    states = hass.data[_MAILBOX_STATES].setdefault(coordinator, WeakValueDictionary())
     mailbox = coordinator.data.mailbox(extension)
     revision = coordinator.transcripts.revisions[extension]
-    box = boxes.get(extension)
-    if box is None or (box.mailbox, box.revision) != (mailbox, revision):
+    state = states.get(extension)
+    if state is None or (state.mailbox, state.revision) != (mailbox, revision):
         texts = {
             message.id: text
             for message in mailbox.messages
             if (text := coordinator.transcripts.text_of(message)) is not None
         }
-        box = boxes[extension] = _Box(entry.entry_id, mailbox, revision, texts)
-    return box
+        state = states[extension] = _MailboxState(entry.entry_id, mailbox, revision, texts)
+    return state

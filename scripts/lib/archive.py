@@ -1,5 +1,5 @@
-"""Packs the files named on standard input the same way each time. Run by scripts/archive."""
-# ruff: noqa: INP001 -- a program, not a module
+"""Creates a reproducible archive of the files listed on standard input. Run by scripts/archive."""
+# ruff: noqa: INP001 -- a script, not a module
 
 from pathlib import Path
 import sys
@@ -7,11 +7,12 @@ from zipfile import ZipFile, ZipInfo
 
 
 def main(folder: Path, target: Path) -> None:
-    """Write the archive, in which files are named as seen from the folder."""
+    """Write the archive, with file names relative to the folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with ZipFile(target, "w") as archive:
         for file in sorted(sys.stdin.read().splitlines()):
-            # Dated 1980, as it begins, and stored: one zlib compresses otherwise than the next.
+            # The default date is in 1980, and the files are not compressed, because the output of zlib
+            # depends on its version.
             entry = ZipInfo(Path(file).relative_to(folder).as_posix())
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, Path(file).read_bytes())

@@ -16,7 +16,7 @@ from typing import Any
 
 from homeassistant.const import __version__ as home_assistant
 
-from tests.demo.home import Home
+from tests.demo.hass_process import HassProcess
 from tests.end_to_end import free_port
 from tests.simulator import Spool
 
@@ -32,7 +32,7 @@ _LINE = 2**20
 type Figures = dict[str, float]
 
 
-class House:
+class Harness:
     """A Home Assistant in another process, which does what it is told."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -55,23 +55,23 @@ class House:
 
 
 @asynccontextmanager
-async def _house(pbx: FullPbx) -> AsyncIterator[House]:
+async def _run_harness(pbx: FullPbx) -> AsyncIterator[Harness]:
     """Run a Home Assistant that knows no PBX yet."""
     with TemporaryDirectory() as folder:
         config = Path(folder)
-        await asyncio.to_thread(Home(config, free_port())._prepare)
+        await asyncio.to_thread(HassProcess(config, free_port()).prepare)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "tests.benchmarks.house", folder, pbx.address),
+            *("-m", "tests.benchmarks.harness", folder, pbx.address),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=_LINE,
         )
         try:
-            house = House(process)
-            await house.hear()
-            yield house
+            harness = Harness(process)
+            await harness.hear()
+            yield harness
         finally:
             assert process.stdin
             process.stdin.close()
@@ -90,17 +90,17 @@ async def _measure(extensions: int, messages: int) -> Figures:
     figures: Figures = {}
     async with AsyncExitStack() as stack:
         pbx = await stack.enter_async_context(_pbx(extensions, messages))
-        ours = await stack.enter_async_context(_house(pbx))
-        houses = {"ours": ours}
+        ours = await stack.enter_async_context(_run_harness(pbx))
+        harnesses = {"ours": ours}
         _set_up(figures, "ours", await ours.do("set_up_ours"))
         if extensions * messages <= _LARGEST_FOR_REST:
-            rest = await stack.enter_async_context(_house(pbx))
-            houses["rest"] = rest
+            rest = await stack.enter_async_context(_run_harness(pbx))
+            harnesses["rest"] = rest
             set_up = await rest.do("set_up_rest", extensions=list(pbx.extensions))
             _set_up(figures, "rest", set_up)
-        figures |= await _take_turns(pbx, houses)
-        for name, house in houses.items():
-            shown = await house.do("counts")
+        figures |= await _take_turns(pbx, harnesses)
+        for name, harness in harnesses.items():
+            shown = await harness.do("counts")
             if shown != pbx.counts:
                 raise RuntimeError(f"{name} shows other counts than the PBX has")
         for kind, changing in (("unchanged", False), ("changed", True)):
@@ -115,7 +115,7 @@ def _set_up(figures: Figures, name: str, measured: Figures) -> None:
     figures[f"{name}_entities"] = measured["entities"]
 
 
-async def _take_turns(pbx: FullPbx, houses: dict[str, House]) -> Figures:
+async def _take_turns(pbx: FullPbx, harnesses: dict[str, Harness]) -> Figures:
     """Poll in turns: twice without a change, twice with one, for CPU and for the stall."""
     rounds: dict[str, list[float]] = {}
 
@@ -126,10 +126,10 @@ async def _take_turns(pbx: FullPbx, houses: dict[str, House]) -> Figures:
         for kind in ("unchanged", "changed"):
             for measure in ("poll", "stall"):
                 if kind == "changed":
-                    await houses["ours"].do("leave")
-                for name, house in houses.items():
+                    await harnesses["ours"].do("leave")
+                for name, harness in harnesses.items():
                     pbx.requests.clear()
-                    measured = await house.do(measure)
+                    measured = await harness.do(measure)
                     if measure == "stall":
                         note(f"{name}_{kind}_stall", measured["stall"])
                         continue
@@ -143,19 +143,19 @@ async def _memory(extensions: int, messages: int) -> Figures:
     """Return how many bytes are held because of messages, beside those of the reply."""
     held = []
     for count in (0, messages):
-        async with _pbx(extensions, count) as pbx, _house(pbx) as house:
-            await house.do("watch")
-            await house.do("set_up_ours")
-            await house.do("poll")
-            held.append((await house.do("held"))["bytes"])
+        async with _pbx(extensions, count) as pbx, _run_harness(pbx) as harness:
+            await harness.do("watch")
+            await harness.do("set_up_ours")
+            await harness.do("poll")
+            held.append((await harness.do("held"))["bytes"])
             reply = len(pbx.reply)
     return {"held_for_messages": held[1] - held[0], "bytes": reply}
 
 
 async def _recorder() -> Figures:
-    async with _pbx(20, 20) as pbx, _house(pbx) as house:
-        await house.do("set_up_ours")
-        measured: Figures = await house.do("recorded", messages=500)
+    async with _pbx(20, 20) as pbx, _run_harness(pbx) as harness:
+        await harness.do("set_up_ours")
+        measured: Figures = await harness.do("recorded", messages=500)
         return measured
 
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from .house import FOLDER, House
+from .harness import FOLDER, Harness
 from .phones import PushService
 
 
@@ -27,15 +27,15 @@ async def push_service(
 
 
 @pytest.fixture
-async def house(
+async def harness(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     push_service: PushService,
     hass_admin_user: User,
     tmp_path: Path,
-) -> House:
+) -> Harness:
     """Have a phone, which belongs to nobody in particular."""
     hass.config.config_dir = str(tmp_path)
     target = tmp_path / "blueprints" / "automation" / "pbx_voicemail"
     await asyncio.to_thread(shutil.copytree, FOLDER, target)
-    return House(hass, await push_service.register(hass_admin_user))
+    return Harness(hass, await push_service.register(hass_admin_user))

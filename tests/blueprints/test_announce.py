@@ -9,23 +9,23 @@ from homeassistant.core import ServiceCall
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed, async_mock_service
 
-from tests.living import leave, poll
+from tests.helpers import leave_message, poll
 from tests.simulator import Simulator
 
-from .house import EVENTS, HOME_ZONE, House
+from .harness import EVENTS, HOME_ZONE, Harness
 
 ANN = "New voicemail from Ann, for extension 101."
 
 
 @pytest.fixture
-def spoken(house: House) -> list[ServiceCall]:
+def spoken(harness: Harness) -> list[ServiceCall]:
     """What was given to a text-to-speech engine."""
-    return async_mock_service(house.hass, "tts", "speak")
+    return async_mock_service(harness.hass, "tts", "speak")
 
 
-async def _use(house: House, **answers: Any) -> None:
+async def _use(harness: Harness, **answers: Any) -> None:
     speakers = ["media_player.kitchen"]
-    await house.use("announce", events=EVENTS, speakers=speakers, voice="tts.local", **answers)
+    await harness.use("announce", events=EVENTS, speakers=speakers, voice="tts.local", **answers)
 
 
 def _texts(spoken: list[ServiceCall]) -> list[str]:
@@ -45,7 +45,7 @@ def _texts(spoken: list[ServiceCall]) -> list[str]:
 )
 async def test_announce(
     freezer: FrozenDateTimeFactory,
-    house: House,
+    harness: Harness,
     spoken: list[ServiceCall],
     pbx: Simulator,
     hour: int,
@@ -53,85 +53,85 @@ async def test_announce(
     only_if_home: bool,
     count: int,
 ) -> None:
-    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, hour, tzinfo=HOME_ZONE))
-    house.hass.states.async_set("person.ann", ann)
-    house.hass.states.async_set("person.bob", "unknown")
-    house.hass.states.async_set("zone.home", str(int(ann == "home")))
-    await _use(house, only_if_home=only_if_home)
-    await leave(pbx, "101")
-    await poll(house.hass)
+    await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, hour, tzinfo=HOME_ZONE))
+    harness.hass.states.async_set("person.ann", ann)
+    harness.hass.states.async_set("person.bob", "unknown")
+    harness.hass.states.async_set("zone.home", str(int(ann == "home")))
+    await _use(harness, only_if_home=only_if_home)
+    await leave_message(pbx, "101")
+    await poll(harness.hass)
     assert _texts(spoken) == [ANN] * count
 
 
 @pytest.mark.parametrize("people", [{}, {"ann": "unknown"}, {"ann": "unavailable"}])
 async def test_nobody_is_tracked(
     freezer: FrozenDateTimeFactory,
-    house: House,
+    harness: Harness,
     spoken: list[ServiceCall],
     pbx: Simulator,
     people: dict[str, str],
 ) -> None:
-    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
-    house.hass.states.async_set("zone.home", "0")
+    await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
+    harness.hass.states.async_set("zone.home", "0")
     for name, state in people.items():
-        house.hass.states.async_set(f"person.{name}", state)
-    await _use(house)
-    await leave(pbx, "101")
-    await poll(house.hass)
+        harness.hass.states.async_set(f"person.{name}", state)
+    await _use(harness)
+    await leave_message(pbx, "101")
+    await poll(harness.hass)
     assert _texts(spoken) == [ANN]
 
 
 async def test_no_quiet_hours(
-    freezer: FrozenDateTimeFactory, house: House, spoken: list[ServiceCall], pbx: Simulator
+    freezer: FrozenDateTimeFactory, harness: Harness, spoken: list[ServiceCall], pbx: Simulator
 ) -> None:
-    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, 23, tzinfo=HOME_ZONE))
-    await _use(house, quiet_from="00:00:00", quiet_until="00:00:00")
-    await leave(pbx, "101")
-    await poll(house.hass)
+    await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, 23, tzinfo=HOME_ZONE))
+    await _use(harness, quiet_from="00:00:00", quiet_until="00:00:00")
+    await leave_message(pbx, "101")
+    await poll(harness.hass)
     assert _texts(spoken) == [ANN]
 
 
 async def test_many_messages_at_once(
     freezer: FrozenDateTimeFactory,
-    house: House,
+    harness: Harness,
     spoken: list[ServiceCall],
     pbx: Simulator,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One after the other, so that a speaker can finish each, and the last covers the rest."""
-    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
-    await _use(house)
-    house.set_messages(60)
-    await house.settle()
+    await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
+    await _use(harness)
+    harness.set_messages(60)
+    await harness.settle()
     counts = [len(spoken)]
     for _ in range(6):
         freezer.tick(8)
-        async_fire_time_changed(house.hass)
-        await house.settle()
+        async_fire_time_changed(harness.hass)
+        await harness.settle()
         counts.append(len(spoken))
     assert counts == [1, 2, 3, 4, 5, 6, 6]
     more = " There may be more. 3 for extension 101. 0 for extension 104."
     assert _texts(spoken) == [ANN] * 5 + [ANN + more]
     assert "Maximum number of runs exceeded" not in caplog.text
     freezer.tick(8)
-    await house.announce(1)
+    await harness.announce(1)
     assert _texts(spoken)[6:] == [ANN]
 
 
 async def test_one_message_soon_after_another(
-    freezer: FrozenDateTimeFactory, house: House, spoken: list[ServiceCall], pbx: Simulator
+    freezer: FrozenDateTimeFactory, harness: Harness, spoken: list[ServiceCall], pbx: Simulator
 ) -> None:
     """The second one does not cut the first one short."""
-    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
-    await _use(house)
-    await house.announce(1)
+    await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
+    await _use(harness)
+    await harness.announce(1)
     freezer.tick(1)
-    house.set_messages(1, caller_name="Bob")
-    await house.settle()
+    harness.set_messages(1, caller_name="Bob")
+    await harness.settle()
     assert len(spoken) == 1
     freezer.tick(8)
-    async_fire_time_changed(house.hass)
-    await house.hass.async_block_till_done()
+    async_fire_time_changed(harness.hass)
+    await harness.hass.async_block_till_done()
     assert _texts(spoken)[1:] == ["New voicemail from Bob, for extension 101."]
 
 
@@ -154,16 +154,16 @@ NAMES = [
 
 async def test_name_is_said_and_nothing_else(
     freezer: FrozenDateTimeFactory,
-    house: House,
+    harness: Harness,
     spoken: list[ServiceCall],
     pbx: Simulator,
 ) -> None:
-    await house.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
-    await _use(house)
+    await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
+    await _use(harness)
     for caller_name, name in NAMES:
-        await house.announce(1, caller_name=caller_name)
+        await harness.announce(1, caller_name=caller_name)
         freezer.tick(8)
         assert _texts(spoken)[-1] == f"New voicemail from {name}, for extension 101."
-    await house.announce(1, caller_name=None, caller=None)
+    await harness.announce(1, caller_name=None, caller=None)
     assert _texts(spoken)[len(NAMES) :] == ["New voicemail from Unknown caller, for extension 101."]
     assert not re.search(r"[<>&\[\]{}\\]", "".join(_texts(spoken)))

@@ -6,10 +6,10 @@ import json
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from tests.living import leave, poll
+from tests.helpers import leave_message, poll
 from tests.simulator import Simulator
 
-from .house import EVENTS, HOME_ZONE, MORE, House
+from .harness import EVENTS, HOME_ZONE, MORE, Harness
 
 
 @pytest.mark.parametrize(
@@ -17,30 +17,30 @@ from .house import EVENTS, HOME_ZONE, MORE, House
 )
 async def test_empty_office(
     freezer: FrozenDateTimeFactory,
-    house: House,
+    harness: Harness,
     pbx: Simulator,
     day: int,
     hour: int,
     told: int,
 ) -> None:
-    await house.wait_until(freezer, pbx, datetime(2037, 11, day, hour, tzinfo=HOME_ZONE))
-    await house.use("empty_office", events=EVENTS, phone=house.phone.device_id)
-    await leave(pbx, "101")
-    await poll(house.hass)
-    assert house.told == ["Ann left a message for 101 at 01:30."] * told
+    await harness.wait_until(freezer, pbx, datetime(2037, 11, day, hour, tzinfo=HOME_ZONE))
+    await harness.use("empty_office", events=EVENTS, phone=harness.phone.device_id)
+    await leave_message(pbx, "101")
+    await poll(harness.hass)
+    assert harness.told == ["Ann left a message for 101 at 01:30."] * told
 
 
-async def test_more_messages_than_notifications(house: House) -> None:
-    await house.use("empty_office", events=EVENTS, phone=house.phone.device_id, workdays=[])
-    await house.announce(60)
-    assert len(house.told) == 60
-    await house.announce(150)
-    assert len(house.told) == 60 + 101
-    assert house.told[-1] == MORE + "101: 3. 104: 0."
+async def test_more_messages_than_notifications(harness: Harness) -> None:
+    await harness.use("empty_office", events=EVENTS, phone=harness.phone.device_id, workdays=[])
+    await harness.announce(60)
+    assert len(harness.told) == 60
+    await harness.announce(150)
+    assert len(harness.told) == 60 + 101
+    assert harness.told[-1] == MORE + "101: 3. 104: 0."
 
 
-async def test_any_caller(house: House) -> None:
-    await house.use("empty_office", events=EVENTS, phone=house.phone.device_id, workdays=[])
+async def test_any_caller(harness: Harness) -> None:
+    await harness.use("empty_office", events=EVENTS, phone=harness.phone.device_id, workdays=[])
     for caller_name, name in (
         ("<b>Bob</b>", "‹b›Bob‹/b›"),
         ("&lt;AT&T", "＆lt;AT＆T"),
@@ -50,8 +50,8 @@ async def test_any_caller(house: House) -> None:
         ('"' * 255, '"' * 255),
         ("👩\u200d👩\u200d👧" * 51, "👩\u200d👩\u200d👧" * 51),
     ):
-        await house.announce(1, caller_name=caller_name)
-        assert house.told[-1] == f"{name} left a message for 101 at 01:30."
-        assert len(json.dumps(json.loads(house.phone.bodies[-1])).encode()) <= 4096
-    await house.announce(1, caller=None, caller_name=None, received=None)
-    assert house.told[-1] == "Unknown caller left a message for 101."
+        await harness.announce(1, caller_name=caller_name)
+        assert harness.told[-1] == f"{name} left a message for 101 at 01:30."
+        assert len(json.dumps(json.loads(harness.phone.bodies[-1])).encode()) <= 4096
+    await harness.announce(1, caller=None, caller_name=None, received=None)
+    assert harness.told[-1] == "Unknown caller left a message for 101."

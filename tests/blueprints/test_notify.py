@@ -8,47 +8,47 @@ from urllib.parse import unquote
 import pytest
 
 from custom_components.pbx_voicemail.const import DOMAIN
-from tests.engines import ENGINE, Ear, connect
-from tests.living import leave, poll
+from tests.engines import STT_ENGINE, SttEngine, add_engine
+from tests.helpers import leave_message, poll
 from tests.simulator import Simulator
 
-from .house import EVENTS, MORE, House
+from .harness import EVENTS, MORE, Harness
 
 HOSTILE = r'"Bob \"X\" {{ states }} <img src=x>" <+4930123456>'
 # What Firebase and Apple take.
 MOST_BYTES = 4096
 
 
-async def test_notify(house: House, pbx: Simulator) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
-    await leave(pbx, "101")
-    await leave(pbx, "104", HOSTILE)
-    await leave(pbx, "103")
-    await poll(house.hass)
-    assert sorted(house.told) == [
+async def test_notify(harness: Harness, pbx: Simulator) -> None:
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await leave_message(pbx, "101")
+    await leave_message(pbx, "104", HOSTILE)
+    await leave_message(pbx, "103")
+    await poll(harness.hass)
+    assert sorted(harness.told) == [
         "From Ann (6000), 01:30, 4 s",
         'From Bob "X" {{ states }} ‹img src=x› (+4930123456), 01:30, 4 s',
     ]
-    note = house.phone.notifications[house.told.index("From Ann (6000), 01:30, 4 s")]
+    note = harness.phone.notifications[harness.told.index("From Ann (6000), 01:30, 4 s")]
     assert note["title"] == "Voicemail for 101"
     assert note["data"]["tag"].startswith("pbx_voicemail_")
 
     await pbx.stop()
-    await poll(house.hass)
+    await poll(harness.hass)
     await pbx.start()
-    await poll(house.hass)
-    assert len(house.told) == 2
+    await poll(harness.hass)
+    assert len(harness.told) == 2
 
 
-async def test_with_what_was_said(house: House, pbx: Simulator) -> None:
-    await connect(house.hass, Ear())
-    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
-    house.hass.config_entries.async_update_entry(entry, options={"transcriber": ENGINE})
-    await house.hass.config_entries.async_reload(entry.entry_id)
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
-    await leave(pbx, "101")
-    await poll(house.hass)
-    assert house.told == ["From Ann (6000), 01:30, 4 s: Please call me back."]
+async def test_with_what_was_said(harness: Harness, pbx: Simulator) -> None:
+    await add_engine(harness.hass, SttEngine())
+    (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
+    harness.hass.config_entries.async_update_entry(entry, options={"transcriber": STT_ENGINE})
+    await harness.hass.config_entries.async_reload(entry.entry_id)
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await leave_message(pbx, "101")
+    await poll(harness.hass)
+    assert harness.told == ["From Ann (6000), 01:30, 4 s: Please call me back."]
 
 
 NOTHING = dict.fromkeys(["caller", "caller_name", "received", "duration", "transcript"])
@@ -79,12 +79,12 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_text_of_any_caller(house: House) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+async def test_text_of_any_caller(harness: Harness) -> None:
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
     for attributes, text in TEXTS:
-        await house.announce(1, **attributes)
-        assert house.told[-1] == text
-    assert len(house.told) == len(TEXTS)
+        await harness.announce(1, **attributes)
+        assert harness.told[-1] == text
+    assert len(harness.told) == len(TEXTS)
 
 
 COMMANDS = (
@@ -93,14 +93,14 @@ COMMANDS = (
 )  # fmt: skip
 
 
-async def test_no_caller_commands_the_app(house: House) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+async def test_no_caller_commands_the_app(harness: Harness) -> None:
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
     for command in COMMANDS:
         for name in "caller", "caller_name", "transcript":
-            await house.announce(1, **NOTHING | {name: command})
-    assert len(house.told) == 3 * len(COMMANDS)
-    assert all(text.startswith("From ") for text in house.told)
-    assert {note["title"] for note in house.phone.notifications} == {"Voicemail for 101"}
+            await harness.announce(1, **NOTHING | {name: command})
+    assert len(harness.told) == 3 * len(COMMANDS)
+    assert all(text.startswith("From ") for text in harness.told)
+    assert {note["title"] for note in harness.phone.notifications} == {"Voicemail for 101"}
 
 
 # What a reader takes for one character, in ever more pieces.
@@ -128,12 +128,12 @@ CHARACTERS = {
 }
 
 
-async def test_long_transcript_is_cut_between_characters(house: House) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+async def test_long_transcript_is_cut_between_characters(harness: Harness) -> None:
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
     for script, character in CHARACTERS.items():
         for before in "", "x", "xy", "xyz":
-            await house.announce(1, transcript=before + character * 3000)
-            payload = json.loads(house.phone.bodies[-1])
+            await harness.announce(1, transcript=before + character * 3000)
+            payload = json.loads(harness.phone.bodies[-1])
             for ascii_only in False, True:
                 sent = json.dumps(payload, ensure_ascii=ascii_only).encode()
                 assert len(sent) <= MOST_BYTES, script
@@ -144,16 +144,16 @@ async def test_long_transcript_is_cut_between_characters(house: House) -> None:
             assert len(text[1].encode()) > 300, script
 
 
-async def test_worst_that_a_pbx_can_send(house: House) -> None:
+async def test_worst_that_a_pbx_can_send(harness: Harness) -> None:
     """Longest names, an extension in letters, and an automation's longest name."""
-    entity_id = await house.use(
-        "notify", events=EVENTS, phone=house.phone.device_id, speaker="media_player.kitchen"
+    entity_id = await harness.use(
+        "notify", events=EVENTS, phone=harness.phone.device_id, speaker="media_player.kitchen"
     )
     assert entity_id
     extension = "汉" * 32
-    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
+    (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
     quoted = "%E6%B1%89" * 32
-    await house.announce(
+    await harness.announce(
         1,
         extension=extension,
         media_content_id=f"media-source://{DOMAIN}/{entry.entry_id}/{quoted}/{0:016x}",
@@ -161,7 +161,7 @@ async def test_worst_that_a_pbx_can_send(house: House) -> None:
         caller_name='"' * 255,
         transcript="я" * 100_000,
     )
-    (body,) = house.phone.bodies
+    (body,) = harness.phone.bodies
     assert len(json.dumps(json.loads(body)).encode()) <= MOST_BYTES
     assert "4 s: яяя" in json.loads(body)["message"]
     tag = json.loads(body)["data"]["tag"]
@@ -170,44 +170,44 @@ async def test_worst_that_a_pbx_can_send(house: House) -> None:
 
 
 @pytest.mark.parametrize("count", [60, 100])
-async def test_many_messages_at_once(house: House, count: int) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
-    await house.announce(count)
-    tags = [note["data"]["tag"] for note in house.phone.notifications]
+async def test_many_messages_at_once(harness: Harness, count: int) -> None:
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.announce(count)
+    tags = [note["data"]["tag"] for note in harness.phone.notifications]
     assert tags[:count] == [f"pbx_voicemail_{number:016x}" for number in range(count)]
 
 
 async def test_more_messages_than_notifications(
-    house: House, pbx: Simulator, caplog: pytest.LogCaptureFixture
+    harness: Harness, pbx: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
-    await house.announce(150)
-    assert len(house.told) == 101
-    assert house.told[-1] == MORE + "101: 3. 104: 0."
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.announce(150)
+    assert len(harness.told) == 101
+    assert harness.told[-1] == MORE + "101: 3. 104: 0."
     assert "Maximum number of runs exceeded" not in caplog.text
-    await house.announce(1, caller_name="Zed")
-    assert house.told[101:] == ["From Zed (6000), 01:30, 4 s"]
+    await harness.announce(1, caller_name="Zed")
+    assert harness.told[101:] == ["From Zed (6000), 01:30, 4 s"]
 
 
-async def test_several_extensions_at_once(house: House, pbx: Simulator) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
+async def test_several_extensions_at_once(harness: Harness, pbx: Simulator) -> None:
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
     for number in range(30):
-        await leave(pbx, "101", str(number))
-        await leave(pbx, "104", str(100 + number))
-    await poll(house.hass)
-    assert sorted(int(text.split()[1].strip(",")) for text in house.told) == [
+        await leave_message(pbx, "101", str(number))
+        await leave_message(pbx, "104", str(100 + number))
+    await poll(harness.hass)
+    assert sorted(int(text.split()[1].strip(",")) for text in harness.told) == [
         *range(30),
         *range(100, 130),
     ]
 
 
-async def test_play_on_the_phone(house: House, pbx: Simulator) -> None:
-    await house.use("notify", events=EVENTS, phone=house.phone.device_id)
-    await leave(pbx, "104")
-    await poll(house.hass)
-    button = await house.phone.press("Play")
+async def test_play_on_the_phone(harness: Harness, pbx: Simulator) -> None:
+    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await leave_message(pbx, "104")
+    await poll(harness.hass)
+    button = await harness.phone.press("Play")
     assert button["action"] == "URI"
-    (entry,) = house.hass.config_entries.async_entries(DOMAIN)
+    (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
     root = "media-source://pbx_voicemail"
     assert [unquote(step) for step in button["uri"].split("/")] == [
         "",

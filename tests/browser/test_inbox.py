@@ -13,13 +13,13 @@ from playwright.async_api import Browser, Page, expect
 import pytest
 
 from tests.conftest import INTEGRATION, TOKEN
-from tests.demo.__main__ import connect, furnish
-from tests.demo.person import Person
-from tests.living import leave
+from tests.demo.__main__ import connect, create_dashboard
+from tests.demo.api_client import ApiClient
+from tests.helpers import leave_message
 from tests.simulator import Simulator, Spool
 from tests.simulator.fill import fill
 
-from .visit import Visit, home_at, visit_of
+from .visit import Visit, open_visit, run_hass
 
 EVENT = "/api/states/event.extension_104_new_message"
 NO_NUMBERS = {
@@ -44,8 +44,8 @@ async def test_from_the_dialog_to_an_empty_inbox(
 ) -> None:
     """All that a new user does, with the mouse and the keyboard."""
     async with (
-        home_at(tmp_path / "home") as (home, person),
-        visit_of(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
+        run_hass(tmp_path / "home") as (hass, client),
+        open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
     ):
         page = visit.page
         await visit.open("/_my_redirect/config_flow_start?domain=pbx_voicemail")
@@ -56,8 +56,8 @@ async def test_from_the_dialog_to_an_empty_inbox(
         await visit.look("dialog")
         await page.get_by_role("button", name="Submit").click()
         await page.get_by_role("button", name="Finish").click()
-        await furnish(person)
-        await _have_it_asked_often(person)
+        await create_dashboard(client)
+        await _have_it_asked_often(client)
         await visit.open()
         await expect(visit.card.get_by_role("listitem")).to_have_count(7)
         await visit.look("inbox")
@@ -72,12 +72,12 @@ async def test_from_the_dialog_to_an_empty_inbox(
         await _end(visit, uc501)
 
 
-async def _have_it_asked_often(person: Person) -> None:
+async def _have_it_asked_often(client: ApiClient) -> None:
     """Shorten the wait for the end of an outage."""
-    (entry,) = await person.get("/api/config/config_entries/entry?domain=pbx_voicemail")
+    (entry,) = await client.get("/api/config/config_entries/entry?domain=pbx_voicemail")
     options = "/api/config/config_entries/options/flow"
-    flow = await person.post(options, handler=entry["entry_id"])
-    await person.post(f"{options}/{flow['flow_id']}", scan_interval=5, transcript_limit=20)
+    flow = await client.post(options, handler=entry["entry_id"])
+    await client.post(f"{options}/{flow['flow_id']}", scan_interval=5, transcript_limit=20)
 
 
 async def _suggestion(visit: Visit) -> None:
@@ -90,7 +90,7 @@ async def _suggestion(visit: Visit) -> None:
     assert suggested["type"] == "custom:pbx-voicemail-card"
     (extension,) = [
         told
-        for told in await visit.person.command("config/device_registry/list")
+        for told in await visit.client.command("config/device_registry/list")
         if told["name"] == "Reception (101)"
     ]
     assert suggested["devices"] == [extension["id"]]
@@ -136,7 +136,7 @@ async def _hours(visit: Visit) -> None:
     told = await visit.page.evaluate(
         """async languages => {
             const { name } = performance.getEntriesByType("resource")
-                .findLast(({ name }) => name.endsWith("/words.js"));
+                .findLast(({ name }) => name.endsWith("/localize.js"));
             const { Dates } = await import(name);
             // As browsers up to Chrome 123 take it.
             const { DateTimeFormat } = Intl;
@@ -168,7 +168,7 @@ async def _search(visit: Visit) -> None:
     await visit.card.get_by_role("searchbox").fill("workshop")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)
     await visit.card.get_by_role("searchbox").fill("nobody")
-    await expect(visit.card.get_by_text("No message matches")).to_be_visible()
+    await expect(visit.card.get_by_text("No matching messages")).to_be_visible()
     await visit.card.get_by_role("searchbox").fill("")
     await visit.card.get_by_role("combobox").select_option(label="Gate (103)")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)
@@ -177,10 +177,10 @@ async def _search(visit: Visit) -> None:
 
 async def _arrival(visit: Visit, uc501: Simulator) -> None:
     """One comes while somebody looks."""
-    await leave(uc501, "104", '"Late caller" <4711>', received=datetime.now(UTC))
+    await leave_message(uc501, "104", '"Late caller" <4711>', received=datetime.now(UTC))
     await visit.poll()
     async with asyncio.timeout(15):
-        while (await visit.person.get(EVENT))["state"] == "unknown":
+        while (await visit.client.get(EVENT))["state"] == "unknown":
             await asyncio.sleep(0.02)
     await expect(visit.row("Late caller")).to_be_visible(timeout=1000)
     await expect(visit.card.get_by_role("listitem").first).to_contain_text("Late caller")
@@ -204,7 +204,7 @@ async def _outage(visit: Visit, uc501: Simulator) -> None:
 async def _end(visit: Visit, uc501: Simulator) -> None:
     """And in the end there is nothing left."""
     for extension in "101", "102", "103", "104":
-        await asyncio.to_thread(uc501.spool.forget, extension)
+        await asyncio.to_thread(uc501.spool.delete_mailbox, extension)
     await visit.poll()
     await expect(visit.card.get_by_text("No messages")).to_be_visible(timeout=15_000)
     await visit.look("empty")
@@ -223,12 +223,14 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
     for minutes, caller in enumerate(
         (HOSTILE, *(f'"{name}" <{number}>' for name, number in NO_NUMBERS.items()))
     ):
-        await leave(uc501, "101", caller, received=datetime.now(UTC) - timedelta(minutes=minutes))
-    async with home_at(tmp_path / "home") as (home, person):
-        await connect(person, uc501.address)
-        await furnish(person)
+        await leave_message(
+            uc501, "101", caller, received=datetime.now(UTC) - timedelta(minutes=minutes)
+        )
+    async with run_hass(tmp_path / "home") as (hass, client):
+        await connect(client, uc501.address)
+        await create_dashboard(client)
         for name, (look, language) in LOOKS.items():
-            async with visit_of(browser, home, person, **look) as visit:
+            async with open_visit(browser, hass, client, **look) as visit:
                 await visit.page.add_init_script(
                     f"localStorage.setItem('selectedLanguage', '\"{language}\"')"
                 )
@@ -288,11 +290,11 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
     await asyncio.to_thread(_fill, spool, tmp_path, 20)
     async with (
         Simulator(spool, token=TOKEN, names=True) as pbx,
-        home_at(tmp_path / "home") as (home, person),
-        visit_of(browser, home, person, viewport={"width": 1280, "height": 900}) as visit,
+        run_hass(tmp_path / "home") as (hass, client),
+        open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
     ):
-        await connect(person, pbx.address)
-        await furnish(person)
+        await connect(client, pbx.address)
+        await create_dashboard(client)
         await visit.page.add_init_script(
             """
             window.longest = 0;
@@ -370,11 +372,11 @@ async def _play_on(visit: Visit) -> None:
 
 async def test_deletes_before_it_goes(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
     """What is said to be deleted is deleted, though nobody stays until it can not be undone."""
-    async with home_at(tmp_path / "home") as (home, person):
-        await connect(person, uc501.address)
-        await furnish(person)
+    async with run_hass(tmp_path / "home") as (hass, client):
+        await connect(client, uc501.address)
+        await create_dashboard(client)
         for caller, go in LEAVINGS.items():
-            async with visit_of(browser, home, person) as visit:
+            async with open_visit(browser, hass, client) as visit:
                 await visit.open()
                 before = await _count(uc501)
                 await visit.row(caller).get_by_role("button", name="Delete").click()

@@ -10,11 +10,11 @@ from playwright.async_api import Browser, Route, expect
 import pytest
 
 from tests.conftest import TOKEN
-from tests.demo.__main__ import connect, furnish
+from tests.demo.__main__ import connect, create_dashboard
 from tests.simulator import Simulator, Spool
 from tests.simulator.__main__ import EXTENSIONS
 
-from .visit import Visit, home_at, visit_of
+from .visit import Visit, open_visit, run_hass
 
 TOUCH_SECONDS = 5
 """For how long a browser remembers a touch."""
@@ -42,13 +42,13 @@ async def test_each_sound_needs_a_touch(
     """One touch plays, however long the PBX takes; where it does not, a second is asked for."""
     async with (
         _SlowSimulator(mailboxes, extensions=EXTENSIONS, token=TOKEN, names=True) as pbx,
-        home_at(tmp_path / "home") as (home, person),
-        visit_of(
-            strict_browser, home, person, viewport={"width": 360, "height": 740}, has_touch=True
+        run_hass(tmp_path / "home") as (hass, client),
+        open_visit(
+            strict_browser, hass, client, viewport={"width": 360, "height": 740}, has_touch=True
         ) as visit,
     ):
-        await connect(person, pbx.address)
-        await furnish(person)
+        await connect(client, pbx.address)
+        await create_dashboard(client)
         await visit.page.add_init_script("localStorage.setItem('selectedLanguage', '\"de\"')")
         await visit.open()
         await expect(visit.row("7001")).to_be_visible()

@@ -11,16 +11,16 @@ import pytest
 
 from custom_components.pbx_voicemail.frontend import STABLE_URL
 from tests.conftest import INTEGRATION
-from tests.demo.__main__ import connect, furnish
-from tests.demo.home import Home
-from tests.demo.person import Person
-from tests.living import leave
+from tests.demo.__main__ import connect, create_dashboard
+from tests.demo.api_client import ApiClient
+from tests.demo.hass_process import HassProcess
+from tests.helpers import leave_message
 from tests.simulator import Simulator
 
-from .visit import Visit, home_at, visit_of
+from .visit import Visit, open_visit, run_hass
 
 PAGE = "/demo-voicemail/voicemail"
-STALE = "Not up to date since"
+STALE = "Not updated since"
 COUNT_SUBSCRIPTIONS = (
     "document.querySelector('home-assistant').hass.connection.socket.subscriptions.size"
 )
@@ -60,13 +60,13 @@ async def test_catches_up(tmp_path: Path, browser: Browser, uc501: Simulator) ->
     """After a lost connection, a reload, a quick restart and a slow one, without being touched."""
     components = tmp_path / "custom_components"
     await asyncio.to_thread(_add_slow, components)
-    async with home_at(
+    async with run_hass(
         tmp_path / "home", components=components, configuration=f"{SLOW_DOMAIN}:\n"
-    ) as (home, person):
-        await connect(person, uc501.address)
-        await furnish(person)
-        async with visit_of(
-            browser, home, person, viewport={"width": 1280, "height": 800}
+    ) as (hass, client):
+        await connect(client, uc501.address)
+        await create_dashboard(client)
+        async with open_visit(
+            browser, hass, client, viewport={"width": 1280, "height": 800}
         ) as visit:
             await visit.page.add_init_script(REMEMBER_SUBSCRIPTIONS)
             await visit.open(PAGE)
@@ -75,11 +75,11 @@ async def test_catches_up(tmp_path: Path, browser: Browser, uc501: Simulator) ->
             await _reload(visit, uc501)
             await _unsubscribed(visit, uc501)
             await _silence(visit)
-            await _texts_that_fail(browser, home, person)
+            await _texts_that_fail(browser, hass, client)
             await _subscribes_once(visit)
-            home.is_new = False
-            await _restart(visit, home, person, uc501)
-            await _slow_restart(tmp_path, visit, home, person, uc501, browser)
+            hass.is_new = False
+            await _restart(visit, hass, client, uc501)
+            await _slow_restart(tmp_path, visit, hass, client, uc501, browser)
             # A console tells of connections that are lost; nothing else may go wrong.
             visit.complaints[:] = [line for line in visit.complaints if not _is_of_the_outage(line)]
 
@@ -102,14 +102,14 @@ def _is_of_the_outage(line: str) -> bool:
 
 async def _arrives(visit: Visit, uc501: Simulator, caller: str) -> None:
     """See a message come, soon after the PBX has it."""
-    await leave(uc501, "104", f'"{caller}" <4711>', received=datetime.now(UTC))
+    await leave_message(uc501, "104", f'"{caller}" <4711>', received=datetime.now(UTC))
     await visit.poll()
     # Home Assistant does not ask twice within ten seconds.
     await expect(visit.row(caller)).to_be_visible(timeout=15_000)
 
 
 async def _lost_connection(visit: Visit, uc501: Simulator) -> None:
-    await leave(uc501, "104", '"While away" <4711>', received=datetime.now(UTC))
+    await leave_message(uc501, "104", '"While away" <4711>', received=datetime.now(UTC))
     await visit.page.evaluate(
         "document.querySelector('home-assistant').hass.connection.socket.close()"
     )
@@ -120,8 +120,8 @@ async def _lost_connection(visit: Visit, uc501: Simulator) -> None:
 
 
 async def _reload(visit: Visit, uc501: Simulator) -> None:
-    (entry,) = await visit.person.get("/api/config/config_entries/entry?domain=pbx_voicemail")
-    await visit.person.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload")
+    (entry,) = await visit.client.get("/api/config/config_entries/entry?domain=pbx_voicemail")
+    await visit.client.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload")
     await _arrives(visit, uc501, "Reloaded")
     await expect(visit.card.get_by_text("unavailable")).to_have_count(0)
 
@@ -150,9 +150,9 @@ async def _silence(visit: Visit) -> None:
     await expect(visit.card.get_by_text(STALE)).to_have_count(0)
 
 
-async def _texts_that_fail(browser: Browser, home: Home, person: Person) -> None:
+async def _texts_that_fail(browser: Browser, hass: HassProcess, client: ApiClient) -> None:
     """While Home Assistant starts it may refuse to tell them, or know of none."""
-    async with visit_of(browser, home, person) as visit:
+    async with open_visit(browser, hass, client) as visit:
         await visit.page.add_init_script(
             """
             const send = WebSocket.prototype.send;
@@ -180,10 +180,10 @@ async def _subscribes_once(visit: Visit) -> None:
             f" card.remove(); {pause} home.append(card) }} }}"
         )
         await _expect_subscriptions(visit, 1)
-    home = await visit.card.evaluate_handle("card => card.parentNode")
+    parent = await visit.card.evaluate_handle("card => card.parentNode")
     card = await visit.card.evaluate_handle("card => { card.remove(); return card }")
     await _expect_subscriptions(visit, 0)
-    await home.evaluate("(home, card) => home.append(card)", card)
+    await parent.evaluate("(parent, card) => parent.append(card)", card)
     await expect(visit.row("Reloaded")).to_be_visible()
 
 
@@ -192,16 +192,16 @@ async def _expect_subscriptions(visit: Visit, count: int) -> None:
     assert await visit.page.evaluate(COUNT_SUBSCRIPTIONS) == count
 
 
-async def _restart(visit: Visit, home: Home, person: Person, uc501: Simulator) -> None:
+async def _restart(visit: Visit, hass: HassProcess, client: ApiClient, uc501: Simulator) -> None:
     """What came and what went meanwhile is seen; until then, the card says since when it is stale."""
-    await home.stop()
+    await hass.stop()
     await expect(visit.card.get_by_text(STALE)).to_be_visible()
     await expect(visit.row("7001")).to_be_visible()
     await expect(visit.row("7001").get_by_role("button", name="Play")).to_be_disabled()
     await _look_stale(visit)
-    await leave(uc501, "104", '"Restarted" <4711>', received=datetime.now(UTC))
+    await leave_message(uc501, "104", '"Restarted" <4711>', received=datetime.now(UTC))
     uc501.spool.delete("101", "msg0000")
-    await home.start(person)
+    await hass.start(client)
     await expect(visit.row("Restarted")).to_be_visible(timeout=30_000)
     await expect(visit.row("7001")).to_have_count(0)
     await expect(visit.card.get_by_text(STALE)).to_have_count(0)
@@ -227,21 +227,26 @@ async def _look_stale(visit: Visit) -> None:
 
 
 async def _slow_restart(
-    tmp_path: Path, visit: Visit, home: Home, person: Person, uc501: Simulator, browser: Browser
+    tmp_path: Path,
+    visit: Visit,
+    hass: HassProcess,
+    client: ApiClient,
+    uc501: Simulator,
+    browser: Browser,
 ) -> None:
     """The same where Home Assistant answers long before it knows the integration.
 
     A page that is opened then has to come to itself as well, though it has kept nothing.
     """
-    await home.stop()
+    await hass.stop()
     slow = tmp_path / "home" / "slow"
     slow.touch()
-    await leave(uc501, "104", '"Slowly" <4711>', received=datetime.now(UTC))
-    starting = asyncio.create_task(home.start(person))
+    await leave_message(uc501, "104", '"Slowly" <4711>', received=datetime.now(UTC))
+    starting = asyncio.create_task(hass.start(client))
     await _wait_for_socket(visit.page)
     await expect(visit.card.get_by_text(STALE)).to_be_visible()
     await expect(visit.row("Later")).to_be_visible()
-    async with visit_of(browser, home, person, viewport={"width": 360, "height": 740}) as early:
+    async with open_visit(browser, hass, client, viewport={"width": 360, "height": 740}) as early:
         await early.page.add_init_script("localStorage.setItem('selectedLanguage', '\"ar\"')")
         await early.open(PAGE)
         # It has given up on the card, and says so.
@@ -253,7 +258,7 @@ async def _slow_restart(
         await expect(visit.card.get_by_text(STALE)).to_have_count(0)
         await expect(early.row("Slowly")).to_be_visible(timeout=30_000)
         await early.look("early")
-        await home.stop()
+        await hass.stop()
         await expect(early.card.get_by_text("غير محدَّث منذ")).to_be_visible()
         await early.look("stale-right-to-left")
         early.complaints.clear()
@@ -275,16 +280,16 @@ async def test_update_of_dashboards_in_yaml(
     components = tmp_path / "custom_components"
     await asyncio.to_thread(shutil.copytree, INTEGRATION, components / INTEGRATION.name)
     resources = f"[{{url: {STABLE_URL}, type: module}}]"
-    async with home_at(
+    async with run_hass(
         tmp_path / "home",
         components=components,
         configuration=f"lovelace:\n  resource_mode: yaml\n  resources: {resources}\n",
-    ) as (home, person):
-        await connect(person, uc501.address)
-        await furnish(person)
-        home.is_new = False
-        async with visit_of(browser, home, person) as visit:
-            visit.url = home.url.with_host("localhost")
+    ) as (hass, client):
+        await connect(client, uc501.address)
+        await create_dashboard(client)
+        hass.is_new = False
+        async with open_visit(browser, hass, client) as visit:
+            visit.url = hass.url.with_host("localhost")
             await visit.open(PAGE)
             await expect(visit.card.locator("h2")).to_have_text("Voicemail")
             await visit.page.wait_for_function("navigator.serviceWorker.controller")
@@ -297,9 +302,9 @@ async def test_update_of_dashboards_in_yaml(
                 ".then(keys => keys.map(({ url }) => url))"
             )
             assert not any(url.endswith(STABLE_URL) for url in kept)
-            await home.stop()
+            await hass.stop()
             await asyncio.to_thread(_update, components / INTEGRATION.name / "frontend")
-            await home.start(person)
+            await hass.start(client)
             await visit.page.reload()
             await expect(visit.card.locator("h2")).to_have_text("Version 2")
             visit.complaints[:] = [line for line in visit.complaints if not _is_of_the_outage(line)]

@@ -10,8 +10,8 @@ from typing import Any
 from playwright.async_api import Browser, Locator, Page
 from yarl import URL
 
-from tests.demo.home import REPOSITORY, Home
-from tests.demo.person import PASSWORD, USER, Person
+from tests.demo.api_client import PASSWORD, USER, ApiClient
+from tests.demo.hass_process import REPOSITORY, HassProcess
 from tests.end_to_end import free_port
 
 SCREENSHOTS = REPOSITORY / "screenshots"
@@ -22,7 +22,7 @@ class Visit:
     """A browser at a Home Assistant, and the person in front of it."""
 
     page: Page
-    person: Person
+    client: ApiClient
     url: URL
     complaints: list[str]
 
@@ -51,14 +51,14 @@ class Visit:
 
     async def poll(self) -> None:
         """Have the PBX asked now."""
-        await self.person.post(
+        await self.client.post(
             "/api/services/homeassistant/update_entity", entity_id="sensor.uc501_messages"
         )
 
 
 @asynccontextmanager
-async def visit_of(
-    browser: Browser, home: Home, person: Person, **look: Any
+async def open_visit(
+    browser: Browser, hass: HassProcess, client: ApiClient, **look: Any
 ) -> AsyncIterator[Visit]:
     """Open a page with nothing kept from earlier; it must not complain of anything."""
     context = await browser.new_context(**look)
@@ -74,7 +74,7 @@ async def visit_of(
         ),
     )
     try:
-        yield Visit(page, person, home.url, complaints)
+        yield Visit(page, client, hass.url, complaints)
     except BaseException:
         await page.screenshot(path=SCREENSHOTS / "failed.png")
         raise
@@ -84,13 +84,13 @@ async def visit_of(
 
 
 @asynccontextmanager
-async def home_at(config: Path, **options: Any) -> AsyncIterator[tuple[Home, Person]]:
+async def run_hass(config: Path, **options: Any) -> AsyncIterator[tuple[HassProcess, ApiClient]]:
     """Run a Home Assistant in a folder, which may be new, and sign in."""
     await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
-    home = Home(config, free_port(), **options)
-    async with Person(home.url) as person:
+    hass = HassProcess(config, free_port(), **options)
+    async with ApiClient(hass.url) as client:
         try:
-            await home.start(person)
-            yield home, person
+            await hass.start(client)
+            yield hass, client
         finally:
-            await home.stop()
+            await hass.stop()

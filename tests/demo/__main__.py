@@ -15,8 +15,8 @@ from homeassistant.util.yaml import load_yaml_dict
 
 from tests.simulator.server import PASSWORD as PBX_PASSWORD, USERNAME
 
-from .home import Home
-from .person import PASSWORD, USER, Person
+from .api_client import PASSWORD, USER, ApiClient
+from .hass_process import HassProcess
 
 _DASHBOARD = Path(__file__).with_name("dashboard.yaml")
 _SECONDS_BETWEEN_CALLS = 60
@@ -52,25 +52,25 @@ async def _run(port: int, pbx_port: int, config: Path | None) -> int:
         stopping = asyncio.create_task(interrupted.wait())
         folder = config or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pbx = await stack.enter_async_context(_pbx(pbx_port))
-        home = Home(folder.resolve(), port)
-        stack.push_async_callback(home.stop)
+        hass = HassProcess(folder.resolve(), port)
+        stack.push_async_callback(hass.stop)
 
         print("Starting Home Assistant ...", flush=True)
-        person = await stack.enter_async_context(Person(home.url))
-        started = asyncio.create_task(_start(home, person, f"127.0.0.1:{pbx_port}"))
+        client = await stack.enter_async_context(ApiClient(hass.url))
+        started = asyncio.create_task(_start(hass, client, f"127.0.0.1:{pbx_port}"))
         await asyncio.wait((stopping, started), return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
             started.cancel()
             return 0
         started.result()
         print(
-            f"\n  Home Assistant   {home.url}   sign in as {USER}, password {PASSWORD}"
+            f"\n  Home Assistant   {hass.url}   sign in as {USER}, password {PASSWORD}"
             f"\n  Simulated PBX    http://127.0.0.1:{pbx_port}   process {pbx.pid}"
             f"\n\nCtrl-C ends both. To see an outage, kill {pbx.pid}; to end it,"
             f"\n  .venv/bin/python -m tests.simulator --names --port {pbx_port}",
             flush=True,
         )
-        ended = asyncio.create_task(home.wait())
+        ended = asyncio.create_task(hass.wait())
         await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             print("Home Assistant ended by itself.", file=sys.stderr)
@@ -99,37 +99,37 @@ async def _pbx(port: int) -> AsyncIterator[Process]:
         await process.wait()
 
 
-async def _start(home: Home, person: Person, pbx: str) -> None:
-    await home.start(person)
-    await connect(person, pbx)
-    if home.is_new:
-        await furnish(person)
+async def _start(hass: HassProcess, client: ApiClient, pbx: str) -> None:
+    await hass.start(client)
+    await connect(client, pbx)
+    if hass.is_new:
+        await create_dashboard(client)
 
 
-async def connect(person: Person, pbx: str) -> None:
-    """Add the PBX as a person would, in place of one that another demo left behind."""
-    for entry in await person.get("/api/config/config_entries/entry?domain=pbx_voicemail"):
-        await person.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
-    flow = await person.post("/api/config/config_entries/flow", handler="pbx_voicemail")
+async def connect(client: ApiClient, pbx: str) -> None:
+    """Add the PBX through the config flow, and remove one that an earlier demo has left."""
+    for entry in await client.get("/api/config/config_entries/entry?domain=pbx_voicemail"):
+        await client.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
+    flow = await client.post("/api/config/config_entries/flow", handler="pbx_voicemail")
     answer = f"/api/config/config_entries/flow/{flow['flow_id']}"
-    await person.post(answer, host=pbx)
-    done = await person.post(answer, username=USERNAME, password=PBX_PASSWORD)
+    await client.post(answer, host=pbx)
+    done = await client.post(answer, username=USERNAME, password=PBX_PASSWORD)
     if done["type"] != "create_entry":
         raise RuntimeError(f"the PBX could not be added: {done.get('errors')}")
 
 
-async def furnish(person: Person) -> None:
-    """Make a dashboard of the mailboxes, and that the start page."""
+async def create_dashboard(client: ApiClient) -> None:
+    """Create a dashboard with the mailboxes, and make it the default one."""
     page = "demo-voicemail"
-    await person.command(
+    await client.command(
         "lovelace/dashboards/create",
         url_path=page,
         title="Voicemail",
         icon="mdi:voicemail",
     )
     config = await asyncio.to_thread(load_yaml_dict, str(_DASHBOARD))
-    await person.command("lovelace/config/save", url_path=page, config=config)
-    await person.command("frontend/set_system_data", key="core", value={"default_panel": page})
+    await client.command("lovelace/config/save", url_path=page, config=config)
+    await client.command("frontend/set_system_data", key="core", value={"default_panel": page})
 
 
 def _is_free(port: int) -> bool:

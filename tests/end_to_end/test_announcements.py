@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.demo.home import Home
-from tests.demo.person import Person
-from tests.living import leave
+from tests.demo.api_client import ApiClient
+from tests.demo.hass_process import HassProcess
+from tests.helpers import leave_message
 from tests.simulator import Simulator
 
 from . import expect_messages, free_port
@@ -49,52 +49,52 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
 @asynccontextmanager
-async def _home(config: Path, how_it_ends: signal.Signals) -> AsyncIterator[Person]:
-    home = Home(config, free_port())
-    async with Person(home.url) as person:
+async def _home(config: Path, how_it_ends: signal.Signals) -> AsyncIterator[ApiClient]:
+    hass = HassProcess(config, free_port())
+    async with ApiClient(hass.url) as client:
         try:
-            await home.start(person)
-            yield person
-            os.kill(home.pid, how_it_ends)
-            await home.wait()
+            await hass.start(client)
+            yield client
+            os.kill(hass.pid, how_it_ends)
+            await hass.wait()
         finally:
-            await home.stop()
+            await hass.stop()
 
 
-async def _heard(person: Person, *callers: str) -> None:
+async def _heard(client: ApiClient, *callers: str) -> None:
     """Wait until these, and no others, have been announced since the start."""
     notes: list[dict[str, Any]] = []
     async with asyncio.timeout(40):
         while len(notes) < len(callers):
             await asyncio.sleep(0.2)
-            notes = await person.command("persistent_notification/get")
+            notes = await client.command("persistent_notification/get")
             notes = [note for note in notes if note["title"] in ("True", "False")]
     assert sorted(f"{note['message']} {note['title']}" for note in notes) == sorted(callers)
 
 
 async def test_each_message_is_announced_once(tmp_path: Path, pbx: Simulator) -> None:
-    async with _home(tmp_path, signal.SIGTERM) as person:
-        form = await person.post(FLOW, handler="pbx_voicemail")
-        await person.post(f"{FLOW}/{form['flow_id']}", host=pbx.address)
-        await person.post(f"{FLOW}/{form['flow_id']}", username="api", password=PASSWORD)
-        await person.post("/api/config/automation/config/note", **AUTOMATION)
-        await leave(pbx, "101", "1")
-        await expect_messages(person, "4")
-        await _heard(person, "1 False")
+    async with _home(tmp_path, signal.SIGTERM) as client:
+        form = await client.post(FLOW, handler="pbx_voicemail")
+        await client.post(f"{FLOW}/{form['flow_id']}", host=pbx.address)
+        await client.post(f"{FLOW}/{form['flow_id']}", username="api", password=PASSWORD)
+        await client.post("/api/config/automation/config/note", **AUTOMATION)
+        await leave_message(pbx, "101", "1")
+        await expect_messages(client, "4")
+        await _heard(client, "1 False")
 
-    await leave(pbx, "101", "2")
+    await leave_message(pbx, "101", "2")
     await asyncio.to_thread(pbx.spool.delete, "101", "msg0001")
-    async with _home(tmp_path, signal.SIGKILL) as person:
-        await _heard(person, "2 True")
-        await leave(pbx, "101", "3")
-        await expect_messages(person, "5")
-        await _heard(person, "2 True", "3 False")
+    async with _home(tmp_path, signal.SIGKILL) as client:
+        await _heard(client, "2 True")
+        await leave_message(pbx, "101", "3")
+        await expect_messages(client, "5")
+        await _heard(client, "2 True", "3 False")
         await asyncio.sleep(1)
 
-    async with _home(tmp_path, signal.SIGKILL) as person:
-        await leave(pbx, "101", "4")
-        await expect_messages(person, "6")
-        await _heard(person, "4 False")
+    async with _home(tmp_path, signal.SIGKILL) as client:
+        await leave_message(pbx, "101", "4")
+        await expect_messages(client, "6")
+        await _heard(client, "4 False")
 
     journal = json.loads(next((tmp_path / ".storage").glob("pbx_voicemail.*")).read_text())
     assert len(journal["data"]["announced"]["101"].split()) == 6

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import INTEGRATION
 from tests.demo.__main__ import connect
-from tests.demo.home import REPOSITORY, Home
-from tests.demo.person import Person
+from tests.demo.api_client import ApiClient
+from tests.demo.hass_process import REPOSITORY, HassProcess
 from tests.simulator import Simulator
 
 from . import MESSAGES, free_port
@@ -41,14 +41,14 @@ async def test_main_job_from_the_archive(
     with ZipFile(tmp_path / "release.zip") as archive:
         archive.extractall(installed)
 
-    home = Home(tmp_path / "config", free_port(), components)
-    async with Person(home.url) as person:
+    hass = HassProcess(tmp_path / "config", free_port(), components)
+    async with ApiClient(hass.url) as client:
         try:
-            await home.start(person)
-            await connect(person, pbx.address)
-            state = await person.get(MESSAGES)
+            await hass.start(client)
+            await connect(client, pbx.address)
+            state = await client.get(MESSAGES)
         finally:
-            await home.stop()
+            await hass.stop()
 
     assert state["state"] == "3"
     assert all(_was_run(installed / module) for module in ("sensor.py", "pbx/client.py"))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import PASSWORD, PASSWORD_MD5, TOKEN
-from tests.demo.home import Home
-from tests.demo.person import Person
-from tests.faults import FAULTS, Slowness, SpeaksTls
+from tests.demo.api_client import ApiClient
+from tests.demo.hass_process import HassProcess
+from tests.faults import FAULTS, SlowFault, TlsOnly
 from tests.simulator import Simulator, Spool
 
 from . import expect_messages, free_port
@@ -26,104 +26,104 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
 @asynccontextmanager
-async def _home(config: Path) -> AsyncIterator[Person]:
-    home = Home(config, free_port())
-    async with Person(home.url) as person:
+async def _home(config: Path) -> AsyncIterator[ApiClient]:
+    hass = HassProcess(config, free_port())
+    async with ApiClient(hass.url) as client:
         try:
-            await home.start(person)
-            yield person
+            await hass.start(client)
+            yield client
         finally:
-            await home.stop()
+            await hass.stop()
 
 
-async def _entry(person: Person) -> dict[str, Any]:
-    (entry,) = await person.get(f"{ENTRY}?domain=pbx_voicemail")
+async def _entry(client: ApiClient) -> dict[str, Any]:
+    (entry,) = await client.get(f"{ENTRY}?domain=pbx_voicemail")
     return dict(entry)
 
 
-async def _begin(person: Person) -> str:
-    form = await person.post(FLOW, handler="pbx_voicemail")
+async def _begin(client: ApiClient) -> str:
+    form = await client.post(FLOW, handler="pbx_voicemail")
     assert form["step_id"] == "user"
     return f"{FLOW}/{form['flow_id']}"
 
 
-async def _reauth(person: Person) -> dict[str, Any]:
+async def _reauth(client: ApiClient) -> dict[str, Any]:
     (flow,) = [
         flow
-        for flow in await person.command("config_entries/flow/progress")
+        for flow in await client.command("config_entries/flow/progress")
         if flow["handler"] == "pbx_voicemail"
     ]
     assert flow["context"]["source"] == "reauth"
-    return dict(await person.get(f"{FLOW}/{flow['flow_id']}"))
+    return dict(await client.get(f"{FLOW}/{flow['flow_id']}"))
 
 
 async def test_dialogs(tmp_path: Path, pbx: Simulator, recorded: Spool) -> None:
     pbx.zone = UTC
-    async with _home(tmp_path) as person:
-        await _connect_after_every_error(person, pbx)
-        await _connect_the_same_pbx_twice(person, pbx)
-        await _give_up_the_token_for_the_api_user(person, pbx)
-        entry_id = (await _entry(person))["entry_id"]
-        await _reconfigure(person, entry_id, pbx, recorded)
-        await _change_options(person, entry_id)
-        await _mend_the_time_zone(person, entry_id, pbx)
-        diagnostics = await person.get(f"/api/diagnostics/config_entry/{entry_id}")
+    async with _home(tmp_path) as client:
+        await _connect_after_every_error(client, pbx)
+        await _connect_the_same_pbx_twice(client, pbx)
+        await _give_up_the_token_for_the_api_user(client, pbx)
+        entry_id = (await _entry(client))["entry_id"]
+        await _reconfigure(client, entry_id, pbx, recorded)
+        await _change_options(client, entry_id)
+        await _mend_the_time_zone(client, entry_id, pbx)
+        diagnostics = await client.get(f"/api/diagnostics/config_entry/{entry_id}")
         text = json.dumps(diagnostics["data"])
         assert not [secret for secret in (TOKEN, PASSWORD_MD5, "127.0.0.1") if secret in text]
 
-        await person.delete(f"{ENTRY}/{entry_id}")
+        await client.delete(f"{ENTRY}/{entry_id}")
         assert pbx.requests[-1].endswith("logout")
 
 
-async def _connect_after_every_error(person: Person, pbx: Simulator) -> None:
-    flow = await _begin(person)
+async def _connect_after_every_error(client: ApiClient, pbx: Simulator) -> None:
+    flow = await _begin(client)
     for fault in FAULTS:
-        if not isinstance(fault, Slowness | SpeaksTls):
-            async with fault.strike(pbx):
-                form = await person.post(flow, host=pbx.address, token=TOKEN)
+        if not isinstance(fault, SlowFault | TlsOnly):
+            async with fault.inject(pbx):
+                form = await client.post(flow, host=pbx.address, token=TOKEN)
                 assert form["errors"] == {"base": fault.kind}, fault.name
-    form = await person.post(flow, host="two words", token=TOKEN)
+    form = await client.post(flow, host="two words", token=TOKEN)
     assert form["errors"] == {"host": "invalid_host"}
-    form = await person.post(flow, host=f"https://{pbx.address}", token=TOKEN)
+    form = await client.post(flow, host=f"https://{pbx.address}", token=TOKEN)
     assert form["errors"] == {"base": "ssl_error"}
-    created = await person.post(flow, host=pbx.address, token=TOKEN)
+    created = await client.post(flow, host=pbx.address, token=TOKEN)
     assert created["type"] == "create_entry"
-    await expect_messages(person, "3")
+    await expect_messages(client, "3")
 
 
-async def _connect_the_same_pbx_twice(person: Person, pbx: Simulator) -> None:
-    flow = await _begin(person)
-    form = await person.post(flow, host=pbx.address)
+async def _connect_the_same_pbx_twice(client: ApiClient, pbx: Simulator) -> None:
+    flow = await _begin(client)
+    form = await client.post(flow, host=pbx.address)
     assert form["step_id"] == "login"
-    form = await person.post(flow, username="api", password="wrong")
+    form = await client.post(flow, username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
-    aborted = await person.post(flow, username="api", password=PASSWORD)
+    aborted = await client.post(flow, username="api", password=PASSWORD)
     assert aborted["reason"] == "already_configured"
 
 
-async def _give_up_the_token_for_the_api_user(person: Person, pbx: Simulator) -> None:
+async def _give_up_the_token_for_the_api_user(client: ApiClient, pbx: Simulator) -> None:
     pbx.revoke_tokens()
-    await expect_messages(person, "unavailable")
-    form = await _reauth(person)
+    await expect_messages(client, "unavailable")
+    form = await _reauth(client)
     assert form["step_id"] == "reauth_confirm"
     flow = f"{FLOW}/{form['flow_id']}"
-    form = await person.post(flow, token="wrong")
+    form = await client.post(flow, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
-    form = await person.post(flow, token="")
+    form = await client.post(flow, token="")
     assert form["step_id"] == "reauth_login"
-    form = await person.post(flow, username="api", password="wrong")
+    form = await client.post(flow, username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
-    done = await person.post(flow, username="api", password=PASSWORD)
+    done = await client.post(flow, username="api", password=PASSWORD)
     assert done["reason"] == "reauth_successful"
-    await expect_messages(person, "3")
+    await expect_messages(client, "3")
 
 
-async def _reconfigure(person: Person, entry_id: str, pbx: Simulator, recorded: Spool) -> None:
+async def _reconfigure(client: ApiClient, entry_id: str, pbx: Simulator, recorded: Spool) -> None:
     async def move(host: str) -> str:
-        form = await person.post(FLOW, handler="pbx_voicemail", entry_id=entry_id)
+        form = await client.post(FLOW, handler="pbx_voicemail", entry_id=entry_id)
         assert form["step_id"] == "reconfigure"
-        done = await person.post(f"{FLOW}/{form['flow_id']}", host=host)
-        await expect_messages(person, "3")
+        done = await client.post(f"{FLOW}/{form['flow_id']}", host=host)
+        await expect_messages(client, "3")
         return str(done["reason"])
 
     async with Simulator(recorded, serial_number="another", version="v1.1.0") as another:
@@ -133,61 +133,61 @@ async def _reconfigure(person: Person, entry_id: str, pbx: Simulator, recorded: 
         assert await move(pbx.address) == "reconfigure_successful"
 
 
-async def _change_options(person: Person, entry_id: str) -> None:
-    form = await person.post(OPTIONS, handler=entry_id)
+async def _change_options(client: ApiClient, entry_id: str) -> None:
+    form = await client.post(OPTIONS, handler=entry_id)
     flow = f"{OPTIONS}/{form['flow_id']}"
-    form = await person.post(flow, scan_interval=2000)
+    form = await client.post(flow, scan_interval=2000)
     assert form["errors"] == {"scan_interval": "interval_too_long"}
-    await person.post(flow, scan_interval=60, extensions=["101"])
-    await _expect_devices(person, {"UC501", "Reception (101)"})
-    form = await person.post(OPTIONS, handler=entry_id)
-    await person.post(f"{OPTIONS}/{form['flow_id']}", scan_interval=30, extensions=[])
+    await client.post(flow, scan_interval=60, extensions=["101"])
+    await _expect_devices(client, {"UC501", "Reception (101)"})
+    form = await client.post(OPTIONS, handler=entry_id)
+    await client.post(f"{OPTIONS}/{form['flow_id']}", scan_interval=30, extensions=[])
     others = {"Workshop (102)", "Extension 103", "Extension 104"}
-    await _expect_devices(person, {"UC501", "Reception (101)", *others})
+    await _expect_devices(client, {"UC501", "Reception (101)", *others})
 
 
-async def _mend_the_time_zone(person: Person, entry_id: str, pbx: Simulator) -> None:
+async def _mend_the_time_zone(client: ApiClient, entry_id: str, pbx: Simulator) -> None:
     pbx.clock_error = timedelta(hours=8)
-    await person.post(f"{ENTRY}/{entry_id}/reload")
+    await client.post(f"{ENTRY}/{entry_id}/reload")
     issue = {"handler": "pbx_voicemail", "issue_id": f"wrong_time_zone_{entry_id}"}
-    form = await person.post("/api/repairs/issues/fix", **issue)
+    form = await client.post("/api/repairs/issues/fix", **issue)
     fix = f"/api/repairs/issues/fix/{form['flow_id']}"
-    done = await person.post(fix, time_zone="Asia/Shanghai")
+    done = await client.post(fix, time_zone="Asia/Shanghai")
     assert done["type"] == "create_entry"
-    await expect_messages(person, "3")
+    await expect_messages(client, "3")
 
 
 async def test_wrong_password_outlives_a_restart(tmp_path: Path, pbx: Simulator) -> None:
-    async with _home(tmp_path) as person:
-        flow = await _begin(person)
-        await person.post(flow, host=pbx.address)
-        await person.post(flow, username="api", password=PASSWORD)
-        await expect_messages(person, "3")
+    async with _home(tmp_path) as client:
+        flow = await _begin(client)
+        await client.post(flow, host=pbx.address)
+        await client.post(flow, username="api", password=PASSWORD)
+        await expect_messages(client, "3")
     pbx.password = "changed"
     pbx.revoke_tokens()
     logins = pbx.logins
     for _ in range(2):
-        async with _home(tmp_path) as person:
-            assert (await _entry(person))["state"] == "setup_error"
+        async with _home(tmp_path) as client:
+            assert (await _entry(client))["state"] == "setup_error"
             assert pbx.logins == logins + 1
-            form = await _reauth(person)
+            form = await _reauth(client)
     # The last of them gets an answer.
-    async with _home(tmp_path) as person:
-        form = await _reauth(person)
+    async with _home(tmp_path) as client:
+        form = await _reauth(client)
         assert form["step_id"] == "reauth_login"
         flow = f"{FLOW}/{form['flow_id']}"
-        done = await person.post(flow, username="api", password="changed")
+        done = await client.post(flow, username="api", password="changed")
         assert done["reason"] == "reauth_successful"
-        await expect_messages(person, "3")
+        await expect_messages(client, "3")
 
 
-async def _expect_devices(person: Person, names: set[str]) -> None:
+async def _expect_devices(client: ApiClient, names: set[str]) -> None:
     async with asyncio.timeout(10):
-        while await _devices(person) != names:
+        while await _devices(client) != names:
             await asyncio.sleep(0.1)
 
 
-async def _devices(person: Person) -> set[str]:
-    entry_id = (await _entry(person))["entry_id"]
-    devices = await person.command("config/device_registry/list")
+async def _devices(client: ApiClient) -> set[str]:
+    entry_id = (await _entry(client))["entry_id"]
+    devices = await client.command("config/device_registry/list")
     return {device["name"] for device in devices if entry_id in device["config_entries"]}

@@ -13,8 +13,8 @@ import sys
 import pytest
 from yarl import URL
 
-from tests.demo.home import REPOSITORY
-from tests.demo.person import Person
+from tests.demo.api_client import ApiClient
+from tests.demo.hass_process import REPOSITORY
 
 from . import MESSAGES, expect_messages, free_port
 
@@ -57,18 +57,18 @@ async def test_main_job(tmp_path: Path) -> None:
     port, pbx_port = free_port(), free_port()
     async with _demo(port, pbx_port, tmp_path) as printed:
         assert f"http://127.0.0.1:{port}   sign in as demo, password demo" in printed
-        async with _signed_in(port) as person:
-            state = await person.get(MESSAGES)
+        async with _signed_in(port) as client:
+            state = await client.get(MESSAGES)
             assert state["state"] == "3"
             assert state["attributes"]["latest_caller_name"] == "张伟"
 
             pid = re.search(r"process (\d+)", printed)
             assert pid is not None
             await _kill(int(pid[1]), pbx_port)
-            await expect_messages(person, "unavailable")
+            await expect_messages(client, "unavailable")
 
             pbx = await _start_pbx(pbx_port)
-            await expect_messages(person, "3")
+            await expect_messages(client, "3")
             pbx.terminate()
             await pbx.wait()
     assert _complaints(tmp_path) == ["The PBX cannot be reached"]
@@ -76,12 +76,12 @@ async def test_main_job(tmp_path: Path) -> None:
     # The folder was kept, and serves again.
     async with (
         _demo(port, pbx_port, tmp_path),
-        _signed_in(port) as person,
+        _signed_in(port) as client,
     ):
-        assert (await person.get(MESSAGES))["state"] == "3"
-        panel = await person.command("frontend/get_system_data", key="core")
-        there = {state["entity_id"] for state in await person.get("/api/states")}
-        dashboard = await person.command(
+        assert (await client.get(MESSAGES))["state"] == "3"
+        panel = await client.command("frontend/get_system_data", key="core")
+        there = {state["entity_id"] for state in await client.get("/api/states")}
+        dashboard = await client.command(
             "lovelace/config", url_path=panel["value"]["default_panel"]
         )
     names = set(re.findall(r"sensor\.\w+", str(dashboard)))
@@ -90,10 +90,10 @@ async def test_main_job(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def _signed_in(port: int) -> AsyncIterator[Person]:
-    async with Person(URL.build(scheme="http", host="127.0.0.1", port=port)) as person:
-        await person.sign_in()
-        yield person
+async def _signed_in(port: int) -> AsyncIterator[ApiClient]:
+    async with ApiClient(URL.build(scheme="http", host="127.0.0.1", port=port)) as client:
+        await client.sign_in()
+        yield client
 
 
 async def _kill(pid: int, port: int) -> None:

@@ -1,7 +1,7 @@
-"""A PBX to talk to: the documented API over real HTTP, on mailboxes as Asterisk keeps them.
+"""A simulated PBX: the documented API over real HTTP, on mailboxes in Asterisk's format.
 
-Tests run it in their own process, the demo beside Home Assistant, and anybody alone:
-`python -m tests.simulator --help`.
+Tests run it in their own process. The demo and `python -m tests.simulator --help` run it as a
+process.
 """
 
 from .certificate import Certificate, rsa_certificate

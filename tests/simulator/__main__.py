@@ -31,11 +31,9 @@ def main() -> None:
     parser.add_argument("--username", default=USERNAME)
     parser.add_argument("--password", default=PASSWORD)
     parser.add_argument("--zone", type=ZoneInfo, default=UTC, help="the PBX's time zone")
-    parser.add_argument("--names", action="store_true", help="tell callers' names, too")
+    parser.add_argument("--names", action="store_true", help="send the names of callers, too")
     parser.add_argument("--api", choices=(OPENVOX, YEASTAR), default=OPENVOX)
-    parser.add_argument(
-        "--tls", action="store_true", help="speak TLS, with a certificate made for this run"
-    )
+    parser.add_argument("--tls", action="store_true", help="use TLS, with a new certificate")
     parser.add_argument(
         "--spool",
         type=Path,
@@ -53,7 +51,7 @@ def main() -> None:
         "--call-every",
         type=float,
         metavar="SECONDS",
-        help="have somebody leave a message for 102 every so often",
+        help="leave a message for 102 at this interval",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

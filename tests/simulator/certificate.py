@@ -89,6 +89,11 @@ class Certificate:
         """The certificate, without its key."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
+    def write(self, file: Path) -> None:
+        """Write it with its key."""
+        key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        file.write_bytes(self.pem.encode() + key)
+
     def context(
         self, *, newest: ssl.TLSVersion | None = None, ciphers: str | None = None
     ) -> ssl.SSLContext:
@@ -97,11 +102,10 @@ class Certificate:
         `newest` makes it a server from another decade, which knows nothing newer, and
         `ciphers` one that knows nothing else.
         """
-        key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         with TemporaryDirectory() as folder:
             file = Path(folder) / "certificate.pem"
-            file.write_bytes(self.pem.encode() + key)
+            self.write(file)
             # OpenSSL checks keys by the level that is set by then.
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
             context.load_cert_chain(file)

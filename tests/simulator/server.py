@@ -1,7 +1,7 @@
-"""The documented HTTP API of an OpenVox UC or Yeastar S-Series PBX, as strictly as documented.
+"""The HTTP API of an OpenVox UC or Yeastar S-Series PBX, as strict as its documentation.
 
-Sources are the pages of the OpenVox UC API (v0.0.1), and of Yeastar's S-Series API v1.1.0,
-which also lends its errnos where OpenVox's pages are silent.
+The sources are the OpenVox UC API (v0.0.1) and Yeastar's S-Series API v1.1.0, whose errnos are
+used where OpenVox's documentation has none.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from .spool import INBOX, Spool, SpooledMessage
 
 _TOKEN_LIFE = timedelta(minutes=30)
 _LOCK = timedelta(minutes=10)
-_STRIKES = 5
+_MAX_FAILED_LOGINS = 5
 _RANDOM_LIFE = timedelta(seconds=30)
 OPENVOX = "v0.0.1"
 YEASTAR = "v1.1.0"
@@ -32,7 +32,7 @@ USERNAME = "api"
 PASSWORD = "secret"
 
 _FIRMWARE = "4.1.1"
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 _NUMBER = re.compile(r"<([^<>]*)>$")
 
@@ -41,21 +41,21 @@ type Interceptor = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
 class _Failed(Exception):
-    """Answers `Failed` with an errno."""
+    """Makes the reply `Failed`, with an errno."""
 
 
 @dataclass(slots=True)
-class _Strikes:
+class _FailedLogins:
     count: int = 0
-    locked_until: datetime = _LONG_AGO
+    locked_until: datetime = _EARLIEST
 
 
 @dataclass(frozen=True, slots=True)
 class _Ticket:
-    """What a random string is good for."""
+    """The download that a random string allows."""
 
-    asker: str
-    asked: tuple[str, str, str]
+    address: str
+    selector: tuple[str, str, str]
     expires: datetime
 
 
@@ -64,36 +64,34 @@ def _now() -> datetime:
 
 
 @dataclass(slots=True)
-class Ways:
-    """How a PBX behaves where its documents say otherwise, or nothing.
+class Quirks:
+    """How a PBX differs from its documentation.
 
-    `hangs_up` is to close each connection without saying so. `any_version` is to answer
-    under any version in the path. `raw` are texts in replies, and the bytes that are sent in
-    their place. `refusal` is what everything is refused with while the PBX starts: an errno,
-    an empty text for none, or an HTTP status. `recording` changes audio before it is
-    given out, without its length if it is not `tells_length`.
+    `closes_silently` is whether it closes connections without announcing it, and
+    `accepts_any_version` whether it ignores the version in the path. `replacements` are texts in
+    replies, and the bytes that are sent instead. `refusal` is the reply to everything while the
+    PBX starts: an errno, an empty text for none, or an HTTP status. `recording` changes audio
+    before it is sent, and `sends_length` is whether the response has a Content-Length.
     """
 
-    hangs_up: bool = False
-    any_version: bool = False
-    raw: Mapping[str, bytes] = field(default_factory=dict)
+    closes_silently: bool = False
+    accepts_any_version: bool = False
+    replacements: Mapping[str, bytes] = field(default_factory=dict)
     refusal: str | int | None = None
     recording: Callable[[bytes], bytes] | None = None
-    tells_length: bool = True
+    sends_length: bool = True
 
 
 class Simulator:
-    """A PBX on a free port of the loopback interface, or on the one given.
+    """A PBX on a free port of the loopback interface, or on a given one.
 
-    `extensions` are those of the extension list, number and name; every mailbox of the
-    spool is one as well. `token` is one that the PBX has given out already. `folders`
-    are those whose messages are told. With `names`, callers are told with theirs, as
-    Asterisk writes them, else by number alone, as documented. `version` is the API's, and
-    `stranger` what paths of another version get: an HTML page, or an errno.
+    `extensions` are numbers and names; every mailbox of the spool is an extension as well.
+    `token` is one that is valid from the start, and messages are listed from `folders`. With
+    `names`, callers have names, as in Asterisk, else only numbers, as documented. `version` is
+    that of the API, and `other_version_reply` is the reply to any other: `html` or an errno.
 
-    A test may set `intercept` to answer in the PBX's place, and finds in `requests` the
-    paths that were asked for. With `tls` set when it starts, the PBX speaks nothing else.
-    `ways` are those in which real PBXs differ from their documents.
+    A test can set `intercept` to reply instead of the PBX, and finds the paths of all requests in
+    `requests`. If `tls` is set when the PBX starts, it only accepts TLS connections.
     """
 
     def __init__(
@@ -110,10 +108,10 @@ class Simulator:
         folders: Iterable[str] = (INBOX,),
         names: bool = False,
         version: str = OPENVOX,
-        stranger: str = "html",
+        other_version_reply: str = "html",
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        """Set the PBX up as its administrator would."""
+        """Configure the PBX."""
         self.spool = spool
         self.extensions = dict(extensions or {})
         self.username = username
@@ -124,29 +122,29 @@ class Simulator:
         self.firmware = _FIRMWARE
         self.names = names
         self.version = version
-        self.stranger = stranger
+        self.other_version_reply = other_version_reply
         self.clock = clock
         self.intercept: Interceptor | None = None
         self.tls: ssl.SSLContext | None = None
-        self.ways = Ways()
+        self.quirks = Quirks()
         self.clock_error = timedelta()
         self.requests: list[str] = []
         self.logins = 0
         self._folders = tuple(folders)
         self._tokens = {token: clock()} if token else {}
-        self._strikes: dict[str, _Strikes] = {}
+        self._failed_logins: dict[str, _FailedLogins] = {}
         self._tickets: dict[str, _Ticket] = {}
         self._runner: web.AppRunner | None = None
         self._port = 0
 
     @property
     def address(self) -> str:
-        """Where the PBX is reached, as `host:port`."""
+        """The address of the PBX, as `host:port`."""
         return f"127.0.0.1:{self._port}"
 
     async def start(self, port: int = 0) -> None:
-        """Begin to answer; after a stop, on the same port as before."""
-        app = web.Application(middlewares=[self._note])
+        """Start to listen, on the same port as before if it was stopped."""
+        app = web.Application(middlewares=[self._middleware])
         app.on_response_prepare.append(self._prepare)
         api = "/api/{version}"
         app.router.add_routes(
@@ -175,7 +173,7 @@ class Simulator:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Stop to answer, as if switched off."""
+        """Stop listening, as if switched off."""
         if self._runner:
             await self._runner.cleanup()
             self._runner = None
@@ -190,68 +188,71 @@ class Simulator:
         await self.stop()
 
     def revoke_tokens(self) -> None:
-        """Forget all tokens, as a reboot does."""
+        """Make all tokens invalid, as a reboot does."""
         self._tokens.clear()
 
     def issue_token(self, token: str) -> None:
-        """Give a token out, as if somebody had logged in."""
+        """Make a token valid, as if a login had created it."""
         self._tokens[token] = self.clock()
 
     @web.middleware
-    async def _note(
+    async def _middleware(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         self.requests.append(request.path)
         self.logins += request.path.endswith("/login")
         if self.intercept and (response := await self.intercept(request)):
             return response
-        if self.ways.refusal is not None:
-            return refuse(self.ways.refusal)
-        if request.match_info.get("version") != self.version and not self.ways.any_version:
-            if self.stranger == "html":
+        if self.quirks.refusal is not None:
+            return refuse(self.quirks.refusal)
+        if (
+            request.match_info.get("version") != self.version
+            and not self.quirks.accepts_any_version
+        ):
+            if self.other_version_reply == "html":
                 return web.Response(text="<html>Not found</html>", content_type="text/html")
-            return web.json_response({"status": "Failed", "errno": self.stranger})
+            return web.json_response({"status": "Failed", "errno": self.other_version_reply})
         return await handler(request)
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
-        if self.ways.hangs_up:
+        if self.quirks.closes_silently:
             response.headers.pop("Connection", None)
-        if self.ways.raw and isinstance(response, web.Response) and response.text:
+        if self.quirks.replacements and isinstance(response, web.Response) and response.text:
             body = response.text.encode()
-            for text, sent in self.ways.raw.items():
+            for text, sent in self.quirks.replacements.items():
                 body = body.replace(text.encode(), sent)
             response.body = body
             response.headers["Content-Length"] = str(len(body))
 
     async def _login(self, request: web.Request) -> Reply:
-        asked = await _body(request)
-        strikes = self._strikes.setdefault(request.remote or "", _Strikes())
-        if self.clock() < strikes.locked_until:
+        parameters = await _body(request)
+        failed_logins = self._failed_logins.setdefault(request.remote or "", _FailedLogins())
+        if self.clock() < failed_logins.locked_until:
             raise _Failed("20002")
-        _require(asked, "username", "password", "port")
+        _require(parameters, "username", "password", "port")
         expected = md5(self.password.encode(), usedforsecurity=False).hexdigest()
-        if (asked["username"], asked["password"]) != (self.username, expected):
-            strikes.count += 1
-            if strikes.count >= _STRIKES:
-                strikes.count = 0
-                strikes.locked_until = self.clock() + _LOCK
+        if (parameters["username"], parameters["password"]) != (self.username, expected):
+            failed_logins.count += 1
+            if failed_logins.count >= _MAX_FAILED_LOGINS:
+                failed_logins.count = 0
+                failed_logins.locked_until = self.clock() + _LOCK
             raise _Failed("20003" if self.version == YEASTAR else "30003")
-        strikes.count = 0
+        failed_logins.count = 0
         token = secrets.token_hex(16)
         self.issue_token(token)
         return {"token": token}
 
     async def _logout(self, request: web.Request) -> Reply:
-        await self._signed_in(request)
+        await self._authenticate(request)
         del self._tokens[request.query["token"]]
         return {}
 
     async def _heartbeat(self, request: web.Request) -> Reply:
-        _require(await self._signed_in(request), "ipaddr", "port")
+        _require(await self._authenticate(request), "ipaddr", "port")
         return {}
 
     async def _device_info(self, request: web.Request) -> Reply:
-        await self._signed_in(request)
+        await self._authenticate(request)
         return {
             "deviceinfo": {
                 "devicename": self.model,
@@ -274,7 +275,7 @@ class Simulator:
         return f"{shown} UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest}" if rest else "")
 
     async def _extension_list(self, request: web.Request) -> Reply:
-        await self._signed_in(request)
+        await self._authenticate(request)
         return {
             "extlist": [
                 {
@@ -289,26 +290,26 @@ class Simulator:
         }
 
     async def _query(self, request: web.Request) -> Reply:
-        asked = await self._signed_in(request)
+        parameters = await self._authenticate(request)
         numbers = await self._numbers()
-        if "extid" in asked:
-            chosen = asked["extid"].split(",")
+        if "extid" in parameters:
+            chosen = parameters["extid"].split(",")
             if not set(chosen) <= set(numbers):
                 raise _Failed("10006")
             numbers = chosen
-        voicemails = await asyncio.to_thread(self._tell, numbers)
+        voicemails = await asyncio.to_thread(self._mailboxes, numbers)
         return {"voicemails": voicemails} if voicemails else {}
 
     async def _get_random(self, request: web.Request) -> Reply:
-        asked = await self._signed_in(request)
-        path = await self._recording_of(asked)
+        parameters = await self._authenticate(request)
+        path = await self._recording_of(parameters)
         random = secrets.token_hex(16)
         self._tickets[random] = _Ticket(
-            asker=asked.get("allowedip") or request.remote or "",
-            asked=_selector(asked),
+            address=parameters.get("allowedip") or request.remote or "",
+            selector=_selector(parameters),
             expires=self.clock() + _RANDOM_LIFE,
         )
-        return {"extid": asked["extid"], "voicemailfile": path.name, "random": random}
+        return {"extid": parameters["extid"], "voicemailfile": path.name, "random": random}
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         self._check_token(request)
@@ -317,14 +318,14 @@ class Simulator:
         if (
             ticket is None
             or self.clock() > ticket.expires
-            or (request.remote, _selector(request.query)) != (ticket.asker, ticket.asked)
+            or (request.remote, _selector(request.query)) != (ticket.address, ticket.selector)
         ):
             raise _Failed("20017")
         path = await self._recording_of(request.query)
-        if (change := self.ways.recording) is None:
+        if (change := self.quirks.recording) is None:
             return web.FileResponse(path, headers={"Content-Type": "audio/x-wav"})
         body = change(await asyncio.to_thread(path.read_bytes))
-        if self.ways.tells_length:
+        if self.quirks.sends_length:
             return web.Response(body=body, content_type="audio/x-wav")
         assert request.transport is not None
         request.transport.write(b"HTTP/1.0 200 OK\r\nContent-Type: audio/x-wav\r\n\r\n" + body)
@@ -332,21 +333,21 @@ class Simulator:
         return web.Response()
 
     async def _delete(self, request: web.Request) -> Reply:
-        asked = await self._signed_in(request)
-        if asked.get("voicemailfile") == "all":
-            for message in await asyncio.to_thread(self._messages, asked.get("extid", "")):
+        parameters = await self._authenticate(request)
+        if parameters.get("voicemailfile") == "all":
+            for message in await asyncio.to_thread(self._messages, parameters.get("extid", "")):
                 await asyncio.to_thread(
-                    self.spool.delete, asked["extid"], "msg0000", message.folder
+                    self.spool.delete, parameters["extid"], "msg0000", message.folder
                 )
             return {}
-        path = await self._recording_of(asked)
-        await asyncio.to_thread(self.spool.delete, asked["extid"], path.stem, path.parent.name)
+        path = await self._recording_of(parameters)
+        await asyncio.to_thread(self.spool.delete, parameters["extid"], path.stem, path.parent.name)
         return {}
 
-    async def _signed_in(self, request: web.Request) -> dict[str, str]:
-        asked = await _body(request)
+    async def _authenticate(self, request: web.Request) -> dict[str, str]:
+        parameters = await _body(request)
         self._check_token(request)
-        return asked
+        return parameters
 
     def _check_token(self, request: web.Request) -> None:
         token = request.query.get("token")
@@ -361,10 +362,10 @@ class Simulator:
     async def _numbers(self) -> list[str]:
         return sorted({*self.extensions, *await asyncio.to_thread(self.spool.mailboxes)})
 
-    async def _recording_of(self, asked: Mapping[str, str]) -> Path:
-        """Find what a file name and, on Yeastar, a status stand for at this moment."""
-        _require(asked, "extid", "voicemailfile")
-        extension, name, status = _selector(asked)
+    async def _recording_of(self, parameters: Mapping[str, str]) -> Path:
+        """Return the current file of a message. On Yeastar, its status is needed as well."""
+        _require(parameters, "extid", "voicemailfile")
+        extension, name, status = _selector(parameters)
         if self.version == YEASTAR and status not in ("read", "unread"):
             raise _Failed("20016")
         if extension not in await self._numbers():
@@ -389,14 +390,14 @@ class Simulator:
             for message in self.spool.messages(extension, folder)
         ]
 
-    def _tell(self, extensions: Iterable[str]) -> list[Reply]:
+    def _mailboxes(self, extensions: Iterable[str]) -> list[Reply]:
         return [
-            {"extid": extension, "voicemail": [self._tell_message(m) for m in messages]}
+            {"extid": extension, "voicemail": [self._entry(m) for m in messages]}
             for extension in extensions
             if (messages := self._messages(extension))
         ]
 
-    def _tell_message(self, message: SpooledMessage) -> Reply:
+    def _entry(self, message: SpooledMessage) -> Reply:
         number = _NUMBER.search(message.caller)
         read = "unread" if message.folder == INBOX else "read"
         return ({"voicemailstatus": read} if self.version == YEASTAR else {}) | {
@@ -408,7 +409,7 @@ class Simulator:
 
 
 def refuse(refusal: str | int) -> web.Response:
-    """Answer with an errno, without one if it is empty, or with an HTTP status."""
+    """Return a refusal: with an errno, without one if it is empty, or with an HTTP status."""
     if isinstance(refusal, int):
         return web.Response(status=refusal)
     return web.json_response({"status": "Failed"} | ({"errno": refusal} if refusal else {}))
@@ -417,7 +418,7 @@ def refuse(refusal: str | int) -> web.Response:
 def _answer(
     handler: Callable[[web.Request], Awaitable[Reply | web.StreamResponse]],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Put what a handler tells into the API's only form of answer: 200 and a status."""
+    """Wrap a handler, so that its result or error becomes a reply with HTTP status 200."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
@@ -438,25 +439,25 @@ def _answer(
 
 
 async def _body(request: web.Request) -> dict[str, str]:
-    """Return the parameters, which are JSON or nothing, and come by POST."""
+    """Return the parameters of a POST request: a JSON object, or nothing."""
     if request.method != "POST":
         raise _Failed("20001")
     text = await request.text()
     if not text:
         return {}
     try:
-        asked = json.loads(text)
+        parameters = json.loads(text)
     except ValueError:
         raise _Failed("20000") from None
-    if not isinstance(asked, dict):
+    if not isinstance(parameters, dict):
         raise _Failed("20000")
-    return {key: str(value) for key, value in asked.items()}
+    return {key: str(value) for key, value in parameters.items()}
 
 
-def _selector(asked: Mapping[str, str]) -> tuple[str, str, str]:
-    return asked["extid"], asked["voicemailfile"], asked.get("voicemailstatus", "")
+def _selector(parameters: Mapping[str, str]) -> tuple[str, str, str]:
+    return parameters["extid"], parameters["voicemailfile"], parameters.get("voicemailstatus", "")
 
 
-def _require(asked: Mapping[str, str], *names: str) -> None:
-    if not all(asked.get(name) for name in names):
+def _require(parameters: Mapping[str, str], *names: str) -> None:
+    if not all(parameters.get(name) for name in names):
         raise _Failed("10004")

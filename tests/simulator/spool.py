@@ -1,8 +1,8 @@
-"""Mailboxes on disk, as Asterisk's app_voicemail keeps them.
+"""Mailboxes on disk, in the format of Asterisk's app_voicemail.
 
 A spool is the folder of one voicemail context: `<mailbox>/<folder>/msgNNNN.txt` describes
-a message, `msgNNNN.wav` is its recording. New messages lie in INBOX, heard ones in Old.
-Seen on Asterisk 22.10.1: taking a message out of a folder renames all behind it at once.
+a message, `msgNNNN.wav` is its recording. New messages are in INBOX, heard ones in Old. As in
+Asterisk 22.10.1, removing a message from a folder renames all following messages at once.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ OLD = "Old"
 
 @dataclass(frozen=True, slots=True)
 class SpooledMessage:
-    """One message as its text file tells it. `duration` is in seconds."""
+    """The content of a message's text file. `duration` is in seconds."""
 
     name: str
     folder: str
@@ -28,23 +28,23 @@ class SpooledMessage:
 
 
 class Spool:
-    """The mailboxes below one folder. Every method touches the disk."""
+    """The mailboxes in one folder. Every method accesses the disk."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder of the voicemail context."""
+        """Use the folder of a voicemail context."""
         self._root = root
         self._read: dict[Path, tuple[int, list[SpooledMessage]]] = {}
         self._left = count()
 
     def mailboxes(self) -> list[str]:
-        """Return the numbers of all mailboxes, empty ones too."""
+        """Return the numbers of all mailboxes, including empty ones."""
         return sorted(path.name for path in self._root.iterdir() if path.is_dir())
 
     def messages(self, mailbox: str, folder: str = INBOX) -> list[SpooledMessage]:
         """Return a folder's messages in the order of their numbers."""
         path = self._root / mailbox / folder
         try:
-            # A message that comes, goes or moves changes the folder's own time.
+            # It changes whenever a message is added, removed or moved.
             changed = path.stat().st_mtime_ns
         except FileNotFoundError:
             return []
@@ -70,9 +70,9 @@ class Spool:
         duration: int | None = None,
         folder: str = INBOX,
     ) -> SpooledMessage:
-        """Leave a message behind those that are there.
+        """Add a message after those in a folder.
 
-        The audio is linked, not copied: 50,000 messages then take the room of one.
+        The audio is linked, not copied: 50,000 messages need as much space as one.
         """
         path = self._root / mailbox / folder
         path.mkdir(parents=True, exist_ok=True)
@@ -82,9 +82,9 @@ class Spool:
         _link(recording, path / f"{name}.wav")
         when = received.astimezone(UTC)
         epoch = int(when.timestamp())
-        # Asterisk, too, writes elsewhere first, so that nobody reads half a message.
-        unfinished = path / f".{name}.txt"
-        unfinished.write_text(
+        # As Asterisk does, so that nobody reads an incomplete file.
+        partial = path / f".{name}.txt"
+        partial.write_text(
             "\n".join(
                 (
                     ";",
@@ -109,17 +109,17 @@ class Spool:
             ),
             encoding="utf-8",
         )
-        unfinished.rename(path / f"{name}.txt")
+        partial.rename(path / f"{name}.txt")
         return self.messages(mailbox, folder)[-1]
 
     def delete(self, mailbox: str, name: str, folder: str = INBOX) -> None:
-        """Delete a message; all behind it get the next lower number."""
+        """Delete a message, and renumber those after it."""
         for file in self._files(mailbox, name, folder):
             file.unlink()
         self._renumber(mailbox, folder)
 
     def move(self, mailbox: str, name: str, *, to: str = OLD, folder: str = INBOX) -> None:
-        """Move a message behind those of another folder, as hearing it does."""
+        """Move a message to the end of another folder, as Asterisk does when it was heard."""
         target = self._root / mailbox / to
         target.mkdir(exist_ok=True)
         new_name = f"msg{len(self.messages(mailbox, to)):04}"
@@ -127,13 +127,13 @@ class Spool:
             file.rename(target / f"{new_name}{file.suffix}")
         self._renumber(mailbox, folder)
 
-    def forget(self, mailbox: str) -> None:
-        """Delete a mailbox and all in it."""
+    def delete_mailbox(self, mailbox: str) -> None:
+        """Delete a mailbox with all its messages."""
         shutil.rmtree(self._root / mailbox)
 
     def _files(self, mailbox: str, name: str, folder: str) -> list[Path]:
         path = self._root / mailbox / folder
-        # Audio first: a message without its text file is not listed any more.
+        # Audio first: a message without a text file would not be listed.
         return [path / f"{name}.wav", path / f"{name}.txt"]
 
     def _renumber(self, mailbox: str, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""What polls bring can be looked up without going through it again and again."""
+"""Looking up messages in the data of a poll iterates over the mailboxes at most once."""
 
 from collections import UserDict
 from collections.abc import Iterator
@@ -8,42 +8,42 @@ from custom_components.pbx_voicemail.pbx import Mailbox, Message
 from custom_components.pbx_voicemail.voicemail.data import PbxData
 
 
-class Counted(UserDict[str, Mailbox]):
-    """Mailboxes that count how often somebody goes through them."""
+class CountingMailboxes(UserDict[str, Mailbox]):
+    """Mailboxes that count how often they are iterated over."""
 
-    walks = 0
+    iterations = 0
 
     @override
     def __iter__(self) -> Iterator[str]:
-        self.walks += 1
+        self.iterations += 1
         return super().__iter__()
 
 
-def _data() -> tuple[PbxData, Counted]:
-    mailboxes = Counted(
+def _data() -> tuple[PbxData, CountingMailboxes]:
+    mailboxes = CountingMailboxes(
         (number, Mailbox.of(number, [Message(f"{number}-{index}", number) for index in range(3)]))
         for number in ("101", "102")
     )
     return PbxData(mailboxes, {}), mailboxes
 
 
-def test_many_are_found_in_one_walk() -> None:
+def test_extensions_are_found_in_one_iteration() -> None:
     data, mailboxes = _data()
     assert data.extensions_of(["101-0", "102-1", "102-2", "gone"]) == {
         "101-0": "101",
         "102-1": "102",
         "102-2": "102",
     }
-    assert mailboxes.walks == 1
+    assert mailboxes.iterations == 1
 
 
-def test_nobody_walks_for_nothing() -> None:
+def test_no_iteration_without_messages() -> None:
     data, mailboxes = _data()
     assert data.extensions_of([]) == {}
-    assert mailboxes.walks == 0
+    assert mailboxes.iterations == 0
 
 
-def test_one() -> None:
+def test_find() -> None:
     data, _ = _data()
     found = data.find("102-1")
     assert found is not None

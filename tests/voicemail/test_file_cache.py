@@ -1,4 +1,4 @@
-"""A folder that stays small, and keeps what is used."""
+"""The cache has a limited size, and evicts the least recently used files."""
 
 from concurrent.futures import ThreadPoolExecutor
 import errno
@@ -16,20 +16,20 @@ def cache(tmp_path: Path) -> FileCache:
 
 
 def _age(folder: Path) -> None:
-    """Make all that is there older by a second."""
+    """Make all files older by a second."""
     for file in (folder / "kept" / "here").iterdir():
         status = file.stat()
         os.utime(file, ns=(status.st_atime_ns - 10**9, status.st_mtime_ns - 10**9))
 
 
-def test_nothing_there_yet(cache: FileCache) -> None:
+def test_empty_cache(cache: FileCache) -> None:
     assert cache.names() == set()
     assert cache.find("a") is None
-    cache.drop(["a"])
-    cache.remove()
+    cache.delete(["a"])
+    cache.delete_all()
 
 
-def test_found_by_name_alone(cache: FileCache, tmp_path: Path) -> None:
+def test_found_without_suffix(cache: FileCache, tmp_path: Path) -> None:
     path = cache.store("a", ".wav", b"audio")
     assert cache.find("a") == path
     assert path.read_bytes() == b"audio"
@@ -37,7 +37,7 @@ def test_found_by_name_alone(cache: FileCache, tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "here").stat().st_mode & 0o077 == 0
 
 
-def test_least_recently_used_goes_first(cache: FileCache, tmp_path: Path) -> None:
+def test_least_recently_used_file_is_evicted(cache: FileCache, tmp_path: Path) -> None:
     for name in "abc":
         cache.store(name, ".wav", bytes(30))
         _age(tmp_path)
@@ -48,7 +48,7 @@ def test_least_recently_used_goes_first(cache: FileCache, tmp_path: Path) -> Non
     assert cache.names() == {"a", "c", "d"}
 
 
-def test_larger_than_the_folder_may_be(cache: FileCache) -> None:
+def test_file_over_the_limit(cache: FileCache) -> None:
     cache.store("a", ".wav", bytes(30))
     assert cache.store("b", ".wav", bytes(300)).exists()
     assert cache.names() == {"b"}
@@ -56,8 +56,8 @@ def test_larger_than_the_folder_may_be(cache: FileCache) -> None:
     assert cache.names() == {"c"}
 
 
-def test_half_a_file_is_no_file(cache: FileCache, tmp_path: Path) -> None:
-    """One that a crash left behind is not found, and goes when there is need of room."""
+def test_incomplete_file_is_not_found(cache: FileCache, tmp_path: Path) -> None:
+    """A file that a crash has left behind is not found, and evicted like others."""
     cache.store("a", ".wav", b"audio")
     (tmp_path / "kept/here/b.part").write_bytes(bytes(90))
     assert cache.names() == {"a"}
@@ -69,23 +69,23 @@ def test_half_a_file_is_no_file(cache: FileCache, tmp_path: Path) -> None:
     assert not (tmp_path / "kept/here/b.part").exists()
 
 
-def test_dropped_and_removed(cache: FileCache, tmp_path: Path) -> None:
+def test_delete(cache: FileCache, tmp_path: Path) -> None:
     for name in "abc":
         cache.store(name, ".wav", b"audio")
-    cache.drop({"a", "b", "never there"})
+    cache.delete({"a", "b", "never there"})
     assert cache.names() == {"c"}
-    cache.remove()
+    cache.delete_all()
     assert not (tmp_path / "kept/here").exists()
 
 
-def test_many_threads_at_once(tmp_path: Path) -> None:
+def test_threads(tmp_path: Path) -> None:
     cache = FileCache(tmp_path / "cache", 50)
 
     def use(number: int) -> None:
         name = str(number % 7)
         cache.store(name, ".wav", bytes(10))
         cache.find(str((number + 1) % 7))
-        cache.drop([str((number + 2) % 7)])
+        cache.delete([str((number + 2) % 7)])
         cache.names()
 
     with ThreadPoolExecutor(8) as threads:
@@ -93,22 +93,22 @@ def test_many_threads_at_once(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in (tmp_path / "cache").iterdir()) <= 50
 
 
-def test_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
+def test_files_in_use_are_not_evicted(tmp_path: Path) -> None:
     in_use = {"a"}
     cache = FileCache(tmp_path / "kept" / "here", 100, in_use)
     for name in "abc":
         cache.store(name, ".wav", bytes(60))
         _age(tmp_path)
     assert cache.names() == {"a", "c"}
-    assert cache.is_over
+    assert cache.is_over_limit
     in_use.clear()
-    cache.tidy()
+    cache.evict()
     assert cache.names() == {"c"}
-    assert not cache.is_over
+    assert not cache.is_over_limit
 
 
-def test_for_the_owner_alone(cache: FileCache, tmp_path: Path) -> None:
-    """Also where an earlier version has left a folder that is open to others."""
+def test_readable_by_the_owner_only(cache: FileCache, tmp_path: Path) -> None:
+    """Even if an earlier version has created a folder that others can read."""
     folder = tmp_path / "kept/here"
     folder.mkdir(parents=True, mode=0o755)
     (folder / "a.part").touch(mode=0o644)
@@ -117,8 +117,8 @@ def test_for_the_owner_alone(cache: FileCache, tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_read_only(cache: FileCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there can be played where nothing can be written, and root may write everywhere."""
+def test_read_only_file_system(cache: FileCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files can be read where nothing can be written. Simulated, since root can write anywhere."""
     path = cache.store("a", ".wav", b"audio")
 
     def refuse(*args: object, **others: object) -> None:
@@ -128,10 +128,8 @@ def test_read_only(cache: FileCache, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.find("a") == path
 
 
-def test_no_room_on_the_disk(
-    cache: FileCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The beginning of a file is not left behind."""
+def test_disk_full(cache: FileCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No incomplete file is left behind."""
 
     def fill(path: Path, content: bytes) -> int:
         with path.open("wb") as file:
@@ -144,7 +142,7 @@ def test_no_room_on_the_disk(
     assert list((tmp_path / "kept/here").iterdir()) == []
 
 
-def test_remove_what_cannot_be_removed(
+def test_files_that_cannot_be_deleted(
     cache: FileCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache.store("a", ".wav", b"audio")
@@ -154,15 +152,15 @@ def test_remove_what_cannot_be_removed(
 
     monkeypatch.setattr(os, "unlink", refuse)
     monkeypatch.setattr(os, "rmdir", refuse)
-    cache.remove()
+    cache.delete_all()
     assert "cannot be deleted (PermissionError)" in caplog.text
 
 
-def test_something_in_the_way(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "here").touch()
     cache = FileCache(tmp_path / "here", 100)
-    cache.remove()
-    cache.tidy()
+    cache.delete_all()
+    cache.evict()
     with pytest.raises(OSError, match="directory"):
         cache.names()
     with pytest.raises(OSError, match="exists"):

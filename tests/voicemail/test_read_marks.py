@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.errors import client_error
-from custom_components.pbx_voicemail.pbx import Capability, Mailbox, Message, PbxError
+from custom_components.pbx_voicemail.pbx import Capability, Message, PbxError
 from custom_components.pbx_voicemail.voicemail.data import PbxData
 from custom_components.pbx_voicemail.voicemail.read_marks import ReadMarks
 from custom_components.pbx_voicemail.voicemail.read_state import ReadState
@@ -31,7 +31,7 @@ class Source:
     """What polls the PBX in memory, as the coordinator does."""
 
     renamed: Mapping[str, str] = {}
-    answered: datetime | None = None
+    last_update_success_time: datetime | None = None
     update_interval = None
 
     def __init__(self, hass: HomeAssistant, pbx: MemoryPbx, marks: ReadMarks) -> None:

@@ -1,4 +1,4 @@
-"""What is in a file is told by its bytes, and becomes samples that an engine takes."""
+"""Formats are detected by content, and WAV files are decoded to samples."""
 
 from io import BytesIO
 from itertools import islice
@@ -9,13 +9,13 @@ import audioop
 import pytest
 
 from custom_components.pbx_voicemail.voicemail.wav import (
+    AudioFormat,
     CodecError,
-    Sound,
-    mended,
-    pieces_of,
-    recognise,
-    samples_of,
-    wav,
+    decode,
+    decode_blocks,
+    detect_format,
+    encode_wav,
+    repair_data_size,
 )
 from tests.conftest import FIXTURES
 
@@ -51,28 +51,28 @@ def _wav(kind: int, data: bytes, *, bits: int, channels: int = 1, rate: int = 80
 
 
 @pytest.mark.parametrize(
-    ("start", "sound"),
+    ("start", "expected"),
     [
-        (RECORDED, Sound("pcm", "audio/wav", ".wav", 8000)),
-        (GSM, Sound("gsm", "audio/wav", ".wav", 8000)),
-        (_wav(6, b"", bits=8), Sound("alaw", "audio/wav", ".wav", 8000)),
-        (_wav(0x1234, b"", bits=8), Sound("0x1234", "audio/wav", ".wav", 8000)),
-        (RECORDED[:20], Sound("0x0000", "audio/wav", ".wav")),
-        (b"OggS\0\2", Sound("ogg", "audio/ogg", ".ogg")),
-        (b"fLaC\0", Sound("flac", "audio/flac", ".flac")),
-        (b"ID3\4", Sound("mpeg", "audio/mpeg", ".mp3")),
-        (b"\xff\xfb\x90", Sound("mpeg", "audio/mpeg", ".mp3")),
-        (b"<html><script>", Sound("unknown", "application/octet-stream", ".bin")),
-        (b"RIFF\0\0\0\0AVI ", Sound("unknown", "application/octet-stream", ".bin")),
-        (b"\xff", Sound("unknown", "application/octet-stream", ".bin")),
-        (b"", Sound("unknown", "application/octet-stream", ".bin")),
+        (RECORDED, AudioFormat("pcm", "audio/wav", ".wav", 8000)),
+        (GSM, AudioFormat("gsm", "audio/wav", ".wav", 8000)),
+        (_wav(6, b"", bits=8), AudioFormat("alaw", "audio/wav", ".wav", 8000)),
+        (_wav(0x1234, b"", bits=8), AudioFormat("0x1234", "audio/wav", ".wav", 8000)),
+        (RECORDED[:20], AudioFormat("0x0000", "audio/wav", ".wav")),
+        (b"OggS\0\2", AudioFormat("ogg", "audio/ogg", ".ogg")),
+        (b"fLaC\0", AudioFormat("flac", "audio/flac", ".flac")),
+        (b"ID3\4", AudioFormat("mpeg", "audio/mpeg", ".mp3")),
+        (b"\xff\xfb\x90", AudioFormat("mpeg", "audio/mpeg", ".mp3")),
+        (b"<html><script>", AudioFormat("unknown", "application/octet-stream", ".bin")),
+        (b"RIFF\0\0\0\0AVI ", AudioFormat("unknown", "application/octet-stream", ".bin")),
+        (b"\xff", AudioFormat("unknown", "application/octet-stream", ".bin")),
+        (b"", AudioFormat("unknown", "application/octet-stream", ".bin")),
     ],
 )
-def test_recognised(start: bytes, sound: Sound) -> None:
-    assert recognise(start) == sound
+def test_detected_format(start: bytes, expected: AudioFormat) -> None:
+    assert detect_format(start) == expected
 
 
-def test_extensible_is_named_by_what_it_holds() -> None:
+def test_extensible_format_has_the_codec_inside() -> None:
     file = BytesIO()
     with wave.open(file, "wb") as audio:
         audio.setparams((1, 2, 16000, 0, "NONE", ""))
@@ -81,14 +81,14 @@ def test_extensible_is_named_by_what_it_holds() -> None:
     form = bytes(extended[20:36])
     extensible = b"\xfe\xff" + form[2:] + b"\x16\0\x10\0\0\0\0\0" + b"\1\0" + bytes(14)
     extended[16:36] = len(extensible).to_bytes(4, "little") + extensible
-    assert recognise(bytes(extended)) == Sound("pcm", "audio/wav", ".wav", 16000)
-    assert samples_of(bytes(extended), 16000) == _tone(16000)
+    assert detect_format(bytes(extended)) == AudioFormat("pcm", "audio/wav", ".wav", 16000)
+    assert decode(bytes(extended), 16000) == _tone(16000)
 
 
-def test_only_what_browsers_play_is_playable() -> None:
-    assert recognise(RECORDED).is_playable
-    assert not recognise(GSM).is_playable
-    assert not recognise(b"?").is_playable
+def test_playable_formats() -> None:
+    assert detect_format(RECORDED).is_playable
+    assert not detect_format(GSM).is_playable
+    assert not detect_format(b"?").is_playable
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_only_what_browsers_play_is_playable() -> None:
         (7, 8, audioop.lin2ulaw(_tone(), 2)),
     ],
 )
-def test_every_telephone_codec_sounds_the_same(kind: int, bits: int, encoded: bytes) -> None:
-    samples = samples_of(_wav(kind, encoded, bits=bits), 8000)
+def test_telephone_codecs(kind: int, bits: int, encoded: bytes) -> None:
+    samples = decode(_wav(kind, encoded, bits=bits), 8000)
     assert len(samples) == len(_tone())
     difference = audioop.add(samples, audioop.mul(_tone(), 2, -1), 2)
     assert audioop.rms(difference, 2) < 0.03 * audioop.rms(_tone(), 2)
@@ -111,31 +111,31 @@ def test_every_telephone_codec_sounds_the_same(kind: int, bits: int, encoded: by
 
 @pytest.mark.parametrize("rate", [8000, 11000, 16000, 22000, 44100, 48000])
 def test_resampled(rate: int) -> None:
-    """As long as before, as loud, and of the same pitch."""
-    samples = samples_of(wav(_tone(), 8000), rate)
+    """Duration, volume and pitch stay the same."""
+    samples = decode(encode_wav(_tone(), 8000), rate)
     assert len(samples) / 2 / rate == pytest.approx(0.5, abs=0.001)
     assert audioop.rms(samples, 2) == pytest.approx(audioop.rms(_tone(), 2), rel=0.03)
     assert audioop.cross(samples, 2) == pytest.approx(400, abs=2)
 
 
-def test_stereo_comes_and_goes() -> None:
+def test_stereo() -> None:
     both = audioop.tostereo(_tone(), 2, 1, 1)
-    assert samples_of(_wav(1, both, bits=16, channels=2), 8000) == _tone()
-    assert samples_of(wav(_tone(), 8000), 8000, channels=2) == both
+    assert decode(_wav(1, both, bits=16, channels=2), 8000) == _tone()
+    assert decode(encode_wav(_tone(), 8000), 8000, channels=2) == both
 
 
-def test_length_that_nobody_knew() -> None:
-    """A file that was streamed tells zero, one that was cut short tells too much."""
+def test_wrong_data_size() -> None:
+    """The size is zero if the file was streamed, and too large if it was cut off."""
     body = _wav(1, _tone(), bits=16)
     begin = body.index(b"data") + 4
     for length in b"\0\0\0\0", b"\xff\xff\xff\xff":
-        assert samples_of(body[:begin] + length + body[begin + 4 :], 8000) == _tone()
-    assert samples_of(body + b"\0", 8000) == _tone()
-    assert samples_of(body[:-1], 8000) == _tone()[:-2]
+        assert decode(body[:begin] + length + body[begin + 4 :], 8000) == _tone()
+    assert decode(body + b"\0", 8000) == _tone()
+    assert decode(body[:-1], 8000) == _tone()[:-2]
 
 
-def _said(body: bytes, chunk: bytes, size: int) -> bytes:
-    """Return a WAV file in whose header a chunk says to have another size."""
+def _with_size(body: bytes, chunk: bytes, size: int) -> bytes:
+    """Return a WAV file with another size in the header of a chunk."""
     begin = body.index(chunk) + 4
     return body[:begin] + (size % 2**32).to_bytes(4, "little") + body[begin + 4 :]
 
@@ -146,88 +146,88 @@ _SIZES = [0, 1, 7, _LENGTH // 2, _LENGTH - 1, _LENGTH + 1, _LENGTH + 2, 2**31 - 
 
 @pytest.mark.parametrize("size", _SIZES)
 @pytest.mark.parametrize("chunk", [b"RIFF", b"data"])
-def test_sizes_that_lie(chunk: bytes, size: int) -> None:
-    """PBXs write a preset, the size of something else, or what a recording was to become."""
-    body = _said(_wav(1, _tone(), bits=16), chunk, size)
-    assert recognise(body) == Sound("pcm", "audio/wav", ".wav", 8000)
-    assert len(_tone()) - len(samples_of(body, 8000)) <= 2
-    assert samples_of(body, 8000) == _tone()[: len(samples_of(body, 8000))]
+def test_wrong_sizes(chunk: bytes, size: int) -> None:
+    """PBXs write a placeholder, the size of something else, or a planned size."""
+    body = _with_size(_wav(1, _tone(), bits=16), chunk, size)
+    assert detect_format(body) == AudioFormat("pcm", "audio/wav", ".wav", 8000)
+    assert len(_tone()) - len(decode(body, 8000)) <= 2
+    assert decode(body, 8000) == _tone()[: len(decode(body, 8000))]
 
 
 @pytest.mark.parametrize("size", _SIZES)
-def test_players_stop_at_the_end(size: int) -> None:
-    """They believe a header that tells too little; else it is given out as the PBX wrote it."""
-    body = _said(_wav(1, _tone(), bits=16), b"data", size)
-    told = int.from_bytes(mended(body)[len(body) - _LENGTH - 4 :][:4], "little")
-    assert told >= _LENGTH - 1 or told == 0
+def test_repaired_data_size(size: int) -> None:
+    """Players stop at a size that is too small. Any other size stays as the PBX wrote it."""
+    body = _with_size(_wav(1, _tone(), bits=16), b"data", size)
+    written = int.from_bytes(repair_data_size(body)[len(body) - _LENGTH - 4 :][:4], "little")
+    assert written >= _LENGTH - 1 or written == 0
     if size == 0 or size >= _LENGTH - 1:
-        assert mended(body) is body
+        assert repair_data_size(body) is body
 
 
 @pytest.mark.parametrize("body", [b"", b"OggS", RECORDED, RECORDED[:30], GSM])
-def test_nothing_to_mend(body: bytes) -> None:
-    assert mended(body) is body
+def test_nothing_to_repair(body: bytes) -> None:
+    assert repair_data_size(body) is body
 
 
 @pytest.mark.parametrize("odd", [b"", b"\0"])
-def test_what_follows_the_audio_is_not_audio(odd: bytes) -> None:
+def test_chunks_after_the_audio(odd: bytes) -> None:
     audio = audioop.lin2ulaw(_tone(), 2) + odd
     body = _wav(7, audio, bits=8)
     for rest in b"LIST\4\0\0\0INFO", b"LIST\3\0\0\0abc\0id3 \1\0\0\0a", b"bad":
-        assert samples_of(body + rest, 8000) == audioop.ulaw2lin(audio, 2)
+        assert decode(body + rest, 8000) == audioop.ulaw2lin(audio, 2)
 
 
-def test_chunk_that_is_not_padded() -> None:
+def test_chunk_without_padding() -> None:
     body = _wav(1, _tone(), bits=16)
-    assert samples_of(body.replace(b"odd\0", b"odd"), 8000) == _tone()
+    assert decode(body.replace(b"odd\0", b"odd"), 8000) == _tone()
 
 
-def test_endless_chunks() -> None:
+def test_too_many_chunks() -> None:
     with pytest.raises(ValueError, match="read"):
-        samples_of(b"RIFF____WAVE" + b"junk\0\0\0\0" * 100_000, 8000)
+        decode(b"RIFF____WAVE" + b"junk\0\0\0\0" * 100_000, 8000)
 
 
-def test_first_of_two_formats_counts() -> None:
-    """As for FFmpeg: else one would be converted at the rate of the other."""
+def test_first_of_two_formats() -> None:
+    """FFmpeg uses the first, too. Otherwise the audio would be converted at a wrong rate."""
     first = _wav(0x31, b"", bits=0)[24:]
     second = _wav(0x31, b"audio", bits=0, rate=192_000_000)[24:]
     body = b"RIFF____WAVE" + first.removesuffix(b"data\0\0\0\0") + second
-    assert recognise(body) == Sound("gsm", "audio/wav", ".wav", 8000)
+    assert detect_format(body) == AudioFormat("gsm", "audio/wav", ".wav", 8000)
 
 
 @pytest.mark.parametrize("rate", [0, 1, 10, 3999, 192_001, 2**31, 2**32 - 1])
-def test_rates_that_no_telephone_has(rate: int) -> None:
-    """A second of audio at 1 Hz would become four hours at 16,000 Hz."""
+def test_unsupported_sample_rates(rate: int) -> None:
+    """Resampling from 1 Hz would multiply the size by 16,000."""
     with pytest.raises(ValueError, match="cannot read audio at"):
-        samples_of(_wav(1, _tone(), bits=16, rate=rate), 16000)
+        decode(_wav(1, _tone(), bits=16, rate=rate), 16000)
 
 
 @pytest.mark.parametrize("kind", [1, 6, 7])
-def test_half_an_hour_and_no_more(kind: int) -> None:
+def test_half_an_hour_at_most(kind: int) -> None:
     half_an_hour = bytes(30 * 60 * 8000)
-    pieces = pieces_of(_wav(kind, half_an_hour, bits=8), 16000)
-    assert max(map(len, islice(pieces, 10))) < 100_000
+    blocks = decode_blocks(_wav(kind, half_an_hour, bits=8), 16000)
+    assert max(map(len, islice(blocks, 10))) < 100_000
     with pytest.raises(ValueError, match="too long to be read"):
-        pieces_of(_wav(kind, half_an_hour + b"\0", bits=8), 16000)
-    # At its own rate twice as much is no more.
-    pieces_of(_wav(kind, 2 * half_an_hour, bits=8), 8000)
+        decode_blocks(_wav(kind, half_an_hour + b"\0", bits=8), 16000)
+    # Without resampling, twice as much is allowed.
+    decode_blocks(_wav(kind, 2 * half_an_hour, bits=8), 8000)
 
 
-def test_pieces_fit_together() -> None:
-    """Also where a sample, or a pair of them, would be torn apart."""
+def test_blocks_are_continuous() -> None:
+    """Even if a block would end inside a sample, or inside a pair of them."""
     for channels, encoded in (
         (1, _tone(seconds=5)),
         (2, audioop.tostereo(_tone(seconds=5), 2, 1, 1)),
     ):
         body = _wav(1, encoded + b"\1", bits=16, channels=channels)
-        assert samples_of(body, 8000) == _tone(seconds=5)
+        assert decode(body, 8000) == _tone(seconds=5)
         whole, _ = audioop.ratecv(_tone(seconds=5), 2, 1, 8000, 16000, None)
-        assert samples_of(body, 16000) == whole
+        assert decode(body, 16000) == whole
 
 
-def test_codec_that_takes_a_program() -> None:
+def test_unsupported_codec() -> None:
     with pytest.raises(CodecError, match="cannot read gsm"):
-        samples_of(GSM, 8000)
+        decode(GSM, 8000)
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,6 @@ def test_codec_that_takes_a_program() -> None:
         _wav(1, _tone(), bits=16, rate=0),
     ],
 )
-def test_what_cannot_be_read(body: bytes) -> None:
+def test_invalid_files(body: bytes) -> None:
     with pytest.raises(ValueError, match="read"):
-        samples_of(body, 16000)
+        decode(body, 16000)

@@ -53,6 +53,7 @@ from ..pbx import (
     PbxLockedError,
     family,
     fetch_certificate,
+    limited_socket,
 )
 from .lock_out import async_note_lock_out, async_raise_if_locked
 
@@ -177,6 +178,7 @@ def create_session(hass: HomeAssistant, *, verify_ssl: bool) -> aiohttp.ClientSe
             ssl=context(SSLCipherList.PYTHON_DEFAULT, SSL_ALPN_HTTP11),
             resolver=hass.data[DATA_RESOLVER],
             force_close=True,
+            socket_factory=limited_socket,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={hdrs.USER_AGENT: SERVER_SOFTWARE},

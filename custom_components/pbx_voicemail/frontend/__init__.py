@@ -1,4 +1,4 @@
-"""Brings the dashboard card to browsers: serves it, and has dashboards load it."""
+"""Serves the dashboard card, and adds it to the resources of dashboards."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -21,18 +21,18 @@ _LOGGER = logging.getLogger(__name__)
 
 _FOLDER: Final = Path(__file__).parent
 _CARD: Final = "pbx-voicemail-card.js"
-_BASE: Final = f"/{DOMAIN}_card"
+_BASE_URL: Final = f"/{DOMAIN}_card"
 _URL: Final[HassKey[str]] = HassKey(f"{DOMAIN}_card_url")
 _HAS_FAILED: Final[HassKey[bool]] = HassKey(f"{DOMAIN}_card_has_failed")
-STABLE_URL: Final = f"{_BASE}/latest/{_CARD}"
-"""For dashboards in YAML, whose owner would not want to change it with each version."""
+STABLE_URL: Final = f"{_BASE_URL}/latest/{_CARD}"
+"""For dashboards that are configured in YAML: it does not change with each version."""
 
-_KEPT: Final = {CACHE_CONTROL: "public, max-age=2678400, immutable"}
-# The frontend's service worker does not heed Cache-Control, but cannot keep what varies by anything.
-_NOT_KEPT: Final = {CACHE_CONTROL: "no-cache", VARY: "*"}
+_CACHED_HEADERS: Final = {CACHE_CONTROL: "public, max-age=2678400, immutable"}
+# The frontend's service worker ignores Cache-Control, but does not cache what has `Vary: *`.
+_UNCACHED_HEADERS: Final = {CACHE_CONTROL: "no-cache", VARY: "*"}
 
-_RETRY_MARK: Final = "data:text/javascript,/*pbx_voicemail*/"
-RETRY_URL: Final = _RETRY_MARK + quote(
+_RETRY_PREFIX: Final = "data:text/javascript,/*pbx_voicemail*/"
+RETRY_URL: Final = _RETRY_PREFIX + quote(
     f"""\
 let tries = 60;
 const load = (pause) =>
@@ -43,32 +43,32 @@ const load = (pause) =>
 setTimeout(load, 2000, 1000);""",
     safe="/:;,?!*'()=",
 )
-"""A module in itself, which loads the card for a page that could not.
+"""A module in a data URL, which loads the card if the page could not.
 
-A dashboard that is opened while Home Assistant starts asks for the card before this integration is
-set up, gets 404, and never asks again. Nothing of ours can be served that early, so what tries again
-has to be in the list of resources itself. It gives up after ten minutes, in case it is left behind.
+A dashboard that is opened while Home Assistant starts requests the card before this integration is
+set up, gets 404, and does not try again. Nothing can be served that early, so the retry has to be a
+resource itself. It gives up after ten minutes, in case it is still there when the card is not.
 """
 
 
 class _CardView(HomeAssistantView):
-    """Serves the card's modules, in a folder that changes with them, so that no old one is kept.
+    """Serves the card's modules, at URLs that contain their version so that they can be cached.
 
-    In any other folder, `latest` or that of another version, the card is a module that imports it
-    from there, and is asked for each time.
+    For any other version, such as `latest`, it serves a module that imports the current card, and
+    is not cached.
     """
 
-    url = f"{_BASE}/{{version}}/{{module}}"
+    url = f"{_BASE_URL}/{{version}}/{{module}}"
     name = f"{DOMAIN}:card"
     requires_auth = False
 
     def __init__(self, version: str, modules: Mapping[str, bytes]) -> None:
-        """Take the modules as they were when their version was made of them."""
+        """Serve modules by name; `version` has to change when they do."""
         self._version = version
         self._modules = modules
 
     async def get(self, request: web.Request, version: str, module: str) -> web.Response:
-        """Send a module."""
+        """Return a module."""
         body = self._modules.get(module)
         if body is None:
             return web.Response(status=HTTPStatus.NOT_FOUND)
@@ -79,7 +79,7 @@ class _CardView(HomeAssistantView):
             body=body,
             content_type="text/javascript",
             charset="utf-8",
-            headers=_KEPT if is_current else _NOT_KEPT,
+            headers=_CACHED_HEADERS if is_current else _UNCACHED_HEADERS,
         )
         response.enable_compression()
         return response
@@ -89,29 +89,29 @@ async def async_setup_frontend(hass: HomeAssistant) -> None:
     """Serve the card's modules."""
     modules = await hass.async_add_executor_job(_read_modules)
     version = sha256(b"".join(modules.values())).hexdigest()[:12]
-    hass.data[_URL] = f"{_BASE}/{version}/{_CARD}"
+    hass.data[_URL] = f"{_BASE_URL}/{version}/{_CARD}"
     hass.http.register_view(_CardView(version, modules))
 
 
 async def async_register_card(hass: HomeAssistant) -> None:
-    """Have dashboards load the card, and no older one. A failure costs nothing but the card.
+    """Add the card to dashboards, and remove older versions. A failure is only logged.
 
-    There is no public way to add a resource to dashboards. `frontend.add_extra_js_url` is public,
-    but adds to the page, which the frontend's service worker keeps: after an update the first load
-    would still have the old address, or none after installation. It also makes every page load the
-    card, and Chromecasts none: they know only resources. A page opened too early is helped by neither.
+    Home Assistant has no public API for dashboard resources. `frontend.add_extra_js_url` is public,
+    but changes the page, which the frontend's service worker caches: the first page load after an
+    update or an installation would not have the new card. It also makes every page load the card,
+    but not Chromecasts, which only use resources. Neither helps a page that is opened too early.
     """
     try:
         await _set_resources(hass, card=hass.data[_URL], retry=RETRY_URL)
     except Exception as err:  # noqa: BLE001
-        # Once, not with each try to reach a PBX that is down.
+        # Once, not with each attempt to set up a PBX that is down.
         if not hass.data.get(_HAS_FAILED):
             _LOGGER.warning("The voicemail card could not be added to dashboards: %r", err)
         hass.data[_HAS_FAILED] = True
 
 
 async def async_unregister_card(hass: HomeAssistant) -> None:
-    """Have dashboards forget the card."""
+    """Remove the card from dashboards. A failure is only logged."""
     try:
         await _set_resources(hass, card=None, retry=None)
     except Exception as err:  # noqa: BLE001
@@ -119,8 +119,8 @@ async def async_unregister_card(hass: HomeAssistant) -> None:
 
 
 async def _set_resources(hass: HomeAssistant, card: str | None, retry: str | None) -> None:
-    """Make the resources of dashboards hold each of these once, or not at all if it is None."""
-    # Internals, which may move: here that costs the card, at the top it would cost everything.
+    """Set the resource URLs of the card and of the retry module; None removes them."""
+    # Not public: if they move, importing them here only breaks the card.
     from homeassistant.components.lovelace.const import LOVELACE_DATA  # noqa: PLC0415
     from homeassistant.components.lovelace.resources import ResourceStorageCollection  # noqa: PLC0415
 
@@ -128,21 +128,23 @@ async def _set_resources(hass: HomeAssistant, card: str | None, retry: str | Non
         return
     resources = lovelace.resources
     if not isinstance(resources, ResourceStorageCollection):
-        if card and not any(item[CONF_URL].startswith(_BASE) for item in resources.async_items()):
+        if card and not any(
+            item[CONF_URL].startswith(_BASE_URL) for item in resources.async_items()
+        ):
             _LOGGER.warning(
                 "Dashboards are configured in YAML: to use the voicemail card, add "
                 "'{url: %s, type: module}' to the resources of lovelace in configuration.yaml",
                 STABLE_URL,
             )
         return
-    # Loads them, if nobody has yet.
+    # Loads the resources if they are not loaded yet.
     await resources.async_get_info()
-    await _set_resource(resources, _BASE, card)
-    await _set_resource(resources, _RETRY_MARK, retry)
+    await _set_resource(resources, _BASE_URL, card)
+    await _set_resource(resources, _RETRY_PREFIX, retry)
 
 
 async def _set_resource(resources: Any, prefix: str, url: str | None) -> None:
-    """Make a collection of resources hold one address of those with a prefix, or none."""
+    """Replace all resource URLs that start with a prefix by one URL, or remove them."""
     ours = [item for item in resources.async_items() if item[CONF_URL].startswith(prefix)]
     for item in ours[1:] if url else ours:
         await resources.async_delete_item(item[CONF_ID])

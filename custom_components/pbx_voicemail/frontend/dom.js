@@ -1,7 +1,8 @@
-/** Small helpers to make elements and to change as little of them as possible. */
+/** Helpers that create elements, and update them with as few changes as possible. */
 
 /**
- * Makes an element. Properties that are `null` are left out; a child that is text stays text.
+ * Creates an element. Properties that are `null` are omitted, and functions become event listeners. Strings in
+ * `children` are inserted as text, never as HTML.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -19,7 +20,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** @param {string} name */
+/** Creates an icon. @param {string} name */
 export const icon = (name) => {
   const element = document.createElement("ha-icon");
   element.setAttribute("icon", `mdi:${name}`);
@@ -28,31 +29,36 @@ export const icon = (name) => {
 };
 
 /**
- * Sets what is in an element, if it is not there already: so that nothing is read out or selected anew.
+ * Replaces the children of an element if they differ. Otherwise a screen reader would read them again, and a selection
+ * would be lost.
  *
  * @param {HTMLElement} element
  * @param {(HTMLElement | string)[]} children
  */
-export function put(element, ...children) {
+export function setContent(element, ...children) {
   const wanted = /** @type {HTMLElement} */ (element.cloneNode());
   wanted.append(...children);
   if (!wanted.isEqualNode(element)) element.replaceChildren(...wanted.childNodes);
 }
 
 /**
+ * Sets the icon of a button.
+ *
  * @param {HTMLElement} button
- * @param {string} name of an icon
+ * @param {string} name of the icon
  */
 export function setIcon(button, name) {
   if (button.firstElementChild?.getAttribute("icon") !== `mdi:${name}`) button.replaceChildren(icon(name));
 }
 
 /**
+ * Sets the label and tooltip of a control, and enables or disables it.
+ *
  * @param {HTMLElement} control
  * @param {string} label
  * @param {boolean} [enabled]
  */
-export function describe(control, label, enabled = true) {
+export function setLabel(control, label, enabled = true) {
   control.setAttribute("aria-label", label);
   control.title = label;
   control.toggleAttribute("disabled", !enabled);

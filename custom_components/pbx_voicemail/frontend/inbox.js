@@ -1,8 +1,8 @@
-/** What Home Assistant tells of messages, and what is being done with them. */
+/** The messages that Home Assistant sends to the card, and the playback and deletion of them. */
 
+import { errorText } from "./localize.js";
 import { Player } from "./player.js";
 import { isLost, Subscription } from "./subscription.js";
-import { reason } from "./words.js";
 
 /**
  * @typedef {{entry_id: string, device_id: string | null, title: string, available: boolean, answered: string | null}} Pbx
@@ -10,26 +10,26 @@ import { reason } from "./words.js";
  * @typedef {{entry_id: string, message_id: string, extension: string, caller: string | null, caller_name: string | null,
  *   received: string | null, duration: number | null, read: boolean | null, media_content_id: string,
  *   transcript: string | null}} Message
- * @typedef {{reset?: boolean, pbxs?: Pbx[], extensions?: Extension[], messages?: Message[], gone?: string[]}} News
+ * @typedef {{reset?: boolean, pbxs?: Pbx[], extensions?: Extension[], messages?: Message[], gone?: string[]}} Update
  * @typedef {import("./subscription.js").Connection} Connection
  * @typedef {{connection: Connection, locale: Locale, language: string, config: {time_zone: string},
  *   entities: Record<string, {platform?: string, device_id?: string}>, hassUrl: (path: string) => string}} Hass
  * @typedef {{message: Message, timer: number, state: "undoable" | "due" | "sent"}} Deletion
  */
 
-/** @typedef {import("./words.js").Locale} Locale */
+/** @typedef {import("./localize.js").Locale} Locale */
 
 const UNDO_SECONDS = 5;
-/** A connection that is back by then was never missed. */
+/** Shorter interruptions of the connection are not shown, in milliseconds. */
 const STALE_AFTER = 1000;
 
-/** Whether the messages of a PBX are known, and not just that it is configured. @param {Pbx} pbx */
+/** Returns whether the messages of a PBX are known. After a start, they may not be yet. @param {Pbx} pbx */
 export const isListed = ({ available, answered }) => available || answered !== null;
 
 /**
- * The messages, told once for all cards of a page.
+ * The messages of one connection, shared by all cards of a page.
  *
- * Fires `change` when there is something else to show, and `tick` when a recording has played on.
+ * Fires `change` when a card must be rendered again, and `tick` when the position of the playback changes.
  */
 export class Inbox extends EventTarget {
   /** @type {WeakMap<Connection, Inbox>} */
@@ -48,20 +48,20 @@ export class Inbox extends EventTarget {
   extensions = [];
   /** @type {Map<string, Message>} */
   messages = new Map();
-  /** Counts the changes of what is told, so that nobody has to compare. */
+  /** Incremented with each change of the data, so that cards do not have to compare it. */
   version = 0;
-  /** Messages about to be deleted. @type {Map<string, Deletion>} */
-  leaving = new Map();
-  /** What went wrong with a message. @type {Map<string, string>} */
+  /** Messages that are about to be deleted. @type {Map<string, Deletion>} */
+  deletions = new Map();
+  /** The last error of each message. @type {Map<string, string>} */
   errors = new Map();
   isLoaded = false;
-  /** Since when changes may be missing, if they may. @type {Date | undefined} */
+  /** Since when the data may be out of date, if it may. @type {Date | undefined} */
   staleSince;
-  /** The messages that the present subscription told of. @type {Set<string>} */
-  #told = new Set();
+  /** IDs of the messages that the current subscription has sent. @type {Set<string>} */
+  #received = new Set();
   /** @type {Date | undefined} */
   #lostSince = new Date();
-  #grace = 0;
+  #staleTimer = 0;
   #cards = 0;
 
   /** @param {Connection} connection */
@@ -73,12 +73,12 @@ export class Inbox extends EventTarget {
       connection,
       { type: "pbx_voicemail/messages/subscribe" },
       {
-        take: (/** @type {News} */ news) => this.#take(news),
-        lose: (/** @type {Date} */ since) => this.#lose(since),
-        regain: () => this.#regain(),
+        onUpdate: (/** @type {Update} */ update) => this.#update(update),
+        onLost: (/** @type {Date} */ since) => this.#setLost(since),
+        onRestored: () => this.#setRestored(),
       },
     );
-    // A page that is hidden may end without another word.
+    // A hidden page may be closed without any further event.
     document.addEventListener("visibilitychange", () => document.hidden && this.#flush());
     window.addEventListener("pagehide", () => this.#flush());
   }
@@ -86,22 +86,22 @@ export class Inbox extends EventTarget {
   open() {
     this.#cards += 1;
     if (this.#cards > 1) return;
-    if (this.#lostSince) this.#lose(this.#lostSince);
+    if (this.#lostSince) this.#setLost(this.#lostSince);
     this.subscription.open();
   }
 
   close() {
     this.#cards -= 1;
-    // A card that is moved leaves and comes back at once.
-    queueMicrotask(() => this.#cards || this.#rest());
+    // A card that is moved is closed and immediately opened again.
+    queueMicrotask(() => this.#cards || this.#suspend());
   }
 
-  /** Nobody looks any more, so nobody can undo anything either. */
-  #rest() {
+  /** Stops everything when no card is shown. Deletions can then no longer be undone, so they are sent. */
+  #suspend() {
     this.player.stop();
     this.#flush();
     this.subscription.close();
-    clearTimeout(this.#grace);
+    clearTimeout(this.#staleTimer);
     this.#lostSince ??= new Date();
     this.staleSince = undefined;
   }
@@ -110,19 +110,19 @@ export class Inbox extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @param {News} news */
-  #take(news) {
-    this.#regain();
-    if (news.reset) this.#told.clear();
-    for (const message of news.messages ?? []) {
-      this.#told.add(message.media_content_id);
+  /** @param {Update} update */
+  #update(update) {
+    this.#setRestored();
+    if (update.reset) this.#received.clear();
+    for (const message of update.messages ?? []) {
+      this.#received.add(message.media_content_id);
       this.messages.set(message.media_content_id, message);
     }
-    for (const id of news.gone ?? []) this.#forget(id);
-    if (news.reset || news.pbxs || news.extensions) this.#takeLists(news);
+    for (const id of update.gone ?? []) this.#remove(id);
+    if (update.reset || update.pbxs || update.extensions) this.#updateLists(update);
     this.isLoaded = true;
     this.version += 1;
-    for (const [id, { message, state }] of this.leaving) {
+    for (const [id, { message, state }] of this.deletions) {
       if (state === "due" && this.pbxs.some((pbx) => pbx.entry_id === message.entry_id && pbx.available))
         this.#send(id);
     }
@@ -130,81 +130,81 @@ export class Inbox extends EventTarget {
   }
 
   /**
-   * Takes PBXs and extensions. What was known before of a PBX that is only being set up is kept until it is told anew:
-   * so a restart of Home Assistant does not empty the list.
+   * Updates the lists of PBXs and extensions, and removes messages that no longer exist. While a PBX is being set up,
+   * its previous data is kept, so that the list is not empty during a restart of Home Assistant.
    *
-   * @param {News} news
+   * @param {Update} update
    */
-  #takeLists({ reset, pbxs = reset ? [] : this.pbxs, extensions = reset ? [] : this.extensions }) {
+  #updateLists({ reset, pbxs = reset ? [] : this.pbxs, extensions = reset ? [] : this.extensions }) {
     const devices = new Map(this.pbxs.map((pbx) => [pbx.entry_id, pbx.device_id]));
     this.pbxs = pbxs.map((pbx) => ({ ...pbx, device_id: pbx.device_id ?? devices.get(pbx.entry_id) ?? null }));
     const unlisted = new Set(this.pbxs.filter((pbx) => !isListed(pbx)).map((pbx) => pbx.entry_id));
     const kept = this.extensions.filter(({ entry_id: id }) => unlisted.has(id));
     this.extensions = [...extensions.filter(({ entry_id: id }) => !unlisted.has(id)), ...kept];
     for (const [id, { entry_id }] of this.messages) {
-      if (!unlisted.has(entry_id) && !this.#told.has(id)) this.#forget(id);
+      if (!unlisted.has(entry_id) && !this.#received.has(id)) this.#remove(id);
     }
   }
 
-  /** @param {string} id of a message that is no more */
-  #forget(id) {
-    this.#told.delete(id);
+  /** Removes a message. @param {string} id */
+  #remove(id) {
+    this.#received.delete(id);
     this.messages.delete(id);
     this.errors.delete(id);
-    clearTimeout(this.leaving.get(id)?.timer);
-    this.leaving.delete(id);
+    clearTimeout(this.deletions.get(id)?.timer);
+    this.deletions.delete(id);
     if (this.player.id === id) this.player.stop();
   }
 
   /** @param {Date} since */
-  #lose(since) {
+  #setLost(since) {
     this.#lostSince ??= since;
-    clearTimeout(this.#grace);
+    clearTimeout(this.#staleTimer);
     if (this.staleSince) return;
-    this.#grace = window.setTimeout(() => {
+    this.#staleTimer = window.setTimeout(() => {
       this.staleSince = this.#lostSince;
       this.changed();
     }, STALE_AFTER);
   }
 
-  #regain() {
-    clearTimeout(this.#grace);
+  #setRestored() {
+    clearTimeout(this.#staleTimer);
     this.#lostSince = undefined;
     if (!this.staleSince) return;
     this.staleSince = undefined;
     this.changed();
   }
 
-  /** Deletes a message, unless that is undone in time. @param {Message} message */
+  /** Deletes a message after the time to undo. @param {Message} message */
   delete(message) {
     const id = message.media_content_id;
     if (this.player.id === id) this.player.stop();
     this.errors.delete(id);
     const timer = window.setTimeout(() => this.#send(id), UNDO_SECONDS * 1000);
-    this.leaving.set(id, { message, timer, state: "undoable" });
+    this.deletions.set(id, { message, timer, state: "undoable" });
     this.changed();
   }
 
-  /** @param {string} id */
+  /** Cancels a deletion that has not been sent. @param {string} id */
   undo(id) {
-    const deletion = this.leaving.get(id);
+    const deletion = this.deletions.get(id);
     if (!deletion || deletion.state === "sent") return;
     clearTimeout(deletion.timer);
-    this.leaving.delete(id);
+    this.deletions.delete(id);
     this.changed();
   }
 
-  /** Deletes now what would be deleted soon. */
+  /** Sends all pending deletions immediately. */
   #flush() {
-    for (const id of this.leaving.keys()) this.#send(id);
+    for (const id of this.deletions.keys()) this.#send(id);
   }
 
-  /** @param {string} id */
+  /** Sends a deletion to Home Assistant. @param {string} id */
   async #send(id) {
-    const deletion = this.leaving.get(id);
+    const deletion = this.deletions.get(id);
     if (!deletion || deletion.state === "sent") return;
     clearTimeout(deletion.timer);
-    // What cannot be sent now, is with the next list.
+    // Without a connection, it is sent after the next update.
     deletion.state = "due";
     if (this.#lostSince) return;
     deletion.state = "sent";
@@ -217,14 +217,14 @@ export class Inbox extends EventTarget {
         service: "delete_message",
         service_data: { config_entry_id: entry_id, message_id },
       });
-      this.#forget(id);
+      this.#remove(id);
       this.version += 1;
     } catch (error) {
       if (isLost(error)) {
         deletion.state = "due";
       } else {
-        this.leaving.delete(id);
-        if (this.messages.has(id)) this.errors.set(id, reason(error));
+        this.deletions.delete(id);
+        if (this.messages.has(id)) this.errors.set(id, errorText(error));
       }
     }
     this.changed();

@@ -1,13 +1,13 @@
 /**
- * The voicemail inbox for Home Assistant's dashboards: hear, read and delete messages.
+ * A dashboard card that lists, plays, and deletes voicemail messages.
  *
- * Callers choose what their messages say of them, so all of it is only ever set as text.
+ * Names and transcripts are controlled by callers, so they are only ever inserted as text.
  */
 
-import { make, put } from "./dom.js";
+import { make, setContent } from "./dom.js";
 import { Inbox, isListed } from "./inbox.js";
+import { Dates, formatNumber, loadTexts, text } from "./localize.js";
 import { Row } from "./row.js";
-import { count, Dates, loadTexts, text } from "./words.js";
 
 /**
  * @typedef {import("./inbox.js").Extension} Extension
@@ -32,20 +32,20 @@ class PbxVoicemailCard extends HTMLElement {
   #dates;
   #limit = ROWS_AT_ONCE;
   #frame = 0;
-  #minute = 0;
+  #ageTimer = 0;
   #root = this.attachShadow({ mode: "open" });
-  /** What is shown, and of what that was made. @type {{of: unknown[], extensions: Map<string, Extension>, all: Message[], found: Message[]} | undefined} */
-  #chosen;
+  /** The messages to show, and the inputs that they depend on. @type {{inputs: unknown[], extensions: Map<string, Extension>, all: Message[], matches: Message[]} | undefined} */
+  #selection;
   #update = () => {
     this.#frame ||= requestAnimationFrame(() => this.#render());
   };
-  #reword = () => {
+  #reloadTexts = () => {
     this.#dates = undefined;
-    this.#chosen = undefined;
+    this.#selection = undefined;
     this.#update();
   };
   #tick = () => this.#rows.get(this.#inbox?.player.id ?? "")?.tick();
-  #restart = () => {
+  #resetList = () => {
     this.#limit = ROWS_AT_ONCE;
     this.#list.scrollTop = 0;
     this.#update();
@@ -54,8 +54,8 @@ class PbxVoicemailCard extends HTMLElement {
   #card = document.createElement("ha-card");
   #title = make("h2");
   #count = make("span", { class: "count" });
-  #search = make("input", { type: "search", input: this.#restart });
-  #filter = make("select", { change: this.#restart });
+  #search = make("input", { type: "search", input: this.#resetList });
+  #filter = make("select", { change: this.#resetList });
   #controls = make("div", { class: "controls" }, this.#search, this.#filter);
   #notices = make("div", { class: "notices", role: "status" });
   #list = make("ul");
@@ -96,7 +96,7 @@ class PbxVoicemailCard extends HTMLElement {
 
   /** @param {Config} config */
   setConfig(config) {
-    if (config.devices !== undefined && !Array.isArray(config.devices)) throw new Error("devices is not a list");
+    if (config.devices !== undefined && !Array.isArray(config.devices)) throw new Error("devices must be a list");
     this.#config = config;
     this.#update();
   }
@@ -107,9 +107,9 @@ class PbxVoicemailCard extends HTMLElement {
     this.#hass = hass;
     if (before?.connection !== hass.connection && this.isConnected) this.#open();
     if (before?.language !== hass.language || before?.connection !== hass.connection) {
-      loadTexts(hass).then(this.#reword);
+      loadTexts(hass).then(this.#reloadTexts);
     }
-    if (before?.locale !== hass.locale) this.#reword();
+    if (before?.locale !== hass.locale) this.#reloadTexts();
   }
 
   getCardSize() {
@@ -122,13 +122,13 @@ class PbxVoicemailCard extends HTMLElement {
 
   connectedCallback() {
     this.#open();
-    this.#minute = window.setInterval(() => {
-      if (this.#dates) for (const row of this.#rows.values()) row.age(this.#dates);
+    this.#ageTimer = window.setInterval(() => {
+      if (this.#dates) for (const row of this.#rows.values()) row.updateAge(this.#dates);
     }, 30_000);
   }
 
   disconnectedCallback() {
-    clearInterval(this.#minute);
+    clearInterval(this.#ageTimer);
     this.#close();
   }
 
@@ -149,7 +149,7 @@ class PbxVoicemailCard extends HTMLElement {
     this.#inbox = undefined;
   }
 
-  /** The extensions to show: those chosen, or all below a chosen PBX; without a choice, all. */
+  /** Returns the extensions to show: the configured ones and all of a configured PBX, or all by default. */
   #extensions(/** @type {Inbox} */ inbox) {
     const chosen = new Set(this.#config.devices);
     const pbxs = new Set(inbox.pbxs.filter((pbx) => chosen.has(pbx.device_id ?? "")).map((pbx) => pbx.entry_id));
@@ -158,16 +158,17 @@ class PbxVoicemailCard extends HTMLElement {
     );
   }
 
-  /** Chooses what to show, anew only if something that it depends on has changed. @param {Inbox} inbox */
-  #choose(inbox) {
-    const of = [inbox, inbox.version, this.#config, this.#search.value, this.#filter.value];
-    if (this.#chosen && of.every((part, index) => part === this.#chosen?.of[index])) return this.#chosen;
+  /** Returns the messages to show. They are selected again only if an input has changed. @param {Inbox} inbox */
+  #select(inbox) {
+    const inputs = [inbox, inbox.version, this.#config, this.#search.value, this.#filter.value];
+    if (this.#selection && inputs.every((part, index) => part === this.#selection?.inputs[index]))
+      return this.#selection;
     const extensions = new Map(this.#extensions(inbox).map((shown) => [key(shown), shown]));
     const all = [...inbox.messages.values()].filter((message) => extensions.has(key(message)));
     this.#renderControls(extensions, all.length);
-    of[4] = this.#filter.value;
-    this.#chosen = { of, extensions, all, found: this.#found(all, extensions) };
-    return this.#chosen;
+    inputs[4] = this.#filter.value;
+    this.#selection = { inputs, extensions, all, matches: this.#filterMessages(all, extensions) };
+    return this.#selection;
   }
 
   #render() {
@@ -176,24 +177,24 @@ class PbxVoicemailCard extends HTMLElement {
     if (!hass || !inbox) return;
     this.#dates ??= new Dates(hass);
     const dates = this.#dates;
-    const { extensions, all, found } = this.#choose(inbox);
-    const leaving = [...inbox.leaving.values()].filter(({ message }) => extensions.has(key(message))).length;
+    const { extensions, all, matches } = this.#select(inbox);
+    const deletions = [...inbox.deletions.values()].filter(({ message }) => extensions.has(key(message))).length;
     const isComplete = inbox.isLoaded && inbox.pbxs.every(isListed);
-    put(this.#title, this.#config.title ?? text("card_title"));
-    const number = count(all.length - leaving, hass.locale);
-    put(this.#count, number);
+    setContent(this.#title, this.#config.title ?? text("card_title"));
+    const number = formatNumber(all.length - deletions, hass.locale);
+    setContent(this.#count, number);
     this.#count.title = text("card_count", { count: number });
     this.#count.hidden = !isComplete;
     this.#renderNotices(inbox, dates);
     const available = new Set(inbox.pbxs.filter((pbx) => pbx.available).map((pbx) => pbx.entry_id));
-    this.#renderRows(found, (row, message) => {
+    this.#renderRows(matches, (row, message) => {
       const extension = extensions.get(key(message));
       row.show(message, extension, dates, !inbox.staleSince && available.has(message.entry_id));
     });
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
-    // What is not known yet is neither there nor missing.
-    this.#empty.hidden = found.length > 0 || (inbox.isLoaded && !isComplete && !all.length);
-    put(this.#empty, text(inbox.isLoaded ? none : "card_loading"));
+    // Do not show that there are no messages before all of them are known.
+    this.#empty.hidden = matches.length > 0 || (inbox.isLoaded && !isComplete && !all.length);
+    setContent(this.#empty, text(inbox.isLoaded ? none : "card_loading"));
     for (const part of [this.#card, this.#list]) part.setAttribute("aria-label", this.#title.textContent ?? "");
   }
 
@@ -211,7 +212,7 @@ class PbxVoicemailCard extends HTMLElement {
         }),
       );
     if (staleSince && isLoaded) notices.unshift(text("card_stale_since", { time: dates.moment(staleSince) }));
-    put(this.#notices, ...notices.map((notice) => make("p", {}, notice)));
+    setContent(this.#notices, ...notices.map((notice) => make("p", {}, notice)));
   }
 
   /**
@@ -225,7 +226,7 @@ class PbxVoicemailCard extends HTMLElement {
     this.#filter.setAttribute("aria-label", text("card_extension"));
     this.#filter.hidden = extensions.size < 2;
     const value = this.#filter.value;
-    put(
+    setContent(
       this.#filter,
       make("option", { value: "" }, text("card_all_extensions")),
       ...[...extensions].map(([id, { name }]) => make("option", { value: id }, name)),
@@ -237,7 +238,7 @@ class PbxVoicemailCard extends HTMLElement {
    * @param {Message[]} messages
    * @param {Map<string, Extension>} extensions
    */
-  #found(messages, extensions) {
+  #filterMessages(messages, extensions) {
     const words = this.#search.value.trim().toLocaleLowerCase();
     const received = new Map(messages.map((message) => [message, Date.parse(message.received ?? "1970")]));
     return messages
@@ -251,7 +252,7 @@ class PbxVoicemailCard extends HTMLElement {
   }
 
   /**
-   * Shows the first messages, and more when the end of them comes into sight.
+   * Renders the first messages, and more when the user scrolls to the end of the list.
    *
    * @param {Message[]} messages
    * @param {(row: Row, message: Message) => void} show
@@ -284,7 +285,7 @@ class PbxVoicemailCard extends HTMLElement {
   }
 }
 
-/** @param {{entry_id: string, extension: string}} of */
+/** Returns the key of an extension. @param {{entry_id: string, extension: string}} extension */
 const key = ({ entry_id, extension }) => `${entry_id}/${extension}`;
 
 const STYLE = `
@@ -308,14 +309,14 @@ const STYLE = `
   .deleted { align-items: center; justify-content: space-between; padding-inline-start: 16px; min-height: 56px;
     overflow-wrap: anywhere; }
   .main { flex: 1; min-width: 0; padding: 4px; overflow-wrap: anywhere; }
-  .who { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 8px; font-weight: 500; }
-  .unread .who { font-weight: 700; }
+  .caller { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 8px; font-weight: 500; }
+  .unread .caller { font-weight: 700; }
   .number { font-weight: 400; color: var(--secondary-text-color); }
   .new { padding: 0 8px; border: 1px solid currentColor; border-radius: 10px; font-size: 0.75rem; }
-  .what { font-size: 0.875rem; color: var(--secondary-text-color); }
-  .what > :not(:empty) ~ :not(:empty)::before { content: "·"; margin: 0 6px; }
-  .said { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--divider-color); }
-  .said:empty, .problem:empty { display: none; }
+  .details { font-size: 0.875rem; color: var(--secondary-text-color); }
+  .details > :not(:empty) ~ :not(:empty)::before { content: "·"; margin: 0 6px; }
+  .transcript { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--divider-color); }
+  .transcript:empty, .problem:empty { display: none; }
   .problem { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--error-color); }
   .hint { border-color: var(--primary-color); }
   .progress { display: flex; align-items: center; gap: 8px; }
@@ -328,7 +329,7 @@ const STYLE = `
   button:hover:enabled, .button:hover { color: var(--primary-text-color); background: var(--secondary-background-color); }
   button:disabled { cursor: default; color: var(--disabled-text-color); }
   :focus-visible { outline: 2px solid var(--primary-text-color); outline-offset: -2px; }
-  .stale .who, .stale .said, .stale .number { color: var(--secondary-text-color); }
+  .stale .caller, .stale .transcript, .stale .number { color: var(--secondary-text-color); }
   .empty { margin: 0; padding: 24px 16px 32px; text-align: center; color: var(--secondary-text-color); }
 `;
 
@@ -338,7 +339,7 @@ customElements.define("pbx-voicemail-card", PbxVoicemailCard);
 /** @type {any} */ (window).customCards.push({
   type: "pbx-voicemail-card",
   name: "Voicemail inbox",
-  description: "Hear, read and delete the messages of a PBX.",
+  description: "Shows the voicemail messages of a PBX.",
   preview: true,
   documentationURL: "https://github.com/pbx-voicemail/pbx-voicemail#the-inbox-card",
   getEntitySuggestion: (/** @type {Hass} */ hass, /** @type {string} */ entityId) => {

@@ -1,6 +1,6 @@
 /** Plays recordings in the browser, one at a time. */
 
-import { reason, text } from "./words.js";
+import { errorText, text } from "./localize.js";
 
 /**
  * @typedef {import("./inbox.js").Hass} Hass
@@ -8,18 +8,18 @@ import { reason, text } from "./words.js";
  * @typedef {import("./inbox.js").Message} Message
  */
 
-/** What is played, and how far it is: told as changes of the inbox, and its progress as ticks. */
+/** The current playback. Fires `change` of the inbox when its state changes, and `tick` when its position changes. */
 export class Player {
   #audio = new Audio();
   id = "";
-  /** `ready` is loaded, and waits for a touch. @type {"" | "loading" | "ready" | "playing" | "paused"} */
+  /** `ready` means loaded, but the browser requires another user gesture to play it. @type {"" | "loading" | "ready" | "playing" | "paused"} */
   state = "";
 
   /** @param {Inbox} inbox */
   constructor(inbox) {
     this.inbox = inbox;
-    this.#audio.addEventListener("playing", () => this.#become("playing"));
-    this.#audio.addEventListener("pause", () => this.state === "playing" && this.#become("paused"));
+    this.#audio.addEventListener("playing", () => this.#setState("playing"));
+    this.#audio.addEventListener("pause", () => this.state === "playing" && this.#setState("paused"));
     for (const event of ["timeupdate", "durationchange"]) {
       this.#audio.addEventListener(event, () => this.inbox.dispatchEvent(new Event("tick")));
     }
@@ -36,7 +36,7 @@ export class Player {
   }
 
   /**
-   * Plays a message, or pauses it if it is the one that plays.
+   * Plays a message, or pauses it if it is playing.
    *
    * @param {Message} message
    * @param {Hass} hass
@@ -48,12 +48,12 @@ export class Player {
       return;
     }
     this.stop();
-    // Where each sound needs a touch, this one counts for what the element plays later on: the recording may come
-    // after the browser has forgotten the touch.
+    // Some browsers require a user gesture for each playback. Calling load() here allows the element to play later: the
+    // recording may arrive after the gesture has expired.
     this.#audio.load();
     this.id = id;
     this.inbox.errors.delete(id);
-    this.#become("loading");
+    this.#setState("loading");
     try {
       const { url } = await this.inbox.connection.sendMessagePromise({
         type: "media_source/resolve_media",
@@ -62,7 +62,7 @@ export class Player {
       if (this.id !== id) return;
       this.#audio.src = hass.hassUrl(url);
     } catch (error) {
-      if (this.id === id) this.#fail(reason(error));
+      if (this.id === id) this.#fail(errorText(error));
       return;
     }
     await this.#start(id);
@@ -77,23 +77,23 @@ export class Player {
     this.id = "";
     this.#audio.pause();
     this.#audio.removeAttribute("src");
-    this.#become("");
+    this.#setState("");
   }
 
-  /** @param {string} id of the message that is loaded */
+  /** Starts the playback of the recording that is loaded. @param {string} id of its message */
   async #start(id) {
     try {
       await this.#audio.play();
     } catch (error) {
       const { name } = /** @type {DOMException} */ (error);
-      // Another message was chosen before this one could begin, or it was paused.
+      // Another message was selected before this one started, or it was paused.
       if (this.id !== id || name === "AbortError") return;
-      if (name === "NotAllowedError") this.#become("ready");
+      if (name === "NotAllowedError") this.#setState("ready");
       else this.#fail(text("card_not_playable"));
     }
   }
 
-  /** @param {string} why */
+  /** Stops the playback with an error. @param {string} why */
   #fail(why) {
     if (!this.id) return;
     this.inbox.errors.set(this.id, why);
@@ -101,7 +101,7 @@ export class Player {
   }
 
   /** @param {Player["state"]} state */
-  #become(state) {
+  #setState(state) {
     this.state = this.id ? state : "";
     this.inbox.changed();
   }

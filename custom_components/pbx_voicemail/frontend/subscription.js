@@ -1,55 +1,58 @@
-/** A subscription that outlives lost connections, restarts of Home Assistant, and refusals. */
+/** A subscription that is restored after lost connections, restarts of Home Assistant, and rejected requests. */
 
 /**
- * @typedef {{ended?: boolean}} News
+ * @typedef {{ended?: boolean}} Update
  * @typedef {{sendMessagePromise: (message: object) => Promise<any>, connected: boolean, socket?: WebSocket,
  *   addEventListener: (event: string, listener: () => void) => void,
  *   removeEventListener: (event: string, listener: () => void) => void,
- *   subscribeMessage: (callback: (news: any) => void, message: object, options: {resubscribe: boolean}) =>
+ *   subscribeMessage: (callback: (update: any) => void, message: object, options: {resubscribe: boolean}) =>
  *     Promise<() => Promise<void>>}} Connection
  */
 
 const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 30_000;
-/** A subscription that lasted this long did work, so the next one is tried without a pause again. */
-const LASTED = 10_000;
-const WATCH_EVERY = 5000;
-/** A timer that is this late says that the machine slept; its connection may be dead without knowing. */
-const SLEPT = 15_000;
-const ANSWERS_WITHIN = 5000;
+const MAX_PAUSE = 30_000;
+/** After a subscription has worked for this time, the pause before the next attempt is reset, in milliseconds. */
+const STABLE_AFTER = 10_000;
+const WATCH_INTERVAL = 5000;
+/** If a timer is this late, the machine was asleep, and the connection may be lost, in milliseconds. */
+const SLEEP_THRESHOLD = 15_000;
+const RESPONSE_TIMEOUT = 5000;
 
-/** Home Assistant's own code for it, which its library rejects with. */
+/** The error code of Home Assistant's library for a lost connection. */
 const CONNECTION_LOST = 3;
 
-/** @param {number} pause in milliseconds */
-export const longer = (pause) => Math.min(pause * 1.5, LONGEST_PAUSE);
+/** Returns the pause after the next failure. @param {number} pause in milliseconds */
+export const nextPause = (pause) => Math.min(pause * 1.5, MAX_PAUSE);
 export { FIRST_PAUSE };
 
-/** Tells whether a command failed for want of a connection, and may or may not have been carried out. @param {any} error */
+/** Returns whether the connection was lost during a command. The command may have been executed. @param {any} error */
 export const isLost = (error) => error === CONNECTION_LOST || error?.error?.code === CONNECTION_LOST;
 
 /**
- * Home Assistant's library would subscribe again by itself after a lost connection, but only once: where its web
- * server answers before the integration is set up, that is refused and the library forgets it in silence.
+ * Subscribes again until it works.
+ *
+ * The library of Home Assistant also subscribes again after a lost connection, but only once. While Home Assistant
+ * starts, its web server responds before the integration is set up. It then rejects the subscription, and the library
+ * drops it without an error.
  */
 export class Subscription {
-  /** Counts the tries; what belongs to an earlier one is no longer listened to. */
-  #try = 0;
+  /** Incremented with each attempt. Updates from earlier attempts are ignored. */
+  #attempt = 0;
   #pause = FIRST_PAUSE;
-  #retry = 0;
-  #watch = 0;
+  #retryTimer = 0;
+  #watchTimer = 0;
   #isOpen = false;
-  /** When it was last known to work, in milliseconds since 1970; 0 while it does not. */
-  #seen = 0;
-  #began = 0;
+  /** When it was last known to work, in milliseconds since 1970. 0 if it does not. */
+  #lastActive = 0;
+  #startedAt = 0;
   /** @type {(() => void) | undefined} */
-  #release;
+  #unsubscribe;
 
   /**
    * @param {Connection} connection
    * @param {object} message that subscribes
-   * @param {{take: (news: any) => void, lose: (since: Date) => void, regain: () => void}} listener `take` gets what is
-   *   told, `lose` since when that may not be all; `take` or `regain` says that it is again
+   * @param {{onUpdate: (update: any) => void, onLost: (since: Date) => void, onRestored: () => void}} listener
+   *   `onLost` gets the time since when updates may be missing, until the next `onUpdate` or `onRestored`
    */
   constructor(connection, message, listener) {
     this.connection = connection;
@@ -64,7 +67,7 @@ export class Subscription {
     this.connection.addEventListener("disconnected", this.#disconnected);
     for (const event of ["online", "pageshow"]) window.addEventListener(event, this.#check);
     document.addEventListener("visibilitychange", this.#check);
-    this.#watch = window.setInterval(this.#lookAtClock, WATCH_EVERY);
+    this.#watchTimer = window.setInterval(this.#checkClock, WATCH_INTERVAL);
     this.#pause = FIRST_PAUSE;
     this.#subscribe();
   }
@@ -76,88 +79,91 @@ export class Subscription {
     this.connection.removeEventListener("disconnected", this.#disconnected);
     for (const event of ["online", "pageshow"]) window.removeEventListener(event, this.#check);
     document.removeEventListener("visibilitychange", this.#check);
-    clearInterval(this.#watch);
-    this.#drop();
+    clearInterval(this.#watchTimer);
+    this.#cancel();
   }
 
-  /** Ends what there is of the present try. */
-  #drop() {
-    clearTimeout(this.#retry);
-    this.#try += 1;
-    this.#seen = 0;
-    this.#release?.();
-    this.#release = undefined;
+  /** Ends the current attempt. */
+  #cancel() {
+    clearTimeout(this.#retryTimer);
+    this.#attempt += 1;
+    this.#lastActive = 0;
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
   }
 
   #subscribe = async () => {
-    this.#drop();
-    // It is subscribed with the next connection.
+    this.#cancel();
+    // The `ready` event of the next connection subscribes again.
     if (!this.connection.connected) return;
-    const mine = this.#try;
+    const attempt = this.#attempt;
     const { socket } = this.connection;
     try {
       const unsubscribe = await this.connection.subscribeMessage(
-        (news) => mine === this.#try && this.#take(news),
+        (update) => attempt === this.#attempt && this.#update(update),
         this.message,
         { resubscribe: false },
       );
-      // Another connection numbers anew, so there the number would be that of something else.
+      // IDs of subscriptions start again with each connection, so on another one, the ID refers to something else.
       const release = () => {
         if (this.connection.socket === socket) unsubscribe().catch(() => {});
       };
-      if (mine === this.#try) this.#release = release;
+      if (attempt === this.#attempt) this.#unsubscribe = release;
       else release();
     } catch {
-      if (mine === this.#try) this.#lose();
+      if (attempt === this.#attempt) this.#retryLater();
     }
   };
 
-  /** @param {News} news */
-  #take(news) {
-    if (news.ended) {
-      this.#release = undefined;
-      this.#lose();
+  /** @param {Update} update */
+  #update(update) {
+    if (update.ended) {
+      this.#unsubscribe = undefined;
+      this.#retryLater();
       return;
     }
-    this.#began ||= Date.now();
-    this.#seen = Date.now();
-    this.listener.take(news);
+    this.#startedAt ||= Date.now();
+    this.#lastActive = Date.now();
+    this.listener.onUpdate(update);
   }
 
   /** Tries again after a pause. */
-  #lose() {
+  #retryLater() {
     this.#disconnected();
-    this.#retry = window.setTimeout(this.#subscribe, this.#pause);
-    this.#pause = longer(this.#pause);
+    this.#retryTimer = window.setTimeout(this.#subscribe, this.#pause);
+    this.#pause = nextPause(this.#pause);
   }
 
   #disconnected = () => {
-    if (this.#began && Date.now() - this.#began > LASTED) this.#pause = FIRST_PAUSE;
-    this.#began = 0;
-    this.#release = undefined;
-    this.#drop();
-    this.listener.lose(new Date());
+    if (this.#startedAt && Date.now() - this.#startedAt > STABLE_AFTER) this.#pause = FIRST_PAUSE;
+    this.#startedAt = 0;
+    this.#unsubscribe = undefined;
+    this.#cancel();
+    this.listener.onLost(new Date());
   };
 
-  #lookAtClock = () => {
-    const since = this.#seen;
+  #checkClock = () => {
+    const since = this.#lastActive;
     if (!since) return;
-    if (Date.now() - since > SLEPT) this.#check();
-    else this.#seen = Date.now();
+    if (Date.now() - since > SLEEP_THRESHOLD) this.#check();
+    else this.#lastActive = Date.now();
   };
 
-  /** Finds out whether Home Assistant still answers; if it does not, the frontend soon connects anew. */
+  /** Checks whether Home Assistant still responds. If it does not, the frontend reconnects. */
   #check = async () => {
-    const [mine, since] = [this.#try, this.#seen];
+    const [attempt, since] = [this.#attempt, this.#lastActive];
     if (document.hidden || !since) return;
-    const timer = window.setTimeout(() => mine === this.#try && this.listener.lose(new Date(since)), ANSWERS_WITHIN);
+    const timer = window.setTimeout(
+      () => attempt === this.#attempt && this.listener.onLost(new Date(since)),
+      RESPONSE_TIMEOUT,
+    );
     try {
       await this.connection.sendMessagePromise({ type: "ping" });
-      if (mine !== this.#try) return;
-      this.#seen = Date.now();
-      this.listener.regain();
+      if (attempt !== this.#attempt) return;
+      this.#lastActive = Date.now();
+      this.listener.onRestored();
     } catch {
-      // It is disconnected, and that is told as an event.
+      // The connection is lost. The `disconnected` event handles it.
     } finally {
       clearTimeout(timer);
     }

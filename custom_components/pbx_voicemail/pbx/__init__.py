@@ -1,6 +1,7 @@
 """PBXs and their voicemail, as a client library that knows nothing of Home Assistant."""
 
 from .address import DEFAULT_PORT, Address
+from .byte_limit import limited_socket
 from .client import Capability, Connection, Credentials, Family, PbxClient
 from .errors import (
     PbxAuthError,
@@ -60,4 +61,5 @@ __all__ = [
     "family",
     "family_of_api",
     "fetch_certificate",
+    "limited_socket",
 ]

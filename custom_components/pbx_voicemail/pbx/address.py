@@ -1,4 +1,4 @@
-"""Where a PBX is reached: what a person types, made exact."""
+"""The address of a PBX, and parsing what users enter."""
 
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -12,10 +12,10 @@ DEFAULT_PORT = 9011
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The host and port of a PBX's API, and whether to speak TLS there.
+    """The host and port of a PBX's API, and whether to use TLS.
 
-    `host` is a name or an IP address in its normal form, IPv6 without brackets. `path` is
-    the prefix before all paths, without slashes around it.
+    `host` is a name or an IP address in its normal form, IPv6 without brackets. `path` is a
+    prefix of all paths, without slashes at its ends.
     """
 
     host: str
@@ -25,10 +25,10 @@ class Address:
 
     @classmethod
     def parse(cls, text: str, *, port: int = DEFAULT_PORT, tls: bool = False) -> Self:
-        """Read a name, an IP address, `host:port`, or a URL.
+        """Parse a name, an IP address, `host:port`, or a URL.
 
-        A scheme or a port in the text wins over the arguments; user, path, query and
-        fragment of a URL are dropped. Raises ValueError if no host can be made out.
+        A scheme or a port in the text takes precedence over the arguments. User, path, query
+        and fragment of a URL are ignored. Raises ValueError if there is no valid host.
         """
         text = text.strip()
         if _is_bare_ipv6(text):
@@ -36,7 +36,7 @@ class Address:
         url = URL(text if "://" in text else f"//{text}")
         if url.scheme not in ("", "http", "https") or not url.host:
             raise ValueError("not the address of a PBX")
-        # The builder refuses more than the parser does, a space in the host for one.
+        # `build` is stricter than the parser: it does not accept a space in the host, for example.
         URL.build(scheme="http", host=url.host)
         return cls(
             host=url.host.lower(),
@@ -46,7 +46,7 @@ class Address:
 
     @property
     def url(self) -> URL:
-        """What all paths of the API are below."""
+        """The base URL of the API."""
         return URL.build(
             scheme="https" if self.tls else "http",
             host=self.host,
@@ -62,7 +62,7 @@ class Address:
 
 
 def _is_bare_ipv6(text: str) -> bool:
-    """Tell `::1`, whose colons are its own, from `host:port`."""
+    """Return whether the colons in a text are those of an IPv6 address, not of `host:port`."""
     try:
         IPv6Address(text)
     except ValueError:

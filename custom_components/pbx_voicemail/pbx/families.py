@@ -2,12 +2,14 @@
 
 from typing import Final
 
+from .asterisk import Asterisk
 from .client import Family
 from .s_series import SSeries
 
 S_SERIES: Final = SSeries()
+ASTERISK: Final = Asterisk()
 
-FAMILIES: Final[tuple[Family, ...]] = (S_SERIES,)
+FAMILIES: Final[tuple[Family, ...]] = (S_SERIES, ASTERISK)
 """All families, in the order in which they are looked for."""
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 import aiohttp
 from multidict import CIMultiDictProxy
 
 from .address import Address
+from .byte_limit import ByteLimit
 from .errors import (
     PbxCertificateError,
     PbxConnectionError,
@@ -60,7 +62,8 @@ class HttpClient:
     """The web server of one PBX.
 
     The session is the caller's to close. Its connector must not reuse connections: a PBX
-    may close one that looks alive, and the next request on it would be lost. With a
+    may close one that looks alive, and the next request on it would be lost. Its
+    `socket_factory` should be `limited_socket`: without it, only bodies are limited. With a
     `fingerprint`, the SHA-256 of a certificate in hexadecimal, that certificate is trusted
     and no other, whoever signed it; `old_tls` is for a PBX that speaks nothing newer.
     Without a fingerprint, the session decides.
@@ -96,21 +99,25 @@ class HttpClient:
         The path is below the address. Redirects are not followed. Raises PbxError if there
         is no response, if it is a redirect, or if it is too large.
         """
+        limit = ByteLimit()
         try:
             async with self._session.request(
                 method,
-                (self.address.url / path).with_query(query or {}),
+                self.address.url.joinpath(quote(path), encoded=True).with_query(query or {}),
                 data=data,
                 headers={**_HEADERS, **(headers or {})},
                 allow_redirects=False,
                 timeout=timeout or TIMEOUT,
                 ssl=self._tls,
+                middlewares=(limit,),
             ) as response:
                 if 300 <= response.status < 400:
                     raise PbxRedirectError("the answer points elsewhere")
                 body = b""
                 if response.status == 200:
-                    body = await _read(response, max_bytes, known)
+                    body = await _read(response, max_bytes, known, limit)
+                    # A body without a length ends with its connection, even if that was broken.
+                    limit.check()
                 return HttpResponse(
                     response.status, response.headers, body, is_whole=_is_framed(response)
                 )
@@ -118,6 +125,7 @@ class HttpClient:
             error = _translate(err)
         # Outside the block above: what aiohttp raises quotes what was sent and received, and
         # would stay attached as the context.
+        limit.check()
         raise error
 
 
@@ -152,7 +160,9 @@ def _is_framed(response: aiohttp.ClientResponse) -> bool:
     return "Content-Length" in response.headers or "chunked" in encoding.casefold()
 
 
-async def _read(response: aiohttp.ClientResponse, max_bytes: int, known: bytes) -> bytes:
+async def _read(
+    response: aiohttp.ClientResponse, max_bytes: int, known: bytes, limit: ByteLimit
+) -> bytes:
     """Return the body. What it has in common with a known one is compared, and not kept."""
     chunks: list[bytes] = []
     size = common = 0
@@ -160,6 +170,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int, known: bytes) 
         size += len(chunk)
         if size > max_bytes:
             raise PbxReplyError("the answer is too large")
+        limit.extend(len(chunk))
         if not chunks and known.startswith(chunk, common):
             common = size
         else:

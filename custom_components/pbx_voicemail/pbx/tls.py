@@ -1,4 +1,4 @@
-"""TLS with a PBX whose certificate no authority has signed, or whose TLS is from another decade."""
+"""TLS with certificates that are pinned instead of verified, and with outdated versions of TLS."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,27 +11,27 @@ import aiohttp
 from .address import Address
 
 _HANDSHAKE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
-"""How long a port may take to show a certificate. Some that speak no TLS just stay silent."""
+"""How long to wait for a certificate. Some servers without TLS do not answer at all."""
 
 _NO_FINGERPRINT: Final = ""
-"""Matches no certificate, so that nothing is ever sent after the handshake."""
+"""Matches no certificate, so that nothing is sent after the handshake."""
 
 
 class CertificateMismatchError(ssl.SSLError):
-    """The certificate is not the pinned one. `fingerprint` is the SHA-256 of the one shown."""
+    """The certificate is not the pinned one. `fingerprint` is that of the one received."""
 
     def __init__(self, fingerprint: str) -> None:
-        """Take the fingerprint in hexadecimal."""
+        """Set the fingerprint, the SHA-256 in hexadecimal."""
         super().__init__("the certificate is not the pinned one")
         self.fingerprint = fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The certificate that a port shows, by its SHA-256 in hexadecimal.
+    """The certificate of a server, by its fingerprint: the SHA-256 in hexadecimal.
 
-    `needs_old_tls` is whether only versions, keys or ciphers lead to it that OpenSSL no
-    longer uses by default: TLS 1.0 and 1.1, or Diffie-Hellman with 1024 bits.
+    `needs_old_tls` is whether the server only supports versions, keys or ciphers that OpenSSL
+    no longer accepts by default, such as TLS 1.0 and 1.1, or Diffie-Hellman with 1024 bits.
     """
 
     fingerprint: str
@@ -39,9 +39,9 @@ class Certificate:
 
 
 async def fetch_certificate(session: aiohttp.ClientSession, address: Address) -> Certificate | None:
-    """Return the certificate shown at an address, None if nothing there speaks TLS.
+    """Return the certificate of a server, None if it does not support TLS.
 
-    The connection ends with the handshake: no request is sent, and any certificate will do.
+    The certificate is not verified, and no request is sent after the handshake.
     """
     for old_tls in (False, True):
         try:
@@ -57,17 +57,17 @@ async def fetch_certificate(session: aiohttp.ClientSession, address: Address) ->
         except TimeoutError:
             return None
         except aiohttp.ClientError, OSError:
-            # Servers that know only old versions may just hang up on a new one.
+            # Servers with only old versions may just close the connection.
             continue
     return None
 
 
 @cache
 def pinned_context(fingerprint: str, *, old_tls: bool) -> ssl.SSLContext:
-    """Return a context that trusts one certificate, whoever signed it.
+    """Return a context that trusts one certificate and does not verify its signature.
 
-    With `old_tls` it also takes what OpenSSL refuses by default (see `Certificate`), and
-    still prefers what is new. Reads no files.
+    With `old_tls` it also accepts what OpenSSL no longer does by default (see `Certificate`),
+    but prefers newer versions. Does not read files.
     """
     context = _PinnedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.fingerprint = fingerprint
@@ -88,9 +88,9 @@ class _PinnedContext(ssl.SSLContext):
 class _PinnedConnection(ssl.SSLObject):
     @override
     def do_handshake(self) -> None:
-        """Finish the handshake, and refuse any certificate but the pinned one."""
+        """Complete the handshake. Raises CertificateMismatchError for any other certificate."""
         super().do_handshake()
         context = self.context
-        shown = sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
-        if not isinstance(context, _PinnedContext) or shown != context.fingerprint:
-            raise CertificateMismatchError(shown)
+        fingerprint = sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
+        if not isinstance(context, _PinnedContext) or fingerprint != context.fingerprint:
+            raise CertificateMismatchError(fingerprint)

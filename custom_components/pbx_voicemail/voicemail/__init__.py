@@ -1,1 +1,1 @@
-"""Messages and what is kept of them, for one PBX of any family."""
+"""Finding new messages, their recordings and transcripts, for a PBX of any family."""

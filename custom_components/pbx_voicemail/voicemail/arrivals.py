@@ -1,13 +1,13 @@
-"""Which messages are new: the journal of those announced, which outlives restarts.
+"""Finds new messages, and remembers across restarts which have been announced.
 
-The journal holds the ids of messages that have been announced, or were there at the first
-look, by extension, and of those only the ones that are still on the PBX. A mailbox that is
-told as empty keeps its last ids: it may be the PBX that has lost it for a while, and then
-its messages are no news when they come back.
+They are remembered in a journal: a file with the ids of the messages that have been announced or
+were there at the first poll, for each extension and only while they are on the PBX. A mailbox that
+becomes empty keeps its last ids, since a PBX can lose a mailbox for a moment, and its messages
+must not be announced again afterwards.
 
-With the ids it keeps the secret that is part of them, and the UTC offset that the PBX's
-clock showed then: dates, and so ids, change with it. A journal that was begun without a
-secret goes on without, so that its ids stay valid.
+The journal also has the secret that ids are made with, and the id context of the PBX client, on
+which ids depend. Journals of early versions have no secret; they continue without one, so that
+their ids stay valid.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,17 +29,17 @@ _LOGGER = logging.getLogger(__name__)
 _VERSION: Final = 1
 
 
-def _current(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a journal as this version writes it: 0.1 kept the UTC offset of the PBX's clock."""
-    offset = content.get("clock_offset")
-    rest = {key: value for key, value in content.items() if key != "clock_offset"}
+def _migrate(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a journal in the current format: 0.1 stored the UTC offset of the PBX's clock."""
+    offset = data.get("clock_offset")
+    rest = {key: value for key, value in data.items() if key != "clock_offset"}
     return rest if offset is None else {"id_context": str(offset), **rest}
 
 
-_JOURNAL: Final = vol.Schema(
+_JOURNAL_SCHEMA: Final = vol.Schema(
     vol.All(
         dict,
-        _current,
+        _migrate,
         {
             vol.Required("chosen"): [str],
             vol.Required("announced"): {str: str},
@@ -51,46 +51,46 @@ _JOURNAL: Final = vol.Schema(
 )
 _KEY_BYTES: Final = 32
 
-_TIDY_SECONDS: Final = 60
-"""When the journal drops messages that are gone: no news, so it can wait."""
+_SAVE_DELAY: Final = 60
+"""How many seconds after a message is gone its id is removed from the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message to announce. It came `while_away` if nobody looked when it did."""
+    """A message to announce. `while_away` is whether it came while the integration did not run."""
 
     message: Message
     while_away: bool
 
 
 class Arrivals:
-    """Finds new messages, and says each of them once.
+    """Finds the messages of one PBX that have not been announced.
 
-    Saying comes before writing down: a crash between the two repeats what was just said,
-    and loses nothing.
+    A message is announced first and stored as announced afterwards. A crash in between repeats
+    an announcement, but none is lost.
     """
 
     def __init__(self, hass: HomeAssistant, entry_id: str, chosen: Collection[str]) -> None:
-        """Take the extensions that are chosen; none means all."""
+        """Follow the chosen extensions; an empty collection means all."""
         self._hass = hass
         self._store: Store[dict[str, Any]] = Store(
             hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True
         )
         self._chosen = sorted(chosen)
         self.id_key = token_hex(_KEY_BYTES)
-        """The secret that is part of the ids, in hexadecimal."""
+        """The secret that ids are made with, in hexadecimal."""
         self.id_context: str | None = None
-        """What the ids depended on when they were read (`PbxClient.id_context`)."""
+        """`PbxClient.id_context` as it was when the ids were stored."""
         self._journal: _Journal | None = None
         self._is_loaded = False
         self._is_paused = False
         self._announced: dict[str, str] = {}
-        """Ids by extension, in one text each: a set takes five times as much."""
+        """Ids by extension, joined by spaces: a set takes five times as much memory."""
         self._while_away: frozenset[str] = frozenset()
-        self._is_being_written = False
+        self._is_saving_soon = False
 
     async def async_load(self) -> None:
-        """Read the journal, best before the PBX is asked for the first time."""
+        """Load the journal, before the first poll so that the client can use `id_key`."""
         self._is_loaded = True
         if (journal := await self._load()) is None:
             return
@@ -98,62 +98,61 @@ class Arrivals:
         self.id_key = journal.id_key
         self.id_context = journal.id_context
         self._announced = {
-            number: ids for number, ids in journal.announced.items() if self._follows(number)
+            number: ids for number, ids in journal.announced.items() if self._is_chosen(number)
         }
 
     async def async_start(self, mailboxes: Mapping[str, Mailbox]) -> None:
-        """Take bearings from the first good look since the start.
+        """Compare the first successful poll with the journal.
 
-        Without a journal, and for extensions that were not followed before, what is there
-        is no news.
+        Messages count as announced if there is no journal, if it was paused, or if their
+        extension was not chosen before.
         """
         if not self._is_loaded:
             await self.async_load()
         journal = self._journal
-        unfollowed = [
-            mailbox
-            for mailbox in mailboxes.values()
-            if journal is None or journal.paused or not journal.followed(mailbox.extension)
-        ]
-        for mailbox in unfollowed:
-            self._announced[mailbox.extension] = _join(mailbox.ids)
+        for mailbox in mailboxes.values():
+            if journal is None or journal.paused or not journal.includes(mailbox.extension):
+                self._announced[mailbox.extension] = _join(mailbox.ids)
         self._while_away = frozenset().union(
             *(mailbox.ids - self._known(mailbox.extension) for mailbox in mailboxes.values())
         )
         if journal is None or journal.paused or journal.chosen != self._chosen:
-            await self._store.async_save(self._content())
+            await self._store.async_save(self._data_to_save())
 
-    @callback
-    def suspects(self, mailboxes: Mapping[str, Mailbox]) -> dict[str, frozenset[str]]:
-        """Return the ids of mailboxes in which known messages are gone and others are new."""
-        suspects = {}
+    def possibly_renamed(self, mailboxes: Mapping[str, Mailbox]) -> dict[str, frozenset[str]]:
+        """Return the known ids of mailboxes in which known messages are gone and others are new.
+
+        Their messages may be the same, with new ids.
+        """
+        result = {}
         for extension, mailbox in mailboxes.items():
             known = self._known(extension)
             ids = mailbox.ids if known else known
             if known - ids and ids - known:
-                suspects[extension] = known
-        return suspects
+                result[extension] = known
+        return result
 
     @callback
-    def rename(self, renamed: Mapping[str, str], id_context: str | None) -> None:
-        """Follow messages that got other ids, old to new.
+    def async_rename(self, renamed: Mapping[str, str], id_context: str | None) -> None:
+        """Replace the ids of messages that have new ones, old id to new.
 
-        `id_context` is what ids depend on now, None if that is unknown.
+        `id_context` is what ids depend on now, None if unknown.
         """
         if renamed:
             for extension in self._announced:
                 ids = self._known(extension)
                 if ids & renamed.keys():
-                    self._announced[extension] = _join([renamed.get(one, one) for one in ids])
-        changed = id_context not in (None, self.id_context)
-        if changed:
+                    self._announced[extension] = _join(
+                        [renamed.get(message_id, message_id) for message_id in ids]
+                    )
+        has_new_context = id_context not in (None, self.id_context)
+        if has_new_context:
             self.id_context = id_context
-        if renamed or changed:
-            self._write(soon=bool(renamed))
+        if renamed or has_new_context:
+            self._schedule_save(soon=bool(renamed))
 
-    @callback
-    def news(self, mailbox: Mailbox) -> list[Arrival]:
-        """Return what is to be announced of a mailbox, oldest first."""
+    def find_new(self, mailbox: Mailbox) -> list[Arrival]:
+        """Return the messages of a mailbox that have not been announced, oldest first."""
         new = mailbox.ids - self._known(mailbox.extension)
         return [
             Arrival(message, message.id in self._while_away)
@@ -162,22 +161,22 @@ class Arrivals:
         ]
 
     @callback
-    def note(self, mailbox: Mailbox, announced: Collection[Message] = ()) -> None:
-        """Take down what has just been announced, and drop what has left the mailbox."""
+    def async_mark_announced(self, mailbox: Mailbox, announced: Collection[Message] = ()) -> None:
+        """Remember announced messages of a mailbox, and forget those that have left it."""
         known = self._known(mailbox.extension)
         ids = known.union(message.id for message in announced)
         if mailbox.count:
             ids &= mailbox.ids
         if ids != known:
             self._announced[mailbox.extension] = _join(ids)
-            self._write(soon=bool(announced))
+            self._schedule_save(soon=bool(announced))
 
     async def async_save(self) -> None:
-        """Write down what is still to be written, before another run reads it."""
-        await self._store.async_save(self._content())
+        """Save the journal now."""
+        await self._store.async_save(self._data_to_save())
 
     async def async_pause(self) -> None:
-        """Let all that comes before the next start be no news."""
+        """Let all messages that come before the next start count as announced."""
         self._is_paused = True
         await self.async_save()
 
@@ -185,28 +184,27 @@ class Arrivals:
         """Delete the journal."""
         await self._store.async_remove()
 
-    def _write(self, *, soon: bool) -> None:
-        """Have the journal written.
+    def _schedule_save(self, *, soon: bool) -> None:
+        """Save the journal once for all mailboxes of a poll, after they have been processed.
 
-        News is written at once, in one go for all mailboxes of a poll, and not by way of the
-        store's delay: a later one, asked for before or after, would put it off.
+        `soon` does not use the delay of the store, which a second request would prolong.
         """
-        if self._is_being_written:
+        if self._is_saving_soon:
             return
         if soon:
-            self._is_being_written = True
+            self._is_saving_soon = True
             self._hass.async_create_task(self.async_save(), eager_start=False)
         else:
-            self._store.async_delay_save(self._content, _TIDY_SECONDS)
+            self._store.async_delay_save(self._data_to_save, _SAVE_DELAY)
 
     def _known(self, extension: str) -> frozenset[str]:
         return frozenset(self._announced.get(extension, "").split())
 
-    def _follows(self, extension: str) -> bool:
+    def _is_chosen(self, extension: str) -> bool:
         return not self._chosen or extension in self._chosen
 
-    def _content(self) -> dict[str, Any]:
-        self._is_being_written = False
+    def _data_to_save(self) -> dict[str, Any]:
+        self._is_saving_soon = False
         return {
             "chosen": self._chosen,
             "announced": dict(self._announced),
@@ -216,10 +214,10 @@ class Arrivals:
         }
 
     async def _load(self) -> _Journal | None:
-        """Read the journal, None if there is none, or none that can be read."""
+        """Return the journal, None if there is none or it is damaged."""
         try:
-            content = await self._store.async_load()
-            return None if content is None else _Journal(**_JOURNAL(content))
+            data = await self._store.async_load()
+            return None if data is None else _Journal(**_JOURNAL_SCHEMA(data))
         except (HomeAssistantError, vol.Invalid) as err:
             _LOGGER.warning(
                 "The journal of announced messages cannot be read (%s); the messages that are "
@@ -231,7 +229,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class _Journal:
-    """What was written down, and under which choice of extensions."""
+    """The stored data, and the extensions that were chosen then."""
 
     chosen: list[str]
     announced: Mapping[str, str]
@@ -239,7 +237,7 @@ class _Journal:
     id_context: str | None
     paused: bool
 
-    def followed(self, extension: str) -> bool:
+    def includes(self, extension: str) -> bool:
         return not self.chosen or extension in self.chosen
 
 

@@ -1,4 +1,4 @@
-"""What polls bring: the data of the last good one, and how each of the latest went."""
+"""The data that the coordinator provides, and what it keeps about the latest polls."""
 
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
@@ -17,9 +17,10 @@ from ..pbx import Extension, Mailbox, Message, PbxClient, PbxError, PbxInfo, Pbx
 
 @dataclass(frozen=True, slots=True)
 class PbxData:
-    """The data of the last good poll: mailboxes that have messages, and all extensions.
+    """The data of the last successful poll.
 
-    `info` is what the PBX last said about itself.
+    `mailboxes` are those that have messages, `roster` all known extensions, and `info` is what
+    the PBX last said about itself.
     """
 
     mailboxes: Mapping[str, Mailbox]
@@ -27,16 +28,16 @@ class PbxData:
     info: PbxInfo = field(default_factory=PbxInfo)
 
     def mailbox(self, extension: str) -> Mailbox:
-        """Return an extension's mailbox, empty if the PBX did not mention it."""
+        """Return the mailbox of an extension, an empty one if it has no messages."""
         return self.mailboxes.get(extension) or Mailbox(extension)
 
     def find(self, message_id: str) -> Message | None:
-        """Return a message by its id."""
+        """Return the message with an id, None if there is none."""
         found = (mailbox.find(message_id) for mailbox in self.mailboxes.values())
         return next(filter(None, found), None)
 
     def extensions_of(self, message_ids: Collection[str]) -> dict[str, str]:
-        """Return whose messages these are, leaving out those that are not there."""
+        """Return the extensions of messages by message id, without messages that are gone."""
         if not (wanted := frozenset(message_ids)):
             return {}
         return {
@@ -48,7 +49,7 @@ class PbxData:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """How one poll went: how long it took, how large the reply was, and what was wrong."""
+    """The duration of a poll, the size of the reply, and the error if it failed."""
 
     seconds: float
     reply_bytes: int
@@ -85,28 +86,28 @@ class PollLog:
 
 
 class MessageSource(BaseDataUpdateCoordinatorProtocol, Protocol):
-    """What polls a PBX, as far as the modules of this package need it."""
+    """The part of the coordinator that the modules of this package use."""
 
     hass: HomeAssistant
     config_entry: ConfigEntry
     data: PbxData
     renamed: Mapping[str, str]
-    """The messages that the last good poll found under new ids: old id to new."""
-    answered: datetime | None
-    """When the PBX last gave a good answer."""
+    """The messages that have new ids since the last successful poll, old id to new."""
+    last_update_success_time: datetime | None
+    """When the last successful poll was."""
 
     @property
     def update_interval(self) -> timedelta | None:
-        """How often the PBX is polled."""
+        """The time between polls."""
 
     def async_update_listeners(self) -> None:
-        """Tell the listeners that something has changed."""
+        """Notify all listeners."""
 
     async def async_request_refresh(self) -> None:
         """Poll soon."""
 
     async def async_get_recording(self, message: Message) -> bytes:
-        """Get a recording from the PBX. Raises HomeAssistantError."""
+        """Download the recording of a message. Raises HomeAssistantError."""
 
     async def async_tell_read(self, message: Message) -> None:
         """Tell the PBX that a message was heard. Raises HomeAssistantError."""

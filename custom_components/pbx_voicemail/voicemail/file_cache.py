@@ -1,4 +1,4 @@
-"""A folder of bounded size for files that can be downloaded again."""
+"""A folder of limited size for files that can be downloaded again."""
 
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
@@ -11,77 +11,77 @@ from time import time_ns
 
 _LOGGER = logging.getLogger(__name__)
 
-_UNFINISHED = ".part"
+_PARTIAL_SUFFIX = ".part"
 
 
 class FileCache:
-    """A folder that evicts the files that were least recently used.
+    """A folder that evicts the least recently used files.
 
-    There is no state but the folder, so it outlives restarts. Every method touches
-    the disk, may raise OSError, and may be called from any thread, one at a time.
+    The folder is its only state, so the cache survives restarts. Every method accesses the
+    disk, may raise OSError, and can be called from any thread.
     """
 
     def __init__(self, folder: Path, max_bytes: int, in_use: Container[str] = ()) -> None:
-        """Take the folder, which need not be there yet, and how much may be in it.
+        """Use a folder, which need not exist yet.
 
-        Files whose names are `in_use` stay even if there is too little room.
+        Files whose names are in `in_use` are not evicted, even if the cache exceeds its limit.
         """
         self._folder = folder
         self._max_bytes = max_bytes
         self._in_use = in_use
-        self.is_over = False
-        """Whether there is more in it than there may be, since all of that is in use."""
-        # What one thread has just seen in the folder, another must not take away.
+        self.is_over_limit = False
+        """Whether the cache exceeds its limit because files are in use."""
+        # Without it, one thread could evict a file that another has just found.
         self._lock = Lock()
 
     def names(self) -> set[str]:
-        """Return the names of all files, without their suffixes."""
+        """Return the names of all files, without suffixes."""
         with self._lock:
             return {path.stem for path in self._files()}
 
     def find(self, name: str) -> Path | None:
-        """Return a file by its name, whatever its suffix; this is a use of it."""
+        """Return the file with a name and any suffix, and mark it as recently used."""
         with self._lock:
             path = next((path for path in self._files() if path.stem == name), None)
             if path:
-                # A file that can be read is good even where nothing can be written.
+                # On a read-only file system the file can still be read.
                 with suppress(OSError):
-                    # Not the time of its last change: browsers tell by it whether it is the same.
+                    # Keeps the modification time: browsers compare it to validate their cache.
                     os.utime(path, ns=(time_ns(), path.stat().st_mtime_ns))
             return path
 
     def store(self, name: str, suffix: str, content: bytes) -> Path:
-        """Keep content, for the owner of the folder alone; others go to make room for it."""
+        """Write a file that only its owner can read, and evict others if there are too many."""
         with self._lock:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
             path = self._folder / f"{name}{suffix}"
-            # Nobody finds half a file, not even after a crash.
-            unfinished = path.with_suffix(_UNFINISHED)
-            unfinished.touch(mode=0o600)
-            unfinished.chmod(0o600)
+            # Nobody can find an incomplete file, not even after a crash.
+            partial = path.with_suffix(_PARTIAL_SUFFIX)
+            partial.touch(mode=0o600)
+            partial.chmod(0o600)
             try:
-                unfinished.write_bytes(content)
-                unfinished.replace(path)
+                partial.write_bytes(content)
+                partial.replace(path)
             except OSError:
-                unfinished.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
                 raise
-            self._make_room(path)
+            self._evict(path)
             return path
 
     def rename(self, renamed: Mapping[str, str]) -> None:
-        """Give files other names, old to new."""
+        """Rename files, old name to new, and keep their suffixes."""
         with self._lock:
             for path in self._files():
                 if new := renamed.get(path.stem):
                     path.replace(path.with_stem(new))
 
-    def tidy(self) -> None:
-        """Let go of what had to stay while it was in use."""
+    def evict(self) -> None:
+        """Evict files over the limit that were in use before. Never raises."""
         with self._lock, suppress(OSError):
-            self._make_room()
+            self._evict()
 
-    def drop(self, names: Iterable[str]) -> None:
+    def delete(self, names: Iterable[str]) -> None:
         """Delete files by their names."""
         unwanted = set(names)
         with self._lock:
@@ -89,34 +89,34 @@ class FileCache:
                 if path.stem in unwanted:
                     path.unlink(missing_ok=True)
 
-    def remove(self) -> None:
-        """Delete all that can be deleted. Never raises."""
+    def delete_all(self) -> None:
+        """Delete the folder, or as much of it as possible. Never raises."""
         with self._lock:
             if self._folder.is_dir():
-                shutil.rmtree(self._folder, onexc=_report)
+                shutil.rmtree(self._folder, onexc=_log_failure)
 
     def _files(self) -> list[Path]:
         if not self._folder.exists():
             return []
-        return [path for path in self._folder.iterdir() if path.suffix != _UNFINISHED]
+        return [path for path in self._folder.iterdir() if path.suffix != _PARTIAL_SUFFIX]
 
-    def _make_room(self, newest: Path | None = None) -> None:
+    def _evict(self, newest: Path | None = None) -> None:
         files = sorted(
             ((path.stat(), path) for path in self._folder.iterdir()),
             key=lambda file: (file[1] == newest, file[0].st_atime_ns),
             reverse=True,
         )
-        self.is_over = False
+        self.is_over_limit = False
         left = self._max_bytes
         for status, path in files:
             left -= status.st_size
             if left >= 0 or path == newest:
                 continue
             if path.stem in self._in_use:
-                self.is_over = True
+                self.is_over_limit = True
             else:
                 path.unlink(missing_ok=True)
 
 
-def _report(function: object, path: str, err: BaseException) -> None:
+def _log_failure(function: object, path: str, err: BaseException) -> None:
     _LOGGER.warning("%s cannot be deleted (%s)", path, type(err).__name__)

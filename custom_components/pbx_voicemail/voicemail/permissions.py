@@ -1,6 +1,6 @@
-"""Who may hear a message, and who may delete it.
+"""Which messages a user may list, listen to and delete.
 
-Rights are those to the entities of an extension, as Home Assistant keeps them.
+Home Assistant has no permissions for messages, so those for the entities of the extension apply.
 """
 
 from collections.abc import Iterable
@@ -23,24 +23,24 @@ from ..identifiers import device_of
 
 @callback
 def may_hear(hass: HomeAssistant, entry: ConfigEntry, user: User | None, extension: str) -> bool:
-    """Return whether a user may list and hear an extension's messages: if they may read its entities.
+    """Return whether a user may list and listen to the messages of an extension.
 
-    None stands for an automation, which runs for whoever wrote it.
+    No user stands for an automation, which may do everything.
     """
-    return user is None or _may(hass, entry, user, extension, POLICY_READ)
+    return user is None or _has_permission(hass, entry, user, extension, POLICY_READ)
 
 
 @callback
 def may_control(hass: HomeAssistant, entry: ConfigEntry, user: User | None, extension: str) -> bool:
-    """Return whether a user may delete an extension's messages: if they may control its entities."""
-    return user is None or _may(hass, entry, user, extension, POLICY_CONTROL)
+    """Return whether a user may delete the messages of an extension, and save recordings."""
+    return user is None or _has_permission(hass, entry, user, extension, POLICY_CONTROL)
 
 
 @callback
 def may_see(
     hass: HomeAssistant, entry: ConfigEntry, user: User | None, extensions: Iterable[str]
 ) -> bool:
-    """Return whether a user may know of a PBX: administrators, and who may hear any of its extensions."""
+    """Return whether a user may know that a PBX exists: if they may hear any of its extensions."""
     return (
         user is None
         or user.is_admin
@@ -50,10 +50,10 @@ def may_see(
 
 @callback
 def current_user() -> User | None:
-    """Return the user for whom the media browser works right now, None for an automation.
+    """Return the user whose request is being handled, None for an automation.
 
-    Raises BrowseError for a request without a user: it may be somebody's all the same, such as
-    what a phone app asks for by its webhook.
+    Raises BrowseError for a request without a user. It can come from a user all the same, for
+    example from the mobile app through its webhook.
     """
     if _is_automation():
         return None
@@ -67,11 +67,18 @@ def current_user() -> User | None:
     return user
 
 
-def _is_automation() -> bool:
-    """Return whether an automation is running, possibly in a script.
+@callback
+def clear_current_user() -> None:
+    """Detach the current task from the request that started it, since others wait for it too."""
+    current_connection.set(None)
+    current_request.set(None)
 
-    It inherits the request of whoever triggers it, but acts for whoever wrote it. A script that
-    a user starts acts for that user.
+
+def _is_automation() -> bool:
+    """Return whether an automation is running, including the scripts that it runs.
+
+    It inherits the request that triggered it, but has the permissions of its author. A script
+    that a user runs has the permissions of that user.
     """
     run, scripts = trace_id_get(), script_stack_cv.get()
     if run is None:
@@ -81,15 +88,10 @@ def _is_automation() -> bool:
     )
 
 
-@callback
-def act_without_user() -> None:
-    """Detach the current task, which several may wait for, from the user who started it."""
-    current_connection.set(None)
-    current_request.set(None)
-
-
-def _may(hass: HomeAssistant, entry: ConfigEntry, user: User, extension: str, policy: str) -> bool:
-    """Return whether a policy holds for all entities of an extension, disabled ones too."""
+def _has_permission(
+    hass: HomeAssistant, entry: ConfigEntry, user: User, extension: str, policy: str
+) -> bool:
+    """Return whether a user has a permission for all entities of an extension, even disabled ones."""
     if user.is_admin:
         return True
     if (device := device_of(hass, entry, extension)) is None:

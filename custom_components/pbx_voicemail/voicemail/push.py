@@ -1,7 +1,6 @@
 """Listens to a PBX that reports changes, so that a poll follows at once.
 
-This only hurries polls and makes them rarer meanwhile. A connection that breaks, or never
-comes about, costs nothing but time.
+It does not replace polling: while there is no connection, polls are only more frequent.
 """
 
 import asyncio
@@ -18,18 +17,18 @@ from ..pbx import PbxAuthError, PbxClient, PbxError
 
 _LOGGER = logging.getLogger(__name__)
 
-_FIRST_PAUSE: Final = 1
-_LONGEST_PAUSE: Final = 5 * 60
+_MIN_DELAY: Final = 1
+_MAX_DELAY: Final = 5 * 60
 
-_LASTING: Final = 60
-"""A connection that lasted for so many seconds was good: the next one is made soon."""
+_STABLE_SECONDS: Final = 60
+"""After a connection that lasted so long, the delay before the next one starts over."""
 
 
 class Push:
-    """Keeps one connection to a PBX open, and calls back when something may have changed.
+    """Keeps one connection to a PBX open, and reconnects with a growing delay.
 
-    `changed` is called once when the connection is there, too, since something may have
-    changed before; `connected` is called with whether it is.
+    `changed` is called when something may have changed, and once per connection, since changes
+    before it were missed. `connected` is called when the connection is made, and when it is lost.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Push:
         changed: Callable[[], None],
         connected: Callable[[bool], None],
     ) -> None:
-        """Take a client with `Capability.PUSH`."""
+        """Prepare to use a client with `Capability.PUSH`."""
         self._hass = hass
         self._entry = entry
         self._client = client
@@ -52,30 +51,30 @@ class Push:
     def async_start(self) -> None:
         """Listen until the entry is unloaded."""
         self._entry.async_create_background_task(
-            self._hass, self._listen(), f"{DOMAIN} push", eager_start=False
+            self._hass, self._async_listen(), f"{DOMAIN} push", eager_start=False
         )
 
-    async def _listen(self) -> None:
-        pause: float = _FIRST_PAUSE
+    async def _async_listen(self) -> None:
+        delay: float = _MIN_DELAY
         while True:
             started = monotonic()
             try:
-                await self._client.listen(self._report)
+                await self._client.listen(self._handle_change)
             except PbxAuthError as err:
-                # The next poll finds out the same, and asks a person. The entry is then set up anew.
+                # The next poll gets the same error, and starts a reauthentication.
                 _LOGGER.debug("Push has ended: %s", err.kind)
                 return
             except PbxError as err:
-                _LOGGER.debug("Push has broken off: %s", err.kind)
+                _LOGGER.debug("The push connection is lost: %s", err.kind)
             finally:
                 self._set_connected(False)
-            if monotonic() - started >= _LASTING:
-                pause = _FIRST_PAUSE
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            if monotonic() - started >= _STABLE_SECONDS:
+                delay = _MIN_DELAY
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _MAX_DELAY)
 
     @callback
-    def _report(self) -> None:
+    def _handle_change(self) -> None:
         self._set_connected(True)
         self._changed()
 

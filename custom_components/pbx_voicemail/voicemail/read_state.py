@@ -1,6 +1,7 @@
 """Marks messages as read or unread, here and on PBXs that can be told."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 import logging
 
 from homeassistant.core import callback
@@ -52,6 +53,14 @@ class ReadState:
             )
         return self.marks.apply(mailboxes)
 
+    @callback
+    def async_note_heard(self, message: Message) -> None:
+        """Mark a message whose audio is sent to a person, and tell the PBX meanwhile."""
+        if not message.read:
+            self._source.config_entry.async_create_background_task(
+                self._source.hass, self._note_heard(message), f"{DOMAIN} heard message"
+            )
+
     async def async_mark_read(self, messages: Collection[Message]) -> None:
         """Mark messages as read.
 
@@ -83,11 +92,13 @@ class ReadState:
     def _can_tell(self) -> bool:
         return Capability.MARK_READ in self._client.capabilities
 
+    async def _note_heard(self, message: Message) -> None:
+        with _ignored_errors():
+            await self.async_mark_read([message])
+
     async def _retry(self) -> None:
-        try:
+        with _ignored_errors():
             await self._tell()
-        except HomeAssistantError as err:
-            _LOGGER.debug("The PBX could not be told what was read: %s", err.translation_key)
 
     async def _tell(self) -> None:
         """Tell the PBX of all marks that it does not know yet."""
@@ -109,3 +120,12 @@ class ReadState:
             if told:
                 self.marks.note_told(told)
                 await self._source.async_request_refresh()
+
+
+@contextmanager
+def _ignored_errors() -> Iterator[None]:
+    """Ignore that the PBX could not be told: it is tried again after the next good poll."""
+    try:
+        yield
+    except HomeAssistantError as err:
+        _LOGGER.debug("The PBX could not be told what was read: %s", err.translation_key)

@@ -1,4 +1,4 @@
-"""The roster: the extensions of a PBX that we know, and how people write them."""
+"""The roster: the known extensions of a PBX."""
 
 from collections.abc import Collection, Iterable, Mapping
 import re
@@ -7,78 +7,82 @@ from typing import Final
 
 from ..pbx import Extension
 
-_SECONDS: Final = 60 * 60
-"""How often a PBX is asked for its list of extensions."""
+_REFRESH_SECONDS: Final = 60 * 60
+"""How often the PBX is asked for its extension list."""
 
-_MOST_NEW: Final = 50
-"""How many numbers that are on no list are taken up in an hour, after the first answer."""
+_MAX_UNLISTED: Final = 50
+"""How many extensions that are not on the list are added between two refreshes of it."""
 
 _SEPARATORS: Final = re.compile(r"[\s,;،、，；]+")
 
 
 class Roster:
-    """Knows the extensions that are chosen or, without a choice, all that there are.
+    """The chosen extensions or, if none are chosen, all extensions of the PBX.
 
-    Those are the ones listed by the PBX, seen with messages, or known before. Where the PBX
-    has a list, others are known for as long as they have messages, and where it names ever
-    new ones, they are taken up a few in an hour.
+    Those are the extensions that the PBX lists, that have messages, or that were known before.
+    Where the PBX has a list, others are only known while they have messages. Not all of them
+    are added at once, in case a PBX reports new numbers with each poll.
     """
 
     def __init__(self, chosen: Collection[str]) -> None:
-        """Take the chosen extensions."""
+        """Start with the chosen extensions; an empty collection means all."""
         self.listed: Mapping[str, Extension] = {}
-        """What the PBX last listed; empty if it has no list."""
+        """The extensions on the PBX's last list, empty if it has none."""
         self.unlisted: set[str] = set()
-        """The numbers that were taken up in this run though they are on no list."""
+        """The numbers that have been added since the start without being on the list."""
         self._chosen = chosen
-        self._is_listed_anew = False
-        self._new = 0
-        self._due = 0.0
+        self._has_new_list = False
+        self._added = 0
+        self._next_refresh = 0.0
 
     @property
-    def is_due(self) -> bool:
-        """Tell whether the PBX is to be asked for its list."""
-        return monotonic() >= self._due
+    def is_refresh_due(self) -> bool:
+        """Whether it is time to ask the PBX for its extension list."""
+        return monotonic() >= self._next_refresh
 
-    def ask_soon(self) -> None:
-        """Have the PBX asked with the next poll."""
-        self._due = 0
+    def request_refresh(self) -> None:
+        """Make the next poll ask for the extension list."""
+        self._next_refresh = 0
 
-    def take(self, listed: Iterable[Extension] | None) -> None:
-        """Take the PBX's list, None if it has none."""
-        self._due = monotonic() + _SECONDS
-        self._new = 0
+    def set_listed(self, listed: Iterable[Extension] | None) -> None:
+        """Set the PBX's extension list, None if it has none."""
+        self._next_refresh = monotonic() + _REFRESH_SECONDS
+        self._added = 0
         if listed is not None:
             self.listed = {extension.number: extension for extension in listed}
-            self._is_listed_anew = True
+            self._has_new_list = True
 
     def merge(
         self, known: Mapping[str, Extension], mailboxes: Collection[str]
     ) -> Mapping[str, Extension]:
-        """Return the roster: `known` itself, if nothing has changed."""
+        """Return the roster, given the last one and the extensions that have messages.
+
+        It is `known` itself if nothing has changed.
+        """
         if self._chosen:
             return {number: self.listed.get(number) or Extension(number) for number in self._chosen}
-        if self._is_listed_anew:
-            self._is_listed_anew = False
+        if self._has_new_list:
+            self._has_new_list = False
             kept = self.listed.keys() | set(mailboxes)
             if not known.keys() <= kept:
                 known = {number: known[number] for number in known.keys() & kept}
-        new = self._few_of(set(mailboxes) - known.keys() - self.listed.keys(), is_first=not known)
-        if not new and self.listed.items() <= known.items():
+        unlisted = set(mailboxes) - known.keys() - self.listed.keys()
+        added = self._limit(unlisted) if known else unlisted
+        if not added and self.listed.items() <= known.items():
             return known
-        return {**known, **{number: Extension(number) for number in new}, **self.listed}
+        return {**known, **{number: Extension(number) for number in added}, **self.listed}
 
-    def _few_of(self, numbers: Collection[str], *, is_first: bool) -> Collection[str]:
-        """Return those of the numbers, on no list, that are taken up now."""
-        if is_first or not numbers:
+    def _limit(self, numbers: Collection[str]) -> Collection[str]:
+        """Return as many unlisted numbers as can be added now."""
+        if not numbers:
             return numbers
-        few = sorted(numbers)[: max(0, _MOST_NEW - self._new)]
-        self._new += len(few)
-        self.unlisted.update(few)
-        return few
+        added = sorted(numbers)[: max(0, _MAX_UNLISTED - self._added)]
+        self._added += len(added)
+        self.unlisted.update(added)
+        return added
 
 
 def read_extension_numbers(entered: Iterable[str]) -> tuple[str, ...]:
-    """Return extension numbers as people enter them: with spaces, or several in one text."""
+    """Return the extension numbers that a user has entered, one or several in each text."""
     numbers = (number for text in entered for number in _SEPARATORS.split(text))
     return tuple(dict.fromkeys(filter(None, numbers)))

@@ -1,4 +1,4 @@
-"""Copies of recordings that people and automations keep, in folders of their own."""
+"""Copies recordings to files that users and automations choose."""
 
 import filecmp
 from pathlib import Path
@@ -8,18 +8,18 @@ import shutil
 from homeassistant.core import HomeAssistant
 
 
-def is_in_media(hass: HomeAssistant, path: Path) -> bool:
-    """Tell whether a file is, or would be, below one of the media folders. Touches the disk."""
+def is_in_media_dir(hass: HomeAssistant, path: Path) -> bool:
+    """Return whether a file is, or would be, in one of the media folders. Accesses the disk."""
     folder = path.parent.resolve()
     return any(
         folder.is_relative_to(Path(root).resolve()) for root in hass.config.media_dirs.values()
     )
 
 
-def create(source: Path, target: Path) -> None:
-    """Copy to a file that is not there yet, or is the same already.
+def copy_to_new_file(source: Path, target: Path) -> None:
+    """Copy a file, unless the target has the same content already.
 
-    Raises FileExistsError if there is another one, and OSError if it cannot be written.
+    Raises FileExistsError if the target has other content, and OSError if it cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -29,23 +29,23 @@ def create(source: Path, target: Path) -> None:
             raise
 
 
-def replace(source: Path, target: Path) -> None:
-    """Copy to a file, over one that may be there. Raises OSError if it cannot be written.
+def copy_or_replace(source: Path, target: Path) -> None:
+    """Copy a file, and replace the target if it exists. Raises OSError if that fails.
 
-    Whoever reads it meanwhile gets all of the one or all of the other.
+    The target is replaced atomically: nobody reads a mixture of old and new content.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{token_hex(4)}.part")
-    _copy(source, unfinished)
+    partial = target.with_name(f".{target.name}.{token_hex(4)}.part")
+    _copy(source, partial)
     try:
-        unfinished.replace(target)
+        partial.replace(target)
     except OSError:
-        unfinished.unlink()
+        partial.unlink()
         raise
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy to a file that must not be there, also not as a link to another."""
+    """Copy to a target that must not exist, not even as a symbolic link."""
     with source.open("rb") as audio, target.open("xb") as copy:
         try:
             shutil.copyfileobj(audio, copy)

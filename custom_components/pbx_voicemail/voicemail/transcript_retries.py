@@ -1,4 +1,4 @@
-"""Transcripts that were not there when their messages were announced: asked for again later."""
+"""Retries transcripts that were not ready when their messages were announced."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -21,31 +21,30 @@ from homeassistant.helpers.event import async_call_later, async_track_state_chan
 from ..const import DOMAIN
 from ..pbx import Message
 
-_FIRST_PAUSE: Final = 30
-_LONGEST_PAUSE: Final = 60 * 60
-_FAILURES_IN_A_ROW: Final = 2
-"""After so many it is the engine that fails, not a message."""
+_FIRST_DELAY: Final = 30
+_MAX_DELAY: Final = 60 * 60
+_MAX_FAILURES_IN_A_ROW: Final = 2
+"""After so many failures in a row the engine is to blame, not the messages."""
 
-_MOST_FAILURES: Final = 48
-"""How often one message is tried while the engine is there: two days, at the longest pause."""
+_MAX_ATTEMPTS: Final = 48
+"""How often one message is tried while the engine is available: two days with the longest delay."""
 
-_HOPELESS: Final = frozenset({"codec_unreadable", "recording_unreadable", "message_gone"})
-"""Errors that will be the same next time."""
+_PERMANENT_ERRORS: Final = frozenset({"codec_unreadable", "recording_unreadable", "message_gone"})
+"""Translation keys of errors that another attempt would not change."""
 
 
 @dataclass(slots=True)
-class _Missed:
-    """A message that still wants a transcript, and how often the engine has failed on it."""
+class _Pending:
+    """A message without a transcript, and how often transcribing it has failed."""
 
     message: Message
     failures: int = 0
 
 
-class Retries:
-    """Messages that still want a transcript, oldest first.
+class TranscriptRetries:
+    """Transcribes messages with a growing delay between attempts, the oldest first.
 
-    They are tried again with a growing pause, and at once when the engine comes up. `write`
-    writes one of them down, and raises HomeAssistantError.
+    When the engine becomes available, there is no delay.
     """
 
     def __init__(
@@ -53,107 +52,113 @@ class Retries:
         hass: HomeAssistant,
         entry: ConfigEntry,
         engine: str | None,
-        write: Callable[[Message], Awaitable[object]],
+        transcribe: Callable[[Message], Awaitable[object]],
     ) -> None:
-        """Take the engine, which need not be there yet. Without one, nothing is tried."""
+        """Prepare to use an engine, which need not exist yet. Without one, nothing is tried.
+
+        `transcribe` may raise HomeAssistantError.
+        """
         self._hass = hass
         self._entry = entry
         self._engine = engine
-        self._write = write
-        self._missed: dict[str, _Missed] = {}
-        self._pause = _FIRST_PAUSE
+        self._transcribe = transcribe
+        self._pending: dict[str, _Pending] = {}
+        self._delay = _FIRST_DELAY
         self._is_running = False
-        self._timer: CALLBACK_TYPE | None = None
+        self._cancel_timer: CALLBACK_TYPE | None = None
 
     @property
     def message_ids(self) -> tuple[str, ...]:
-        """Which messages there are to try again, oldest first."""
-        return tuple(self._missed)
+        """The ids of the messages to transcribe, the oldest first."""
+        return tuple(self._pending)
 
     @callback
     def async_start(self, messages: Iterable[Message]) -> None:
-        """Take up what an earlier run has left, and see when the engine comes up."""
+        """Continue with the messages of an earlier run, until the entry is unloaded."""
         if self._engine is None:
             return
-        self._missed = {message.id: _Missed(message) for message in messages}
+        self._pending = {message.id: _Pending(message) for message in messages}
         self._entry.async_on_unload(
-            async_track_state_change_event(self._hass, [self._engine], self._follow)
+            async_track_state_change_event(self._hass, [self._engine], self._handle_engine_state)
         )
-        self._entry.async_on_unload(self._stop)
-        self._wait()
+        self._entry.async_on_unload(self._stop_timer)
+        self._schedule_run()
 
     @callback
-    def add(self, message: Message) -> None:
-        """Try a message again, after a pause."""
-        self._missed.setdefault(message.id, _Missed(message))
-        self._wait()
+    def async_add(self, message: Message) -> None:
+        """Transcribe a message after a delay."""
+        self._pending.setdefault(message.id, _Pending(message))
+        self._schedule_run()
 
     @callback
-    def discard(self, message_id: str) -> None:
-        """Try a message no more: it is written down, or gone."""
-        self._missed.pop(message_id, None)
+    def async_discard(self, message_id: str) -> None:
+        """Stop trying to transcribe a message."""
+        self._pending.pop(message_id, None)
 
     @callback
     def async_retry_now(self) -> None:
-        """Try again now: the engine works."""
-        self._pause = _FIRST_PAUSE
-        self._start()
+        """Transcribe all messages without a delay."""
+        self._delay = _FIRST_DELAY
+        self._run()
 
     @callback
-    def _follow(self, change: Event[EventStateChangedData]) -> None:
-        if _is_up(change.data["new_state"]) and not _is_up(change.data["old_state"]):
+    def _handle_engine_state(self, event: Event[EventStateChangedData]) -> None:
+        if _is_available(event.data["new_state"]) and not _is_available(event.data["old_state"]):
             self.async_retry_now()
 
     @callback
-    def _wait(self) -> None:
-        if self._missed and not self._is_running and not self._timer:
-            self._timer = async_call_later(self._hass, self._pause, self._start)
+    def _schedule_run(self) -> None:
+        if self._pending and not self._is_running and not self._cancel_timer:
+            self._cancel_timer = async_call_later(self._hass, self._delay, self._run)
 
     @callback
-    def _stop(self) -> None:
-        if self._timer:
-            self._timer()
-            self._timer = None
+    def _stop_timer(self) -> None:
+        if self._cancel_timer:
+            self._cancel_timer()
+            self._cancel_timer = None
 
     @callback
-    def _start(self, _now: datetime | None = None) -> None:
-        self._stop()
-        if self._missed and not self._is_running:
+    def _run(self, _now: datetime | None = None) -> None:
+        self._stop_timer()
+        if self._pending and not self._is_running:
             self._is_running = True
             self._entry.async_create_background_task(
-                self._hass, self._run(), f"{DOMAIN} transcript retries", eager_start=False
+                self._hass, self._async_run(), f"{DOMAIN} transcript retries", eager_start=False
             )
 
-    async def _run(self) -> None:
+    async def _async_run(self) -> None:
         try:
             engine = self._hass.states.get(self._engine) if self._engine else None
-            if _is_up(engine) and await self._try_all():
-                self._pause = _FIRST_PAUSE
+            if _is_available(engine) and await self._async_try_all():
+                self._delay = _FIRST_DELAY
             else:
-                self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+                self._delay = min(2 * self._delay, _MAX_DELAY)
         finally:
             self._is_running = False
-        self._wait()
+        self._schedule_run()
 
-    async def _try_all(self) -> bool:
-        """Try each message once, and tell whether the engine works."""
-        in_a_row = 0
-        for missed in tuple(self._missed.values()):
-            if missed.message.id not in self._missed:
+    async def _async_try_all(self) -> bool:
+        """Try each message once, and return whether the engine works."""
+        failures_in_a_row = 0
+        for pending in tuple(self._pending.values()):
+            if pending.message.id not in self._pending:
                 continue
             try:
-                await self._write(missed.message)
+                await self._transcribe(pending.message)
             except HomeAssistantError as err:
-                missed.failures += 1
-                if err.translation_key in _HOPELESS or missed.failures == _MOST_FAILURES:
-                    self.discard(missed.message.id)
-                in_a_row += 1
-                if in_a_row == _FAILURES_IN_A_ROW:
+                self._count_failure(pending, err)
+                failures_in_a_row += 1
+                if failures_in_a_row == _MAX_FAILURES_IN_A_ROW:
                     break
             else:
-                in_a_row = 0
-        return not in_a_row
+                failures_in_a_row = 0
+        return not failures_in_a_row
+
+    def _count_failure(self, pending: _Pending, err: HomeAssistantError) -> None:
+        pending.failures += 1
+        if err.translation_key in _PERMANENT_ERRORS or pending.failures == _MAX_ATTEMPTS:
+            self.async_discard(pending.message.id)
 
 
-def _is_up(state: State | None) -> bool:
+def _is_available(state: State | None) -> bool:
     return state is not None and state.state != STATE_UNAVAILABLE

@@ -1,6 +1,7 @@
-"""What a recording is made of: told from its first bytes, since names of files lie.
+"""Detects the format of audio files, and decodes WAV files to plain samples.
 
-Formats of WAV files are those of Microsoft's "Multiple Channel Audio Data and WAVE Files".
+Formats are detected from the first bytes, since file names can be wrong. The codecs of WAV files
+are those of Microsoft's "Multiple Channel Audio Data and WAVE Files".
 """
 
 from collections.abc import Callable, Iterator
@@ -27,130 +28,130 @@ _CODECS: Final = {
     0x0045: "g726",
 }
 
-_RATES: Final = range(4_000, 192_001)
-"""The rates of audio that is taken, in samples per second."""
+_SAMPLE_RATES: Final = range(4_000, 192_001)
+"""The supported sample rates, in Hz."""
 
-MAX_SAMPLE_BYTES: Final = 30 * 60 * 16_000 * 2
-"""How much audio becomes samples, mono: half an hour at the rate that engines take."""
+MAX_DECODED_BYTES: Final = 30 * 60 * 16_000 * 2
+"""The most audio that is decoded: half an hour in mono at 16 kHz, which engines expect."""
 
-_PIECE_FRAMES: Final = 8192
-_MOST_CHUNKS: Final = 1000
+_BLOCK_FRAMES: Final = 8192
+_MAX_CHUNKS: Final = 1000
 
 AUDIO_SUFFIXES: Final = (".flac", ".mp3", ".ogg", ".wav")
-"""What the names of audio files end in."""
+"""The suffixes of audio file names."""
 
-_PLAYED_BY_BROWSERS: Final = frozenset({"pcm", "float", "alaw", "mulaw", "mpeg", "ogg", "flac"})
+_BROWSER_CODECS: Final = frozenset({"pcm", "float", "alaw", "mulaw", "mpeg", "ogg", "flac"})
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """What kind of audio a file has. `suffix` is the usual one for its name.
+class AudioFormat:
+    """The format of an audio file.
 
-    `rate` is in samples per second, zero where it is not known.
+    `suffix` is the usual file name suffix. `sample_rate` is in Hz, zero if unknown.
     """
 
     codec: str
     content_type: str
     suffix: str
-    rate: int = 0
+    sample_rate: int = 0
 
     @property
     def is_wav(self) -> bool:
-        """Tell whether it is a WAV file, whatever is in it."""
+        """Whether the file is a WAV file, with any codec."""
         return self.suffix == ".wav"
 
     @property
     def is_playable(self) -> bool:
-        """Tell whether browsers play it."""
-        return self.codec in _PLAYED_BY_BROWSERS
+        """Whether browsers can play it."""
+        return self.codec in _BROWSER_CODECS
 
 
 class CodecError(ValueError):
-    """The audio has a codec that takes a program of its own to read."""
+    """The audio has a codec that is not decoded here."""
 
 
-def recognise(start: bytes) -> Sound:
-    """Tell what a file is, by its first 64 bytes or more.
+def detect_format(start: bytes) -> AudioFormat:
+    """Return the format of a file, given its first 64 bytes or more.
 
-    The type is one of audio or of nothing, so that no browser takes it for a page.
+    Anything unknown gets a content type that browsers do not display, so that a PBX cannot
+    serve a web page.
     """
     if start.startswith(b"RIFF") and start[8:12] == b"WAVE":
-        header = _Wav.read(start)
-        return Sound(header.codec, "audio/wav", ".wav", header.rate)
+        header = _WavHeader.parse(start)
+        return AudioFormat(header.codec, "audio/wav", ".wav", header.sample_rate)
     if start.startswith(b"OggS"):
-        return Sound("ogg", "audio/ogg", ".ogg")
+        return AudioFormat("ogg", "audio/ogg", ".ogg")
     if start.startswith(b"fLaC"):
-        return Sound("flac", "audio/flac", ".flac")
+        return AudioFormat("flac", "audio/flac", ".flac")
     if start.startswith(b"ID3") or (start[:1] == b"\xff" and start[1:2] >= b"\xe0"):
-        return Sound("mpeg", "audio/mpeg", ".mp3")
-    return Sound("unknown", "application/octet-stream", ".bin")
+        return AudioFormat("mpeg", "audio/mpeg", ".mp3")
+    return AudioFormat("unknown", "application/octet-stream", ".bin")
 
 
-def wav(samples: bytes | bytearray, rate: int) -> bytes:
+def encode_wav(samples: bytes | bytearray, sample_rate: int) -> bytes:
     """Return a WAV file of 16-bit mono samples."""
     header = BytesIO()
     with wave.open(header, "wb") as audio:
-        audio.setparams((1, 2, rate, len(samples) // 2, "NONE", ""))
-        # Only the header, so that tens of megabytes are copied no more than once.
+        audio.setparams((1, 2, sample_rate, len(samples) // 2, "NONE", ""))
+        # Writes the header only, so that tens of megabytes are copied once.
         audio.writeframesraw(b"")
         return header.getvalue() + samples
 
 
-def mended(body: bytes) -> bytes:
-    """Return a WAV file whose header tells at least as much audio as there is.
+def repair_data_size(body: bytes) -> bytes:
+    """Return a WAV file, with the size of its audio corrected if the header says less.
 
-    Players stop where the header says that the audio ends, and ignore what it says beyond
-    the end of the file.
+    Players stop at the size in the header, but ignore one that is beyond the end of the file.
     """
-    header = _Wav.read(body)
-    size = header.end(body) - header.begin
-    if not (header.begin and 0 < header.size < size):
+    header = _WavHeader.parse(body)
+    start, size = header.data_start, header.data_end(body) - header.data_start
+    if not (start and 0 < header.data_size < size):
         return body
-    return b"".join((body[: header.begin - 4], size.to_bytes(4, "little"), body[header.begin :]))
+    return b"".join((body[: start - 4], size.to_bytes(4, "little"), body[start:]))
 
 
-def samples_of(body: bytes, rate: int, channels: int = 1) -> bytes:
-    """Return a WAV file's audio as 16-bit samples, at another rate and for so many channels.
+def decode(body: bytes, sample_rate: int, channels: int = 1) -> bytes:
+    """Return the audio of a WAV file as 16-bit samples, resampled and with so many channels.
 
-    Raises ValueError as `pieces_of` does.
+    Raises ValueError as `decode_blocks` does.
     """
-    return b"".join(pieces_of(body, rate, channels))
+    return b"".join(decode_blocks(body, sample_rate, channels))
 
 
-def pieces_of(body: bytes, rate: int, channels: int = 1) -> Iterator[bytes]:
-    """Return what `samples_of` returns, in pieces of at most a few 100 kB.
+def decode_blocks(body: bytes, sample_rate: int, channels: int = 1) -> Iterator[bytes]:
+    """Return the result of `decode` in blocks of at most a few 100 kB.
 
-    Raises CodecError if the codec needs a program of its own, and ValueError if the file is
-    not a WAV file, has a rate that no telephone has, or would become too long.
+    Raises CodecError if the codec is not supported, and ValueError if the file is not a WAV
+    file, has an unsupported sample rate, or is too long.
     """
-    header = _Wav.read(body)
-    if (decode := _decoder(header)) is None:
+    header = _WavHeader.parse(body)
+    if (decoder := _decoder(header)) is None:
         raise CodecError(f"cannot read {header.codec}")
-    begin, end = header.audio(body)
+    start, end = header.data_range(body)
     frame = header.channels * (header.bits // 8 if header.codec == "pcm" else 1)
-    end -= (end - begin) % frame
-    # audioop makes as many samples as it is told to, in one go and with the interpreter locked.
-    if (end - begin) // frame * rate * 2 > MAX_SAMPLE_BYTES * header.rate:
+    end -= (end - start) % frame
+    # A header with a very low rate would turn a small file into gigabytes of samples.
+    if (end - start) // frame * sample_rate * 2 > MAX_DECODED_BYTES * header.sample_rate:
         raise ValueError("too long to be read")
 
     def convert() -> Iterator[bytes]:
         state = None
-        for position in range(begin, end, _PIECE_FRAMES * frame):
-            data = decode(body[position : min(position + _PIECE_FRAMES * frame, end)])
+        for position in range(start, end, _BLOCK_FRAMES * frame):
+            data = decoder(body[position : min(position + _BLOCK_FRAMES * frame, end)])
             if header.channels == 2:
                 data = audioop.tomono(data, 2, 0.5, 0.5)
-            if header.rate != rate:
-                data, state = audioop.ratecv(data, 2, 1, header.rate, rate, state)
+            if header.sample_rate != sample_rate:
+                data, state = audioop.ratecv(data, 2, 1, header.sample_rate, sample_rate, state)
             yield audioop.tostereo(data, 2, 1, 1) if channels == 2 else data
 
     return convert()
 
 
-def _decoder(header: _Wav) -> Callable[[bytes], bytes] | None:
-    """Return what turns a codec into 16-bit samples, None if nothing here does."""
+def _decoder(header: _WavHeader) -> Callable[[bytes], bytes] | None:
+    """Return a function that decodes to 16-bit samples, None if the codec is not supported."""
     match header.codec, header.bits:
         case "pcm", 8:
-            # 8-bit samples count from 0 to 255 instead of around 0.
+            # 8-bit samples are unsigned.
             return lambda data: audioop.lin2lin(audioop.bias(data, 1, 128), 1, 2)
         case "pcm", bits:
             return lambda data: audioop.lin2lin(data, bits // 8, 2)
@@ -163,64 +164,64 @@ def _decoder(header: _Wav) -> Callable[[bytes], bytes] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wav:
-    """The header of a WAV file, and where its audio is."""
+class _WavHeader:
+    """The header of a WAV file. What the file leaves out is zero."""
 
     codec: str
     channels: int
-    rate: int
+    sample_rate: int
     bits: int
-    begin: int
-    size: int
+    data_start: int
+    data_size: int
 
     @classmethod
-    def read(cls, body: bytes) -> _Wav:
-        """Read the chunks up to the audio; what is not there stays unknown.
+    def parse(cls, body: bytes) -> _WavHeader:
+        """Parse the chunks up to the audio.
 
-        Of several formats the first counts, as it does for FFmpeg.
+        If there is more than one `fmt` chunk, the first counts, as it does for FFmpeg.
         """
-        form = b""
-        begin = size = 0
-        for name, position, length in _chunks(body):
+        fmt = b""
+        data_start = data_size = 0
+        for name, start, size in _chunks(body):
             if name == b"data":
-                begin, size = position, length
+                data_start, data_size = start, size
                 break
-            if name == b"fmt " and not form:
-                form = body[position : position + length]
-        kind = _number(form, 24 if _number(form, 0, 2) == _EXTENSIBLE else 0, 2)
+            if name == b"fmt " and not fmt:
+                fmt = body[start : start + size]
+        codec = _uint(fmt, 24 if _uint(fmt, 0, 2) == _EXTENSIBLE else 0, 2)
         return cls(
-            codec=_CODECS.get(kind, f"{kind:#06x}"),
-            channels=_number(form, 2, 2),
-            rate=_number(form, 4, 4),
-            bits=_number(form, 14, 2),
-            begin=begin,
-            size=size,
+            codec=_CODECS.get(codec, f"{codec:#06x}"),
+            channels=_uint(fmt, 2, 2),
+            sample_rate=_uint(fmt, 4, 4),
+            bits=_uint(fmt, 14, 2),
+            data_start=data_start,
+            data_size=data_size,
         )
 
-    def audio(self, body: bytes) -> tuple[int, int]:
-        """Return where the audio begins and ends. Raises ValueError if it cannot be read."""
-        if not (self.begin and self.channels in (1, 2)):
+    def data_range(self, body: bytes) -> tuple[int, int]:
+        """Return where the audio starts and ends. Raises ValueError if it cannot be decoded."""
+        if not (self.data_start and self.channels in (1, 2)):
             raise ValueError("not a WAV file that can be read")
-        if self.rate not in _RATES:
-            raise ValueError(f"cannot read audio at {self.rate} Hz")
+        if self.sample_rate not in _SAMPLE_RATES:
+            raise ValueError(f"cannot read audio at {self.sample_rate} Hz")
         if self.codec == "pcm" and self.bits not in (8, 16, 24, 32):
             raise ValueError(f"cannot read samples of {self.bits} bits")
-        return self.begin, self.end(body)
+        return self.data_start, self.data_end(body)
 
-    def end(self, body: bytes) -> int:
+    def data_end(self, body: bytes) -> int:
         """Return where the audio ends.
 
-        Its size is believed only if other chunks follow, or nothing: PBXs write zero, the
-        largest number, or the size of something else.
+        The size in the header is used only if other chunks or nothing follow, because PBXs
+        write zero, the largest number, or the size of something else.
         """
-        end = self.begin + self.size
-        padded = end + (self.size % 2 and body[end : end + 1] == b"\0")
-        return end if padded <= len(body) and _is_chunks(body, padded) else len(body)
+        end = self.data_start + self.data_size
+        padded = end + (self.data_size % 2 and body[end : end + 1] == b"\0")
+        return end if padded <= len(body) and _has_only_chunks(body, padded) else len(body)
 
 
 def _chunks(body: bytes, position: int = len(b"RIFF____WAVE")) -> Iterator[tuple[bytes, int, int]]:
-    """Return the name of each chunk, where its content begins, and how long it is said to be."""
-    for _ in range(_MOST_CHUNKS):
+    """Return the name of each chunk, the start of its content, and the size in its header."""
+    for _ in range(_MAX_CHUNKS):
         if len(start := body[position : position + 8]) < 8:
             return
         position += 8
@@ -232,14 +233,14 @@ def _chunks(body: bytes, position: int = len(b"RIFF____WAVE")) -> Iterator[tuple
             position += 1
 
 
-def _is_chunks(body: bytes, position: int) -> bool:
-    """Tell whether a file goes on in chunks to its end, or is at its end."""
-    for name, content, size in _chunks(body, position):
-        position = content + size
+def _has_only_chunks(body: bytes, position: int) -> bool:
+    """Return whether the rest of a file is empty or consists of chunks."""
+    for name, start, size in _chunks(body, position):
+        position = start + size
         if not (name.isascii() and name.decode().isprintable() and position <= len(body)):
             return False
     return len(body) - position < 8
 
 
-def _number(form: bytes, begin: int, size: int) -> int:
-    return int.from_bytes(form[begin : begin + size], "little")
+def _uint(data: bytes, start: int, size: int) -> int:
+    return int.from_bytes(data[start : start + size], "little")

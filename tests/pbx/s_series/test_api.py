@@ -274,9 +274,13 @@ async def test_somebody_elses_token_is_left_alone(connect: Connect, pbx: Simulat
 @pytest.mark.parametrize("stranger", ["html", "10003", "30001"])
 @pytest.mark.parametrize("version", API_VERSIONS, ids=lambda version: version.name)
 async def test_finds_the_version(
-    connect: Connect, pbx: Simulator, version: ApiVersion, stranger: str, credentials: Credentials
+    connect: Connect,
+    pbx: Simulator,
+    version: ApiVersion,
+    other_version_reply: str,
+    credentials: Credentials,
 ) -> None:
-    pbx.version, pbx.stranger = version.name, stranger
+    pbx.version, pbx.other_version_reply = version.name, other_version_reply
     client = connect(credentials, version=None)
     assert len(await client.mailboxes()) == 3
     assert client._api.version is version
@@ -290,9 +294,9 @@ async def test_finds_the_version(
 @pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
 @pytest.mark.parametrize("stranger", ["html", "10003"])
 async def test_new_firmware_speaks_another_version(
-    connect: Connect, pbx: Simulator, stranger: str, credentials: Credentials
+    connect: Connect, pbx: Simulator, other_version_reply: str, credentials: Credentials
 ) -> None:
-    pbx.stranger = stranger
+    pbx.other_version_reply = other_version_reply
     client = connect(credentials)
     before = await client.mailboxes()
     pbx.version = YEASTAR.name
@@ -317,9 +321,9 @@ async def test_finding_no_version_keeps_the_known_one(connect: Connect, pbx: Sim
     ("stranger", "error"), [("html", PbxReplyError), ("10003", PbxUnsupportedError)]
 )
 async def test_no_version_at_all(
-    connect: Connect, pbx: Simulator, stranger: str, error: type[Exception]
+    connect: Connect, pbx: Simulator, other_version_reply: str, error: type[Exception]
 ) -> None:
-    pbx.version, pbx.stranger = "v9", stranger
+    pbx.version, pbx.other_version_reply = "v9", other_version_reply
     with pytest.raises(error):
         await connect(USER, version=None).mailboxes()
     assert pbx.logins == 0
@@ -530,7 +534,7 @@ async def test_locked_out_while_it_starts(connect: Connect, pbx: Simulator) -> N
 async def test_yeastar_that_answers_any_version(
     connect: Connect, pbx: Simulator, credentials: Credentials
 ) -> None:
-    pbx.version, pbx.ways.any_version = YEASTAR.name, True
+    pbx.version, pbx.quirks.accepts_any_version = YEASTAR.name, True
     client = connect(credentials, version=None)
     mailboxes = await client.mailboxes()
     assert client._api.version is YEASTAR
@@ -541,7 +545,7 @@ async def test_yeastar_that_answers_any_version(
 
 
 async def test_version_that_is_insisted_on(connect: Connect, pbx: Simulator) -> None:
-    pbx.version, pbx.ways.any_version = YEASTAR.name, True
+    pbx.version, pbx.quirks.accepts_any_version = YEASTAR.name, True
     client = connect(BARE_TOKEN, version=None, api=OPENVOX.name)
     await client.mailboxes()
     assert client._api.version is OPENVOX

@@ -27,6 +27,7 @@ from custom_components.pbx_voicemail.pbx import (
     PbxTimeoutError,
     PbxTlsError,
     http as transport_module,
+    limited_socket,
 )
 from custom_components.pbx_voicemail.pbx.s_series import (
     client as client_module,
@@ -36,13 +37,16 @@ from custom_components.pbx_voicemail.pbx.s_series import (
 from custom_components.pbx_voicemail.pbx.s_series.client import SSeriesClient
 from tests.conftest import TOKEN
 from tests.faults import FAULTS, Fault
-from tests.living import leave
+from tests.helpers import leave_message
 from tests.simulator import Simulator
 
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, socket_factory=limited_socket),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
         yield session
 
 
@@ -178,7 +182,7 @@ async def test_only_what_changed_is_read(
 
     really = mailboxes_module._read_messages
     monkeypatch.setattr(mailboxes_module, "_read_messages", note)
-    await leave(pbx, "102")
+    await leave_message(pbx, "102")
     after = await client.mailboxes()
     assert read == ["102"]
     assert after["101"] is before["101"]
@@ -235,7 +239,7 @@ async def test_token_lives_while_it_is_used(client: PbxClient, pbx: Simulator) -
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_faults(client: PbxClient, pbx: Simulator, fault: Fault) -> None:
     before = await client.mailboxes()
-    async with fault.strike(pbx):
+    async with fault.inject(pbx):
         with pytest.raises(PbxError) as raised:
             await client.mailboxes()
     assert raised.value.kind == fault.kind

@@ -18,7 +18,7 @@ from custom_components.pbx_voicemail.pbx.s_series.reply import JsonObject, decod
 READERS: tuple[Callable[[JsonObject], object], ...] = (
     lambda reply: read_mailboxes(reply, UTC, {}),
     read_extensions,
-    DeviceInfo.read,
+    DeviceInfo.parse,
     lambda reply: find_file_name(reply, "101", "0", b""),
 )
 

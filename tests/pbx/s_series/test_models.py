@@ -325,7 +325,7 @@ def test_text_of_a_megabyte_takes_no_time(text: str) -> None:
     (message,) = _messages(
         _entry(messagefrom=text, voicemaildate=text, voicemaillength=text, voicemailstatus=text)
     )
-    DeviceInfo.read(dict.fromkeys(("devicename", "sn", "firmwarever", "systemtime"), text))
+    DeviceInfo.parse(dict.fromkeys(("devicename", "sn", "firmwarever", "systemtime"), text))
     read_extensions({"extlist": [{"extnumber": text, "username": text}]})
     assert perf_counter() - started < 1
     assert message.caller is None or len(message.caller) <= 255
@@ -361,11 +361,11 @@ def test_device_info() -> None:
         "firmwarever": "",
     }
     expected = DeviceInfo("UC501", "a09805021987", "3.1")
-    assert DeviceInfo.read({"status": "Success", "deviceinfo": told}) == expected
-    assert DeviceInfo.read({"status": "Success", **told}) == expected
-    assert DeviceInfo.read({"status": "Success"}) == DeviceInfo()
+    assert DeviceInfo.parse({"status": "Success", "deviceinfo": told}) == expected
+    assert DeviceInfo.parse({"status": "Success", **told}) == expected
+    assert DeviceInfo.parse({"status": "Success"}) == DeviceInfo()
     linked = {"devicename": "UC501 ![x](http://a.bc/d) <img src=x>`|*_[]", "sn": "SN_101"}
-    assert DeviceInfo.read(linked) == DeviceInfo("UC501 x(http//a.bc/d) img srcx_")
+    assert DeviceInfo.parse(linked) == DeviceInfo("UC501 x(http//a.bc/d) img srcx_")
     assert DeviceInfo("UC501").manufacturer is None
     assert DeviceInfo("Yeastar S100").manufacturer == "Yeastar"
 
@@ -385,7 +385,7 @@ def test_device_info() -> None:
     ],
 )
 def test_system_time(told: str, clock: datetime | None) -> None:
-    shown = DeviceInfo.read({"deviceinfo": {"systemtime": told}}).system_time
+    shown = DeviceInfo.parse({"deviceinfo": {"systemtime": told}}).system_time
     assert shown == clock
     assert shown is None or clock is None or (shown.tzinfo is None) == (clock.tzinfo is None)
 

@@ -124,7 +124,7 @@ async def test_message_that_is_gone(client: PbxClient, pbx: Simulator, ask: str)
     pbx.spool.delete("101", "msg0000")
     with pytest.raises(PbxGoneError):
         await getattr(client, ask)(gone)
-    pbx.spool.forget("101")
+    pbx.spool.delete_mailbox("101")
     with pytest.raises(PbxGoneError):
         await getattr(client, ask)(gone)
     del pbx.extensions["101"]
@@ -358,7 +358,7 @@ async def test_another_mailbox_in_the_answer(client: PbxClient, pbx: Simulator) 
     async def tell_all(request: web.Request) -> web.Response | None:
         if not request.path.endswith("/query"):
             return None
-        voicemails = pbx._tell(["103", "101", "102"])
+        voicemails = pbx._mailboxes(["103", "101", "102"])
         return web.json_response({"status": "Success", "voicemails": voicemails})
 
     pbx.intercept = tell_all
@@ -380,7 +380,7 @@ class Phones:
 
     def set_up(self, messages: int) -> None:
         """Make the mailbox anew."""
-        self._pbx.spool.forget("101")
+        self._pbx.spool.delete_mailbox("101")
         self.recordings.clear()
         for _ in range(messages):
             self._leave()

@@ -11,7 +11,7 @@ from .versions import API_VERSIONS
 
 
 class SSeries(Family):
-    """Both makers' PBXs with the API that begins with `/api/v`."""
+    """PBXs of both manufacturers, with an API at `/api/v…`."""
 
     key = "s_series"
     apis: ClassVar[Mapping[str, str]] = {

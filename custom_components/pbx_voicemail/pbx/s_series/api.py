@@ -1,4 +1,4 @@
-"""The API of one PBX: signed in, and in the version that the PBX understands."""
+"""The API of one PBX: requests with a valid token, in the version that the PBX supports."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,16 +21,16 @@ from .login import Login, Refusals
 from .requests import MAX_SHORT_BYTES, Requests
 from .versions import API_VERSIONS, ApiVersion
 
-_GUESS_SECONDS: Final = 10 * 60
-"""How often a new token is tried because of an errno that may or may not mean the token."""
+_UNKNOWN_ERRNO_SECONDS: Final = 10 * 60
+"""How often at most an unknown errno leads to a new login."""
 
 _API: Final = "api"
 _REFUSALS: Final = "refusals"
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What a PBX is asked for, in whatever version, and an answer that it gave before."""
+class _Request:
+    """A request in any version, and the last reply to it."""
 
     path: str
     body: Mapping[str, str] | None = None
@@ -40,19 +40,19 @@ class _Question:
 
 
 class Api:
-    """Asks one PBX, with a token.
+    """Sends requests to one PBX, with a token.
 
-    With an API user, a token is got when it is first needed, and one that has expired is
-    renewed, once for all who wait. A bare token is used for as long as it lasts.
+    With an API user, it signs in for the first request and when a token has expired, once for
+    all requests that wait for it. Without one, it uses the given token as long as it is valid.
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Take how to reach the PBX, and what is known of it from earlier."""
+        """Use a connection, and what an earlier run remembered."""
         chosen, remembered = connection.api, connection.remembered
-        self._versions = [one for one in API_VERSIONS if chosen in (None, one.name)]
+        self._versions = [version for version in API_VERSIONS if chosen in (None, version.name)]
         likely = chosen or remembered.get(_API)
-        self.version = next((one for one in self._versions if one.name == likely), None)
-        """The version that the PBX speaks, None until it has been asked something."""
+        self.version = next((version for version in self._versions if version.name == likely), None)
+        """The version that the PBX supports, None before the first request."""
         self.token = connection.credentials.token
         self.has_user = connection.credentials.username is not None
         self._requests = Requests(connection)
@@ -62,67 +62,67 @@ class Api:
             Refusals.parse(remembered.get(_REFUSALS, "")),
             has_worked=connection.has_worked,
         )
-        self._signing_in = asyncio.Lock()
-        self._next_guess = 0.0
+        self._sign_in_lock = asyncio.Lock()
+        self._next_unknown_errno = 0.0
 
     def remember(self) -> Mapping[str, str]:
-        """Return what is worth keeping for the next start."""
-        kept = {
+        """Return what is worth storing for the next start."""
+        remembered = {
             _API: self.version.name if self.version else "",
             _REFUSALS: str(self._login.refusals),
         }
-        return {name: value for name, value in kept.items() if value}
+        return {name: value for name, value in remembered.items() if value}
 
-    async def ask[AnswerT](
+    async def request[ResultT](
         self,
         path: str,
-        read: Callable[[bytes], Awaitable[AnswerT]],
+        read: Callable[[bytes], Awaitable[ResultT]],
         body: Mapping[str, str] | None = None,
         known: bytes = b"",
         max_bytes: int = MAX_REPLY_BYTES,
         **query: str,
-    ) -> AnswerT:
-        """Return what `read` makes of the reply; it raises what the reply means.
+    ) -> ResultT:
+        """Return what `read` returns for the reply. It raises the error in the reply, if any.
 
-        A reply that is the same as a `known` one is that very object.
+        If the reply equals `known`, `read` gets that very object.
         """
-        question = _Question(path, body, query, known, max_bytes)
+        request = _Request(path, body, query, known, max_bytes)
         version = self.version or await self.find_version()
         try:
-            return await self._ask_in(version, question, read)
+            return await self._request_in(version, request, read)
         except PbxReplyError, PbxUnsupportedError:
-            # New firmware may speak another version.
+            # The PBX may have new firmware, with another version.
             with suppress(PbxError):
                 await self.find_version()
             if self.version is version or self.version is None:
                 raise
             version = self.version
-        return await self._ask_in(version, question, read)
+        return await self._request_in(version, request, read)
 
-    async def ask_once[AnswerT](
-        self, path: str, read: Callable[[bytes], Awaitable[AnswerT]], body: Mapping[str, str]
-    ) -> AnswerT:
-        """Ask for what must not be done twice: as `ask`, but whatever comes back stands."""
+    async def request_once[ResultT](
+        self, path: str, read: Callable[[bytes], Awaitable[ResultT]], body: Mapping[str, str]
+    ) -> ResultT:
+        """Do as `request` does, but never send a request twice. For requests that change things."""
         version = self.version or await self.find_version()
-        question = _Question(path, body, max_bytes=MAX_SHORT_BYTES)
-        return await read(await self._post(version, question))
+        request = _Request(path, body, max_bytes=MAX_SHORT_BYTES)
+        return await read(await self._post(version, request))
 
     async def download(self, path: str, query: Mapping[str, str]) -> HttpResponse:
-        """Return the response to a GET. It is sent once: what it asks for is given out once."""
+        """Return the response to a GET. It is never sent twice, since the PBX answers once."""
         version = self.version or await self.find_version()
         return await self._requests.download(version, path, {"token": self.token or "", **query})
 
     async def find_version(self) -> ApiVersion:
-        """Find out which version the PBX speaks, without a login and without a token.
+        """Find out which version the PBX supports, without signing in or sending a token.
 
-        A reply that the token is missing proves the version. A PBX may answer another
-        version's path, too, with a page, or with an object that says it does not know it.
+        If the reply says that the token is missing, the PBX supports the version. It may answer
+        requests in other versions, too: with a web page, or with an unknown errno.
         """
         failures: list[PbxError] = []
         likely: list[ApiVersion] = []
         for version in self._versions:
             try:
-                await self._requests.ask_without_token(version)
+                await self._requests.query_without_token(version)
             except (PbxUnsupportedError, PbxReplyError) as err:
                 failures.append(err)
             except PbxRejectedError as err:
@@ -140,11 +140,11 @@ class Api:
         return self.version
 
     async def try_version(self, version: ApiVersion) -> None:
-        """Speak another version from now on, if the PBX understands it and it may be spoken."""
+        """Use another version from now on, if the PBX supports it and the user did not choose one."""
         if version not in self._versions:
             return
         try:
-            await self._requests.ask_without_token(version)
+            await self._requests.query_without_token(version)
         except PbxUnsupportedError, PbxReplyError:
             return
         except PbxRejectedError:
@@ -152,7 +152,7 @@ class Api:
         self.version = version
 
     async def sign_out(self) -> None:
-        """Give back a token that was got by a login. Failing to does no harm."""
+        """Return a token from a login to the PBX. Never raises."""
         if not self.has_user or self.token is None or self.version is None:
             return
         token, self.token = self.token, None
@@ -165,54 +165,54 @@ class Api:
                 timeout=SIGN_OUT_TIMEOUT,
             )
 
-    async def _ask_in[AnswerT](
+    async def _request_in[ResultT](
         self,
         version: ApiVersion,
-        question: _Question,
-        read: Callable[[bytes], Awaitable[AnswerT]],
-    ) -> AnswerT:
+        request: _Request,
+        read: Callable[[bytes], Awaitable[ResultT]],
+    ) -> ResultT:
         if not self.has_user:
-            return await read(await self._post(version, question))
+            return await read(await self._post(version, request))
         token = self.token or await self._sign_in(version, None)
         try:
-            return await read(await self._post(version, question))
+            return await read(await self._post(version, request))
         except PbxRejectedError as err:
-            if not self._may_be_the_token(err):
+            if not self._may_have_expired(err):
                 raise
         await self._sign_in(version, token)
         try:
-            return await read(await self._post(version, question))
+            return await read(await self._post(version, request))
         except PbxAuthError as err:
-            # The password is good, so asking a person for another one would not help.
+            # The login has worked, so another password would not help.
             raise PbxRejectedError(err.errno) from err
 
-    def _may_be_the_token(self, refusal: PbxRejectedError) -> bool:
-        """Return whether a new token is worth trying.
+    def _may_have_expired(self, refusal: PbxRejectedError) -> bool:
+        """Return whether the token may have expired, so that a new one is worth a try.
 
-        OpenVox does not document its errnos, so an expired token may go by any of them.
+        OpenVox does not document its errnos, so any of them may mean that.
         """
         if isinstance(refusal, PbxAuthError):
             return True
         if isinstance(refusal, PbxLockedError | PbxUnsupportedError):
             return False
-        if monotonic() < self._next_guess:
+        if monotonic() < self._next_unknown_errno:
             return False
-        self._next_guess = monotonic() + _GUESS_SECONDS
+        self._next_unknown_errno = monotonic() + _UNKNOWN_ERRNO_SECONDS
         return True
 
-    async def _sign_in(self, version: ApiVersion, stale: str | None) -> str:
-        async with self._signing_in:
-            if self.token is None or self.token == stale:
+    async def _sign_in(self, version: ApiVersion, expired: str | None) -> str:
+        async with self._sign_in_lock:
+            if self.token is None or self.token == expired:
                 self.token = None
                 self.token = await self._login.get_token(version)
             return self.token
 
-    async def _post(self, version: ApiVersion, question: _Question) -> bytes:
+    async def _post(self, version: ApiVersion, request: _Request) -> bytes:
         return await self._requests.post(
             version,
-            question.path,
-            {"token": self.token or "", **question.query},
-            question.body,
-            known=question.known,
-            max_bytes=question.max_bytes,
+            request.path,
+            {"token": self.token or "", **request.query},
+            request.body,
+            known=request.known,
+            max_bytes=request.max_bytes,
         )

@@ -16,20 +16,20 @@ from ..models import Extension, Mailbox, Message, PbxInfo
 from .api import Api
 from .clock import find_fault
 from .device_info import DeviceInfo
-from .mailboxes import ReadMailbox, number_messages, read_entries, read_extensions, read_mailboxes
+from .mailboxes import ParsedMailbox, number_messages, read_entries, read_extensions, read_mailboxes
 from .message_files import MessageFiles
-from .moved import Moved
-from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, OFF_LOOP_BYTES, JsonObject, decode, decode_now
+from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, OFF_LOOP_BYTES, JsonObject, decode, decode_short
+from .shifted_dates import ShiftedDates
 from .versions import API_VERSIONS, OPENVOX, YEASTAR, ApiVersion
 
 _NO_MESSAGES: Final = frozenset({None, NO_SUCH_FILE})
 """The errnos with which a PBX may say that there are no messages."""
 
-_QUERIES: Final = 3
-"""How often it is asked for messages while it says that there are none, with ever new tokens."""
+_MAX_QUERIES: Final = 3
+"""How often messages are queried while the reply may mean that the token has expired."""
 
 _LASTING_REFUSALS: Final = 3
-"""After so many refusals in a row that nobody can explain, a person has to know."""
+"""After so many refusals in a row for an unknown reason, the user has to act."""
 
 _CAPABILITIES: Final = (
     Capability.DELETE
@@ -44,7 +44,7 @@ class SSeriesClient(PbxClient):
     """One PBX of this family."""
 
     def __init__(self, connection: Connection) -> None:
-        """Take how to reach the PBX, and what is known of it from earlier."""
+        """Use a connection. Nothing is requested yet."""
         self._address = connection.address
         self._api = Api(connection)
         self._files = MessageFiles(self._api, connection.id_key)
@@ -52,11 +52,11 @@ class SSeriesClient(PbxClient):
         self._zone = connection.time_zone
         self._info = PbxInfo()
         self._clock_offset: timedelta | None = None
-        self._selects = True
-        """Whether the PBX can be asked for some extensions alone."""
+        self._can_filter = True
+        """Whether messages of some extensions can be queried alone."""
         self._refusals = self._token_refusals = 0
         self._last_body: bytes | None = None
-        self._read_before: Mapping[str, ReadMailbox] = {}
+        self._parsed: Mapping[str, ParsedMailbox] = {}
         self._mailboxes: Mapping[str, Mailbox] = {}
 
     @property
@@ -73,7 +73,7 @@ class SSeriesClient(PbxClient):
 
     @override
     async def info(self) -> PbxInfo:
-        device = await _if_offered(self._ask_device_info)
+        device = await _none_if_unsupported(self._query_device_info)
         if device is None:
             return replace(
                 self._info,
@@ -98,17 +98,17 @@ class SSeriesClient(PbxClient):
     @override
     async def extensions(self) -> tuple[Extension, ...] | None:
         """Return all extensions (OpenVox UC API, "Query extension list")."""
-        reply = await _if_offered(lambda: self._ask("extensionlist/query"))
+        reply = await _none_if_unsupported(lambda: self._query("extensionlist/query"))
         return None if reply is None else read_extensions(reply)
 
     @override
     async def mailboxes(self, only: Collection[str] = ()) -> Mapping[str, Mailbox]:
         """Return the mailboxes that have messages (OpenVox UC API, "Query voicemail").
 
-        One request, whose reply is compared with the last one before it is parsed.
+        It takes one request, whose reply is only parsed if it differs from the last one.
         """
         try:
-            mailboxes = await self._query_selected(only)
+            mailboxes = await self._query_extensions(only)
         except PbxRejectedError as err:
             await self._count_refusal(err)
             raise
@@ -119,11 +119,11 @@ class SSeriesClient(PbxClient):
 
     @override
     async def recording(self, message: Message) -> bytes:
-        return await self._files.download(message, selects=self._selects)
+        return await self._files.download(message, can_filter=self._can_filter)
 
     @override
     async def delete(self, message: Message) -> None:
-        await self._files.delete(message, selects=self._selects)
+        await self._files.delete(message, can_filter=self._can_filter)
 
     @override
     async def close(self) -> None:
@@ -140,7 +140,7 @@ class SSeriesClient(PbxClient):
     @property
     @override
     def id_context(self) -> str | None:
-        """The UTC offset that the PBX's clock shows, in seconds: dates are part of ids."""
+        """The UTC offset of the PBX's clock in seconds, since ids are made of local dates."""
         if self._clock_offset is None:
             return None
         return str(int(self._clock_offset.total_seconds()))
@@ -151,24 +151,24 @@ class SSeriesClient(PbxClient):
     ) -> Mapping[str, str]:
         """Return messages that had another id before the PBX's time zone was changed.
 
-        Asks nothing unless it looks as if messages had moved.
+        The PBX is only queried if dates seem to have been shifted.
         """
         if self._last_body is None:
             return {}
-        moved = await asyncio.to_thread(self._compare, self._last_body, known)
-        if not moved.renamed:
+        dates = await asyncio.to_thread(self._compare_dates, self._last_body, known)
+        if not dates.candidates:
             return {}
-        if await _if_offered(self._ask_device_info) is None:
+        if await _none_if_unsupported(self._query_device_info) is None:
             self._clock_offset = None
         if self._clock_offset is None or id_context is None:
-            return moved.judge(None)
-        return moved.judge(self._clock_offset - timedelta(seconds=int(id_context)))
+            return dates.renamed(None)
+        return dates.renamed(self._clock_offset - timedelta(seconds=int(id_context)))
 
     @override
     def set_time_zone(self, zone: tzinfo) -> None:
         if zone != self._zone:
             self._zone = zone
-            self._forget_mailboxes()
+            self._clear_mailboxes()
 
     @property
     def _version(self) -> ApiVersion:
@@ -176,101 +176,102 @@ class SSeriesClient(PbxClient):
 
     @property
     def _web_page(self) -> URL:
-        """Where a browser finds the PBX's own pages."""
+        """The URL of the PBX's web interface."""
         url = replace(self._address, path="").url
         return url if self._version.shares_web_port else url.with_port(None)
 
-    def _compare(self, body: bytes, known: Mapping[str, Collection[str]]) -> Moved:
-        moved = Moved()
+    def _compare_dates(self, body: bytes, known: Mapping[str, Collection[str]]) -> ShiftedDates:
+        dates = ShiftedDates()
         entries = read_entries(decode(body))
         for extension in entries.keys() & known.keys():
             messages = list(number_messages(extension, entries[extension], self._id_key))
-            moved.add(extension, messages, known[extension], self._id_key)
-        return moved
+            dates.add(extension, messages, known[extension], self._id_key)
+        return dates
 
-    def _forget_mailboxes(self) -> None:
-        self._last_body, self._read_before, self._mailboxes = None, {}, {}
+    def _clear_mailboxes(self) -> None:
+        self._last_body, self._parsed, self._mailboxes = None, {}, {}
 
     async def _count_refusal(self, refusal: PbxRejectedError) -> None:
-        """Mark the third refusal in a row that nobody can explain, or raise what it means.
+        """Mark a refusal as lasting if it is the third in a row for an unknown reason.
 
-        OpenVox does not document its errnos, so an expired token may go by any of them: it
-        does if the PBX refuses everything else with it, too. A token that came from a login
-        has been renewed by then. Raises PbxAuthError, which is not certain.
+        OpenVox does not document its errnos. If everything else is refused with the same errno,
+        the token may have expired, and this raises PbxAuthError, which is not certain. A token
+        from a login has been renewed before, so then it is not the token.
         """
         if isinstance(refusal, PbxAuthError | PbxLockedError | PbxNotReadyError):
             return
         self._refusals += 1
-        is_token = not self._api.has_user and await self._refuses_all(refusal)
+        is_token = not self._api.has_user and await self._refuses_everything(refusal)
         self._token_refusals = self._token_refusals + 1 if is_token else 0
         if self._token_refusals >= _LASTING_REFUSALS:
             raise PbxAuthError(refusal.errno, is_certain=False) from refusal
         refusal.is_lasting = self._refusals >= _LASTING_REFUSALS and not is_token
 
-    async def _refuses_all(self, refusal: PbxRejectedError) -> bool:
+    async def _refuses_everything(self, refusal: PbxRejectedError) -> bool:
         try:
-            await self._ask_device_info()
+            await self._query_device_info()
         except PbxRejectedError as err:
             return err.errno == refusal.errno
         return False
 
-    async def _query_selected(self, extensions: Collection[str]) -> Mapping[str, Mailbox]:
-        if extensions and self._selects:
+    async def _query_extensions(self, extensions: Collection[str]) -> Mapping[str, Mailbox]:
+        """Return at least the mailboxes of some extensions, or all if none are given."""
+        if extensions and self._can_filter:
             try:
                 return await self._query_mailboxes({"extid": ",".join(extensions)})
             except PbxRejectedError as err:
                 if err.errno != NO_SUCH_EXTENSION:
                     raise
-                # One that the PBX does not have any more must not cost the others.
-                self._selects = False
+                # If one extension does not exist, the PBX refuses to list the others.
+                self._can_filter = False
         return await self._query_mailboxes(None)
 
     async def _query_mailboxes(self, body: Mapping[str, str] | None) -> Mapping[str, Mailbox]:
-        for _ in range(_QUERIES):
-            mailboxes = await self._api.ask(
+        for _ in range(_MAX_QUERIES):
+            mailboxes = await self._api.request(
                 "voicemail/query",
-                self._read,
+                self._read_mailboxes,
                 body,
                 known=self._last_body or b"",
                 max_bytes=MAX_LIST_BYTES,
             )
             if mailboxes is not None:
                 return mailboxes
-            # The same words may also mean that the token has expired: ask what it is good for.
+            # The same reply may mean that the token has expired. This request renews it then.
             token = self._api.token
-            await self._ask_device_info()
+            await self._query_device_info()
             if self._api.token == token:
-                self._forget_mailboxes()
+                self._clear_mailboxes()
                 return self._mailboxes
-        # No token lasts, so the PBX has not said that there are no messages.
+        # Each token has expired at once, so it is unknown whether there are messages.
         raise PbxRejectedError(None)
 
-    async def _read(self, body: bytes) -> Mapping[str, Mailbox] | None:
-        """Return the mailboxes in a reply, None if it may mean that there are none."""
+    async def _read_mailboxes(self, body: bytes) -> Mapping[str, Mailbox] | None:
+        """Return the mailboxes in a reply, None if it may mean that there are no messages."""
         self.reply_bytes = len(body)
         if body is self._last_body:
             return self._mailboxes
         try:
             if len(body) < OFF_LOOP_BYTES:
-                self._read_before = self._parse(body)
+                self._parsed = self._parse(body)
             else:
-                self._read_before = await asyncio.to_thread(self._parse, body)
+                self._parsed = await asyncio.to_thread(self._parse, body)
         except PbxRejectedError as err:
             if err.errno in _NO_MESSAGES:
                 return None
             raise
-        self._mailboxes = {number: read.mailbox for number, read in self._read_before.items()}
+        self._mailboxes = {number: parsed.mailbox for number, parsed in self._parsed.items()}
         self._last_body = body
-        await self._notice_read_states()
+        await self._detect_yeastar()
         return self._mailboxes
 
-    def _parse(self, body: bytes) -> Mapping[str, ReadMailbox]:
-        return read_mailboxes(decode(body), self._zone, self._read_before, self._id_key)
+    def _parse(self, body: bytes) -> Mapping[str, ParsedMailbox]:
+        return read_mailboxes(decode(body), self._zone, self._parsed, self._id_key)
 
-    async def _notice_read_states(self) -> None:
-        """Take a PBX that says which messages were heard for a Yeastar.
+    async def _detect_yeastar(self) -> None:
+        """Switch to Yeastar's version if messages say whether they are read.
 
-        It may answer under any version in the path, and so be taken for an OpenVox.
+        Some Yeastar PBXs answer requests in any version, so they were taken for an OpenVox.
         """
         if self._api.version is OPENVOX and any(
             mailbox.latest and mailbox.latest.read is not None
@@ -278,18 +279,18 @@ class SSeriesClient(PbxClient):
         ):
             await self._api.try_version(YEASTAR)
 
-    async def _ask_device_info(self) -> DeviceInfo:
+    async def _query_device_info(self) -> DeviceInfo:
         """Return a reply to `deviceinfo/query` (OpenVox UC API, "Query device information")."""
-        info = DeviceInfo.read(await self._ask("deviceinfo/query"))
+        info = DeviceInfo.parse(await self._query("deviceinfo/query"))
         self._clock_offset = info.clock_offset(datetime.now(UTC))
         return info
 
-    async def _ask(self, path: str) -> JsonObject:
-        return await self._api.ask(path, decode_now, type="json")
+    async def _query(self, path: str) -> JsonObject:
+        return await self._api.request(path, decode_short, type="json")
 
 
-async def _if_offered[AnswerT](query: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
-    """Return the answer to a query that a PBX may do without, None if it does."""
+async def _none_if_unsupported[ResultT](query: Callable[[], Awaitable[ResultT]]) -> ResultT | None:
+    """Return the result of an optional query, None if the PBX does not support it."""
     try:
         return await query()
     except PbxAuthError, PbxLockedError:

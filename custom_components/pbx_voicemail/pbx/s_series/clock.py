@@ -1,39 +1,42 @@
-"""Judges the PBX's clock: it may be wrong, or show another time zone than was assumed."""
+"""Checks the PBX's clock, which may be wrong or in another time zone than the configured one."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from ..models import ClockFault
 
-_TOLERANCE: Final = timedelta(minutes=5)
-_QUARTER: Final = timedelta(minutes=15)
-_WESTMOST: Final = timedelta(hours=-12)
-_EASTMOST: Final = timedelta(hours=14)
-_SUMMER_TIME: Final = timedelta(hours=1)
+TOLERANCE: Final = timedelta(minutes=5)
+QUARTER: Final = timedelta(minutes=15)
+"""UTC offsets are multiples of it."""
+MIN_OFFSET: Final = timedelta(hours=-12)
+MAX_OFFSET: Final = timedelta(hours=14)
+SUMMER_TIME: Final = timedelta(hours=1)
 
 
 def find_fault(shown: datetime, zone: tzinfo, now: datetime) -> ClockFault | None:
-    """Compare what the clock shows with what it should, were the PBX in `zone`.
+    """Compare the time that the PBX shows with the time in `zone`. Return None if they agree.
 
-    Dates of messages are read off that clock, so what counts is the time that it shows. A
-    zone that comes with it may be the one of winter all year round; it only rules others out.
+    The time matters, since messages are dated by it. A UTC offset in `shown` does not: it may be
+    that of winter all year round, so it is only used to exclude other offsets.
     """
-    assumed = now.astimezone(zone).utcoffset() or timedelta()
-    ahead = shown.replace(tzinfo=UTC) - (now.astimezone(UTC) + assumed)
-    if abs(ahead) <= _TOLERANCE:
+    expected = now.astimezone(zone).utcoffset() or timedelta()
+    ahead = shown.replace(tzinfo=UTC) - (now.astimezone(UTC) + expected)
+    if abs(ahead) <= TOLERANCE:
         return None
-    shift = round(ahead / _QUARTER) * _QUARTER
-    offset = assumed + shift
-    is_possible = _WESTMOST <= offset <= _EASTMOST and _may_show(shown.utcoffset(), offset, assumed)
-    if shift and abs(ahead - shift) <= _TOLERANCE and is_possible:
+    shift = round(ahead / QUARTER) * QUARTER
+    offset = expected + shift
+    is_possible = MIN_OFFSET <= offset <= MAX_OFFSET and _may_have_offset(
+        shown.utcoffset(), offset, expected
+    )
+    if shift and abs(ahead - shift) <= TOLERANCE and is_possible:
         return ClockFault(str(zone), ahead, offset)
     return ClockFault(str(zone), ahead, None)
 
 
-def _may_show(named: timedelta | None, offset: timedelta, assumed: timedelta) -> bool:
-    """Return whether a clock that names one UTC offset may go by another."""
-    if named in (None, offset):
+def _may_have_offset(shown: timedelta | None, offset: timedelta, expected: timedelta) -> bool:
+    """Return whether a clock that shows one UTC offset, or none, may be set to another one."""
+    if shown in (None, offset):
         return True
-    # From UTC+4 to UTC+9, nobody has summer time.
-    has_summer_time = named != assumed and not timedelta(hours=4) <= named <= timedelta(hours=9)
-    return has_summer_time and offset - named == _SUMMER_TIME
+    # No country from UTC+4 to UTC+9 has summer time.
+    has_summer_time = shown != expected and not timedelta(hours=4) <= shown <= timedelta(hours=9)
+    return has_summer_time and offset - shown == SUMMER_TIME

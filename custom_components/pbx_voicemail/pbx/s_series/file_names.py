@@ -1,7 +1,7 @@
-"""The file name by which the API addresses a message at the moment.
+"""Finds the file name by which the API currently addresses a message.
 
-The PBX reuses file names as soon as a message is deleted, so a name is good for the next
-request, and for no longer.
+The PBX reuses file names as soon as a message is deleted, so a file name is only valid for the
+next request.
 """
 
 from collections import Counter
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from ..errors import PbxGoneError, PbxUnclearError
 from .mailboxes import number_messages
-from .reply import JsonObject, objects, text
+from .reply import JsonObject, as_objects, as_text
 
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """The file of a message and, where the API says, the folder: read or unread.
+    """The file name of a message and, if the API says it, the folder: read or unread.
 
-    `twins` is how many messages have the same caller, second and length. Which of them
-    is which follows from their order alone: when one goes, another takes its id.
+    `twins` is how many messages have the same caller, date and duration. They are told apart by
+    their order, so when one of them is deleted, another one gets its id.
     """
 
     extension: str
@@ -28,39 +28,39 @@ class FileName:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What addresses the message in a request (Yeastar wants the status, OpenVox has none)."""
+        """The parameters of a request for the message. Only Yeastar has and needs a status."""
         status = {"voicemailstatus": self.status} if self.status else {}
         return {"extid": self.extension, "voicemailfile": self.file} | status
 
 
 def find_file_name(reply: JsonObject, extension: str, message_id: str, key: bytes) -> FileName:
-    """Read the file name of a message from a reply to `voicemail/query`.
+    """Find the file name of a message in a reply to `voicemail/query`.
 
-    Raises PbxGoneError if it is not there, and PbxUnclearError if nothing addresses it
-    alone: Asterisk numbers the files of each folder by themselves.
+    Raises PbxGoneError if the message is not there, and PbxUnclearError if another message has
+    the same file name: Asterisk numbers the files of each folder separately.
     """
-    places = []
+    files = []
     found = identity = None
     identities: Counter[tuple[str, ...]] = Counter()
     for numbered in number_messages(extension, _entries(reply, extension), key):
-        place = (
-            text(numbered.entry.get("voicemailfile")),
-            text(numbered.entry.get("voicemailstatus")),
+        file = (
+            as_text(numbered.entry.get("voicemailfile")),
+            as_text(numbered.entry.get("voicemailstatus")),
         )
-        places.append(place)
+        files.append(file)
         identities[numbered.identity] += 1
         if numbered.id == message_id:
-            found, identity = place, numbered.identity
+            found, identity = file, numbered.identity
     if found is None or identity is None:
         raise PbxGoneError("the message is no longer on the PBX")
     if not found[0]:
         raise PbxUnclearError("the message has no file name")
-    if places.count(found) > 1:
+    if files.count(found) > 1:
         raise PbxUnclearError("two messages have the same file name")
     return FileName(extension, *found, twins=identities[identity])
 
 
 def _entries(reply: JsonObject, extension: str) -> Iterator[JsonObject]:
-    for item in objects(reply.get("voicemails")):
-        if text(item.get("extid")) == extension:
-            yield from objects(item.get("voicemail"))
+    for item in as_objects(reply.get("voicemails")):
+        if as_text(item.get("extid")) == extension:
+            yield from as_objects(item.get("voicemail"))

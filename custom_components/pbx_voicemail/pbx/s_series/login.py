@@ -1,7 +1,7 @@
-"""Logins: what a refused one means, and when another one is worth its risk.
+"""Signs in, and decides after a refused login whether another attempt is safe.
 
-Five refused logins lock this address out for ten minutes (OpenVox UC API, "Login"), and no
-errno is documented that tells a wrong password from a PBX that is starting.
+Five refused logins lock out the address for ten minutes (OpenVox UC API, "Login"), and no
+documented errno distinguishes a wrong password from a PBX that is still starting.
 """
 
 from dataclasses import dataclass
@@ -19,47 +19,47 @@ from ..errors import (
     PbxRejectedError,
     PbxReplyError,
 )
-from .reply import decode, text
+from .reply import as_text, decode
 from .requests import MAX_SHORT_BYTES, Requests
 from .versions import ApiVersion
 
 _WRONG_PASSWORD: Final = "20003"  # noqa: S105
-"""Yeastar's errno for a wrong user or password. It has no other meaning."""
+"""Yeastar's errno for a wrong user name or password, which has no other meaning."""
 
 _REFUSED_LOGIN: Final = "30003"
-"""The errno in OpenVox's sample of a failed login. Yeastar's table says "not running"."""
+"""The errno of a failed login in OpenVox's documentation. In Yeastar's it is "not running"."""
 
 _MAX_REFUSALS: Final = 3
-"""After so many refused logins a person is asked. Five lock this address out."""
+"""After so many refused logins the user has to act. Five lock out this address."""
 
 _LOGIN_PAUSES: Final = (0, 30, 300)
-"""How long after so many refused logins the next one has to wait, in seconds."""
+"""How many seconds the next login has to wait, by the number of refused ones."""
 
-_FIRST_RETRY: Final = 10
-_LONGEST_RETRY: Final = 30
+_MIN_RETRY_SECONDS: Final = 10
+_MAX_RETRY_SECONDS: Final = 30
 
 _REPORT_PORT: Final = "8260"
-"""Documented as required: where event reports would go if anybody listened."""
+"""A required parameter: the port for event reports, which nothing listens to here."""
 
 
 def stored_secret(password: str) -> str:
-    """Return the MD5 of a password, which the API wants instead (OpenVox UC API, "Login").
+    """Return the MD5 hash of a password, which the API expects (OpenVox UC API, "Login").
 
-    It is as good as the password, and as secret.
+    It has to be kept secret, since it can be used in place of the password.
     """
     return md5(password.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """How many logins were refused in a row, and when the last one was, in Unix time."""
+    """The number of logins refused in a row, and the Unix time of the last one."""
 
     count: int = 0
     latest: float = 0
 
     @classmethod
     def parse(cls, stored: str) -> Self:
-        """Read what `str` wrote; anything else counts as no refusals."""
+        """Parse the result of `str`. Any other text means no refusals."""
         count, _, latest = stored.partition("@")
         try:
             return cls(int(count), float(latest))
@@ -68,37 +68,36 @@ class Refusals:
 
     @override
     def __str__(self) -> str:
-        """Return it as text, empty if there were none."""
+        """Return the text for `parse`, empty if there are no refusals."""
         return f"{self.count}@{self.latest:.0f}" if self.count else ""
 
 
 class Login:
-    """Signs an API user in.
+    """Signs in an API user.
 
-    A login that is refused for its password is the last, and so is any that is refused before
-    the password has worked. A password that has is not doubted because of a PBX that is
-    starting, and refuses whatever it is asked for a while. It is then asked without a token
-    until it says that the token is missing, as it does when it is up, and no more than three
-    logins are tried, however long that takes.
+    No further login is sent after one that was refused because of the password, or after any
+    refused one if the password has never worked. A password that has worked may be refused by a
+    PBX that is still starting. Then the PBX is queried without a token until it says that the
+    token is missing, which means that it has started, and at most three logins are sent.
     """
 
     def __init__(
         self, requests: Requests, credentials: Credentials, refusals: Refusals, *, has_worked: bool
     ) -> None:
-        """Take the user, and what is known of earlier logins."""
+        """Use the credentials, and what is known about earlier logins."""
         self.refusals = refusals
         self._requests = requests
         self._credentials = credentials
         self._has_worked = has_worked
-        self._refused: PbxLoginError | None = None
+        self._final_error: PbxLoginError | None = None
         self._retries = 0
 
     async def get_token(self, version: ApiVersion) -> str:
         """Sign in, and return the token. Raises PbxError."""
-        if self._refused:
-            raise type(self._refused)(self._refused.errno)
+        if self._final_error:
+            raise type(self._final_error)(self._final_error.errno)
         if self.refusals.count:
-            await self._wait_until_ready(version)
+            await self._check_ready(version)
         if TYPE_CHECKING:
             assert self._credentials.username is not None
         body = {
@@ -115,41 +114,44 @@ class Login:
         except PbxLockedError:
             raise
         except PbxRejectedError as err:
-            raise await self._judge(version, err) from err
-        if not (token := text(reply.get("token"))):
+            raise await self._handle_refusal(version, err) from err
+        if not (token := as_text(reply.get("token"))):
             raise PbxReplyError("the reply to the login has no token")
         self._has_worked, self.refusals, self._retries = True, Refusals(), 0
         return token
 
-    async def _judge(self, version: ApiVersion, refusal: PbxRejectedError) -> PbxRejectedError:
-        """Return what a refused login means: the end of all logins, or one more try later."""
+    async def _handle_refusal(
+        self, version: ApiVersion, refusal: PbxRejectedError
+    ) -> PbxRejectedError:
+        """Return the error for a refused login, and keep it if there must be no other login."""
         self.refusals = Refusals(self.refusals.count + 1, time())
         is_password = refusal.errno == _WRONG_PASSWORD or (
-            refusal.errno == _REFUSED_LOGIN and (not self._has_worked or await self._is_up(version))
+            refusal.errno == _REFUSED_LOGIN
+            and (not self._has_worked or await self._has_started(version))
         )
         if is_password:
-            self._refused = PbxLoginError(refusal.errno)
+            self._final_error = PbxLoginError(refusal.errno)
         elif not self._has_worked or self.refusals.count >= _MAX_REFUSALS:
-            self._refused = PbxLoginRejectedError(refusal.errno)
-        return self._refused or self._not_ready(refusal.errno)
+            self._final_error = PbxLoginRejectedError(refusal.errno)
+        return self._final_error or self._not_ready(refusal.errno)
 
-    async def _wait_until_ready(self, version: ApiVersion) -> None:
-        """Raise PbxNotReadyError unless another login is worth its risk.
+    async def _check_ready(self, version: ApiVersion) -> None:
+        """Raise PbxNotReadyError unless another login is worth the risk.
 
-        A PBX that does not say that the token is missing is asked again after a while, since
-        OpenVox documents none of its errnos.
+        If the PBX does not say that the token is missing, a login is sent after a pause all the
+        same, since OpenVox does not document its errnos.
         """
-        if await self._is_up(version):
+        if await self._has_started(version):
             return
         waited = time() - self.refusals.latest
-        # A clock that was set back says nothing about how long it was.
+        # A negative time means that the clock was set back.
         if 0 <= waited < _LOGIN_PAUSES[min(self.refusals.count, _MAX_REFUSALS - 1)]:
             raise self._not_ready(None)
 
-    async def _is_up(self, version: ApiVersion) -> bool:
-        """Return whether a PBX that is asked without a token says that it is missing."""
+    async def _has_started(self, version: ApiVersion) -> bool:
+        """Return whether the PBX says that the token is missing, or answers without one."""
         try:
-            await self._requests.ask_without_token(version)
+            await self._requests.query_without_token(version)
         except PbxLockedError:
             raise
         except PbxRejectedError as err:
@@ -157,6 +159,6 @@ class Login:
         return True
 
     def _not_ready(self, errno: str | None) -> PbxNotReadyError:
-        pause = min(_FIRST_RETRY * 2**self._retries, _LONGEST_RETRY)
+        delay = min(_MIN_RETRY_SECONDS * 2**self._retries, _MAX_RETRY_SECONDS)
         self._retries = min(self._retries + 1, _MAX_REFUSALS)
-        return PbxNotReadyError(errno, pause)
+        return PbxNotReadyError(errno, delay)

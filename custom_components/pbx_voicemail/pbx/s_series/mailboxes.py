@@ -1,7 +1,7 @@
-"""Reads the mailboxes and extensions in replies of this family's API.
+"""Reads the mailboxes and extensions in replies.
 
-The field names are those of the OpenVox UC API ("Query voicemail", "Query extension list");
-Yeastar's S-Series API v1.1.0 shares them.
+The field names are those of the OpenVox UC API ("Query voicemail", "Query extension list").
+Yeastar's S-Series API v1.1.0 has the same ones.
 """
 
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ from ..models import (
     message_id,
 )
 from ..text import printable, split_caller
-from .reply import Json, JsonObject, objects, text
+from .reply import Json, JsonObject, as_objects, as_text
 
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[\w+*#-]{1,32}")
@@ -33,10 +33,10 @@ _READ: Final = {"read": True, "unread": False}
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMailbox:
-    """A mailbox, and the fingerprint of the part of the reply that it was read from.
+class ParsedMailbox:
+    """A mailbox, and the fingerprint of its part of the reply.
 
-    Equal fingerprints mean the same messages. They are good for this run.
+    Equal fingerprints mean the same messages. They are only valid in the current process.
     """
 
     mailbox: Mailbox
@@ -44,22 +44,22 @@ class ReadMailbox:
 
 
 def read_mailboxes(
-    reply: JsonObject, zone: tzinfo, known: Mapping[str, ReadMailbox], key: bytes = b""
-) -> dict[str, ReadMailbox]:
-    """Read a reply to `voicemail/query`: the mailboxes that have messages, by extension.
+    reply: JsonObject, zone: tzinfo, known: Mapping[str, ParsedMailbox], key: bytes = b""
+) -> dict[str, ParsedMailbox]:
+    """Return the mailboxes in a reply to `voicemail/query` that have messages, by extension.
 
-    Dates are the PBX's local time, in `zone`. A mailbox that the reply describes as it is in
-    `known`, read in this run, is the very object from there. Raises PbxReplyError.
+    Dates are local times in `zone`. A mailbox that is the same as in `known` is that very
+    object. Raises PbxReplyError.
     """
     mailboxes = {}
     for extension, entries in read_entries(reply).items():
-        # Python keys its hash anew in each run, so nobody can make two replies collide.
+        # Python's hash has a random key in each process, so that nobody can create collisions.
         fingerprint = hash(_dump(entries))
-        read = known.get(extension)
-        if read is None or read.fingerprint != fingerprint:
+        parsed = known.get(extension)
+        if parsed is None or parsed.fingerprint != fingerprint:
             messages = _read_messages(extension, entries, zone, key)
-            read = ReadMailbox(Mailbox.of(extension, messages), fingerprint)
-        mailboxes[extension] = read
+            parsed = ParsedMailbox(Mailbox.of(extension, messages), fingerprint)
+        mailboxes[extension] = parsed
     return mailboxes
 
 
@@ -67,16 +67,16 @@ def _dump(entries: Sequence[JsonObject]) -> bytes:
     try:
         return orjson.dumps(entries)
     except orjson.JSONEncodeError:
-        # It reads four times as many levels as it writes.
+        # orjson can parse deeper nesting than it can serialize.
         raise PbxReplyError("a message is nested too deeply") from None
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedMessage:
-    """One message in a reply: the raw entry, and what it is identified by.
+    """A message in a reply, with its id.
 
-    `identity` is its date, caller and length as the reply has them, and `ordinal` tells exact
-    twins apart.
+    `identity` is its date, caller and duration as they are in the reply. `ordinal` counts
+    messages with the same identity, and `entry` is the raw message.
     """
 
     id: str
@@ -88,15 +88,15 @@ class NumberedMessage:
 def number_messages(
     extension: str, entries: Iterable[JsonObject], key: bytes
 ) -> Iterator[NumberedMessage]:
-    """Give the messages of one extension their ids, in the order of the reply.
+    """Give the messages of one extension ids, in the order of the reply.
 
-    A file name says nothing about identity, so an id is made of what a message says about
-    itself. `key` is a secret without which nobody can work an id out.
+    An id is made of what identifies a message, since its file name does not. Nobody can work out
+    an id without the secret `key`.
     """
     ordinals: Counter[tuple[str, ...]] = Counter()
     for entry in entries:
         identity = tuple(
-            text(entry.get(name)) for name in ("voicemaildate", "messagefrom", "voicemaillength")
+            as_text(entry.get(name)) for name in ("voicemaildate", "messagefrom", "voicemaillength")
         )
         ordinal = ordinals[identity]
         ordinals[identity] += 1
@@ -105,13 +105,13 @@ def number_messages(
 
 
 def read_extensions(reply: JsonObject) -> tuple[Extension, ...]:
-    """Read a reply to `extensionlist/query`."""
-    extensions = objects(reply.get("extlist"))
+    """Return the extensions in a reply to `extensionlist/query`. Raises PbxReplyError."""
+    extensions = as_objects(reply.get("extlist"))
     if len(extensions) > MAX_EXTENSIONS:
         raise PbxReplyError("the reply has too many extensions")
     return tuple(
         Extension(
-            number, None if (name := printable(text(item.get("username")))) == number else name
+            number, None if (name := printable(as_text(item.get("username")))) == number else name
         )
         for item in extensions
         if (number := read_number(item.get("extnumber")))
@@ -121,12 +121,12 @@ def read_extensions(reply: JsonObject) -> tuple[Extension, ...]:
 def read_entries(reply: JsonObject) -> Mapping[str, Sequence[JsonObject]]:
     """Return the raw messages in a reply to `voicemail/query`, by extension.
 
-    Raises PbxReplyError if there are more than any PBX keeps.
+    Raises PbxReplyError if there are more than any PBX stores.
     """
     entries: defaultdict[str, list[JsonObject]] = defaultdict(list)
-    for item in objects(reply.get("voicemails")):
+    for item in as_objects(reply.get("voicemails")):
         if extension := read_number(item.get("extid")):
-            entries[extension].extend(objects(item.get("voicemail")))
+            entries[extension].extend(as_objects(item.get("voicemail")))
     if len(entries) > MAX_EXTENSIONS:
         raise PbxReplyError("the reply has too many mailboxes")
     if any(len(messages) > MAX_MESSAGES for messages in entries.values()):
@@ -135,8 +135,8 @@ def read_entries(reply: JsonObject) -> Mapping[str, Sequence[JsonObject]]:
 
 
 def read_number(value: Json) -> str:
-    """Return the number of an extension, empty if it is none that a PBX could have."""
-    number = text(value)
+    """Return the number of an extension, empty if it is not valid."""
+    number = as_text(value)
     return number if _NUMBER.fullmatch(number) else ""
 
 
@@ -155,16 +155,16 @@ def _read_messages(
                 caller_name=name,
                 received=_read_date(received, zone),
                 duration=_read_duration(duration),
-                read=_READ.get(text(numbered.entry.get("voicemailstatus")).casefold()),
+                read=_READ.get(as_text(numbered.entry.get("voicemailstatus")).casefold()),
             )
         )
-    # The sort keeps the order of equals, so that after turning it round the last comes first.
+    # Of messages with the same date, the last in the reply is the newest. The sort is stable.
     messages.sort(key=lambda message: message.received or _EARLIEST)
     return tuple(reversed(messages))
 
 
 def _read_date(value: str, zone: tzinfo) -> datetime | None:
-    """Read a date, None if no message can be that old or that new."""
+    """Return a date, None if it is not valid or not plausible."""
     try:
         received = datetime.fromisoformat(value)
         if not is_possible_date(received):

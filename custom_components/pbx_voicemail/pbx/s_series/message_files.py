@@ -1,7 +1,7 @@
 """Downloads and deletes single messages, which the API addresses by file name.
 
-The PBX renames its files whenever a message is deleted or heard, so it is asked for the name
-right before each use.
+The PBX renames files whenever a message is deleted or heard, so the file name is queried right
+before each use.
 """
 
 import asyncio
@@ -20,67 +20,67 @@ from ..http import MAX_LIST_BYTES, MAX_RECORDING_BYTES, HttpResponse
 from ..models import Message
 from .api import Api
 from .file_names import FileName, find_file_name
-from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, OFF_LOOP_BYTES, decode, decode_now, text
+from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, OFF_LOOP_BYTES, as_text, decode, decode_short
 
-_DOWNLOADS: Final = 5
+_MAX_DOWNLOADS: Final = 5
 """How often a recording is downloaded while the PBX keeps renaming it."""
 
-_RIFF_HEADER: Final = len("RIFF____WAVE")
-_RIFF_SLACK: Final = 16
+_RIFF_HEADER_BYTES: Final = len("RIFF____WAVE")
+_RIFF_TOLERANCE: Final = 16
 """By how many bytes the size in a WAV file may be off: some count its header, or padding."""
 
 
 class MessageFiles:
-    """The files of messages on one PBX."""
+    """The files of the messages on one PBX."""
 
     def __init__(self, api: Api, id_key: bytes) -> None:
-        """Take the secret that goes into the ids of messages."""
+        """Use an API, and the secret that message ids are made with."""
         self._api = api
         self._id_key = id_key
-        self._deleting = asyncio.Lock()
+        self._delete_lock = asyncio.Lock()
 
-    async def download(self, message: Message, *, selects: bool) -> bytes:
-        """Return the audio of a message as the PBX keeps it, which need not be a WAV file.
+    async def download(self, message: Message, *, can_filter: bool) -> bytes:
+        """Return the recording of a message, as the PBX stores it.
 
-        `selects` is whether the PBX can be asked for one extension alone. The PBX may rename
-        its files at any moment, so it is asked for the name before and again after: what came
-        under a name that moved meanwhile may be another message's, and is thrown away.
+        `can_filter` is whether the messages of one extension can be queried alone. If the PBX
+        renames the file during the download, the result may belong to another message, and is
+        discarded.
 
-        Raises PbxGoneError if the message is not there any more, and PbxUnclearError if it
-        cannot be told apart from others.
+        Raises PbxGoneError if the message was deleted, and PbxUnclearError if its file cannot be
+        identified.
         """
-        name = await self._find(message, selects=selects)
-        for _ in range(_DOWNLOADS):
+        name = await self._find(message, can_filter=can_filter)
+        for _ in range(_MAX_DOWNLOADS):
             result = await self._download(name)
-            before, name = name, await self._find(message, selects=selects)
+            before, name = name, await self._find(message, can_filter=can_filter)
             if name == before:
                 if isinstance(result, PbxRejectedError):
-                    # Not as PbxAuthError: the token was good for the question in between.
+                    # Never PbxAuthError: the query after the download has worked.
                     raise PbxRejectedError(result.errno) from result
                 return result
         raise PbxUnclearError("the PBX keeps renaming the message")
 
-    async def delete(self, message: Message, *, selects: bool) -> None:
+    async def delete(self, message: Message, *, can_filter: bool) -> None:
         """Delete a message (OpenVox UC API, "Delete voicemail").
 
-        Only if the PBX renames its files between the two requests, another message is hit.
-        Arguments and errors are those of `download`.
+        It can only delete another message if the PBX renames files between the two requests.
+        Parameters and errors are those of `download`.
         """
-        # Each deletion renames files, so the next may ask for a name only after it.
-        async with self._deleting:
-            name = await self._find(message, selects=selects)
+        # Each deletion renames files, so the next one must not query a file name before.
+        async with self._delete_lock:
+            name = await self._find(message, can_filter=can_filter)
             try:
-                await self._api.ask_once("voicemail/delete", decode_now, name.parameters)
+                await self._api.request_once("voicemail/delete", decode_short, name.parameters)
             except PbxAuthError as err:
-                # The token was good for the question before: a new one would not help.
+                # The query before has worked, so a new token would not help.
                 raise PbxRejectedError(err.errno) from err
 
-    async def _find(self, message: Message, *, selects: bool) -> FileName:
+    async def _find(self, message: Message, *, can_filter: bool) -> FileName:
         try:
-            return await self._api.ask(
+            return await self._api.request(
                 "voicemail/query",
                 partial(self._read_name, message),
-                {"extid": message.extension} if selects else None,
+                {"extid": message.extension} if can_filter else None,
                 max_bytes=MAX_LIST_BYTES,
             )
         except PbxRejectedError as err:
@@ -95,14 +95,16 @@ class MessageFiles:
         return parse() if len(body) < OFF_LOOP_BYTES else await asyncio.to_thread(parse)
 
     async def _download(self, name: FileName) -> bytes | PbxRejectedError:
-        """Return the audio in a file, or the PBX's refusal to give it out.
+        """Return the content of a file, or the error with which the PBX refuses it.
 
-        OpenVox UC API, "Download voicemail": a random string allows one download, within
-        30 seconds, and only to the address that asked for it.
+        OpenVox UC API, "Download voicemail": a random string allows one download within 30
+        seconds, from the address that requested it.
         """
         try:
-            reply = await self._api.ask_once("voicemail/get_random", decode_now, name.parameters)
-            if not (random := text(reply.get("random"))):
+            reply = await self._api.request_once(
+                "voicemail/get_random", decode_short, name.parameters
+            )
+            if not (random := as_text(reply.get("random"))):
                 raise PbxReplyError("the reply has no random string")
             response = await self._api.download(
                 "voicemail/download", {**name.parameters, "random": random}
@@ -114,7 +116,7 @@ class MessageFiles:
 
 
 def _check_audio(response: HttpResponse) -> None:
-    """Raise what a body means that is no recording, or only the beginning of one."""
+    """Raise PbxError if a response is not a recording, or an incomplete one."""
     body = response.body
     start = body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
@@ -124,7 +126,7 @@ def _check_audio(response: HttpResponse) -> None:
     if not body.startswith(b"RIFF"):
         return
     size = int.from_bytes(body[4:8], "little")
-    # PBXs that write the header first give some size that no recording has.
-    misses_more = len(body) + _RIFF_SLACK < size <= MAX_RECORDING_BYTES
-    if len(body) < _RIFF_HEADER or (misses_more and not response.is_whole):
+    # Some PBXs write a placeholder as the size, which is larger than any recording.
+    is_cut_off = len(body) + _RIFF_TOLERANCE < size <= MAX_RECORDING_BYTES
+    if len(body) < _RIFF_HEADER_BYTES or (is_cut_off and not response.is_whole):
         raise PbxConnectionError("the PBX hung up within the recording")

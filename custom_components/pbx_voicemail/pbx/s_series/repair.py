@@ -1,10 +1,10 @@
-"""Repairs a reply whose texts were not escaped, or came in another encoding than UTF-8.
+"""Repairs JSON whose strings are not escaped, or have another encoding than UTF-8.
 
-Simple firmware copies a caller's name between two quotes as it came: with bare quotes and
-backslashes, control characters, half an emoji, or in Big5 or Shift-JIS, where a backslash
-(0x5C) may be the second byte of a letter. Such bytes garble the one text they are in. What
-stands around it is read by what this API's replies look like: a text ends where a quote is
-followed by the next key, by the next entry of a list, or by the end of the reply.
+Some firmware puts a caller's name between quotes as it is: with bare quotes and backslashes,
+control characters, half a surrogate pair, or in Big5 or Shift-JIS, where a backslash (0x5C) may be
+the second byte of a character. The repair garbles such a string, but no other. It relies on what
+replies look like: a string ends where a quote is followed by the next key, by the next object of a
+list, or by the end of the reply.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Final
 
 _CONTROLS_TO_SPACE: Final = bytes(max(byte, 0x20) for byte in range(256))
 
-# What follows the quote that ends a value. Runs are possessive, so that nothing is read twice.
+# What follows the quote that ends a value. Possessive quantifiers prevent backtracking.
 _END: Final = r"""
     \s*+ (?: , \s*+ "[A-Za-z_]{1,32}" \s*+ :
           | [}\]] [}\]\s]*+ (?: , \s*+ (?: \{ | "[A-Za-z_]{1,32}" \s*+ : ) | \Z ) )
@@ -33,29 +33,29 @@ _TO_ESCAPE: Final = re.compile(
 
 
 def repair(body: bytes) -> str:
-    """Return a reply with every text in it escaped. Takes time in proportion to its length."""
+    """Return a reply with every string in it escaped. The time is linear in its length."""
     return _VALUE.sub(
         lambda value: f'{value["before"]}{_escape(value["content"])}"', decode_text(body)
     )
 
 
 def decode_text(body: bytes) -> str:
-    """Return a reply as text, with a space for each control and U+FFFD for each foreign byte."""
+    """Return a reply as text. Control characters become spaces, and invalid bytes U+FFFD."""
     return body.translate(_CONTROLS_TO_SPACE).decode(errors="replace")
 
 
 def _escape(content: str) -> str:
-    # The quote behind it ends the text, so a backslash at its end escapes nothing.
-    content = content if _ends_whole(content) else f"{content}\\"
-    return _TO_ESCAPE.sub(_escape_one, content)
+    # A single backslash at the end would escape the quote that ends the string.
+    content = f"{content}\\" if _ends_in_single_backslash(content) else content
+    return _TO_ESCAPE.sub(_escape_match, content)
 
 
-def _ends_whole(content: str) -> bool:
-    """Tell whether the backslashes at the end of a text are all part of pairs."""
-    return (len(content) - len(content.rstrip("\\"))) % 2 == 0
+def _ends_in_single_backslash(content: str) -> bool:
+    """Return whether the number of backslashes at the end of a string is odd."""
+    return (len(content) - len(content.rstrip("\\"))) % 2 == 1
 
 
-def _escape_one(found: re.Match[str]) -> str:
-    if found["half"]:
+def _escape_match(match: re.Match[str]) -> str:
+    if match["half"]:
         return "\N{REPLACEMENT CHARACTER}"
-    return f"\\{found['bare']}" if found["bare"] else found[0]
+    return f"\\{match['bare']}" if match["bare"] else match[0]

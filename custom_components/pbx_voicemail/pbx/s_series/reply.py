@@ -1,4 +1,4 @@
-"""What a PBX answers: from bytes to the JSON object in them, or to the error it means."""
+"""Decodes replies: to the JSON object in them, or to the error that they contain."""
 
 from collections.abc import Mapping, Sequence
 import re
@@ -21,51 +21,49 @@ type JsonObject = Mapping[str, Json]
 NO_SUCH_EXTENSION: Final = "10006"
 NO_SUCH_FILE: Final = "20018"
 
-_LOCKED = frozenset({"20002"})
-_LOCK_OUT_SECONDS = 10 * 60
+_UNSUPPORTED: Final = frozenset({"10002", "10003"})
+_LOCKED: Final = frozenset({"20002"})
+_INVALID_TOKEN: Final = frozenset({"20004", "20005", "20006"})
+
+_LOCK_OUT_SECONDS: Final = 10 * 60
 """How long a PBX refuses an address after five failed logins (OpenVox UC API, "Login")."""
 
-
-_TOKEN_GONE = frozenset({"20004", "20005", "20006"})
-
-_UNSUPPORTED = frozenset({"10002", "10003"})
-
-_BOM = b"\xef\xbb\xbf"
+_BOM: Final = b"\xef\xbb\xbf"
 
 OFF_LOOP_BYTES: Final = 64 * 1024
-"""Replies from this size on, in bytes, are parsed in a thread."""
+"""Replies of at least so many bytes are parsed in a thread."""
 
-_START = 1024
-_MAX_REPAIRED_BYTES = 16 * 1024 * 1024
-"""No more is repaired: that takes ten times as long as to parse what is well."""
+_START_BYTES: Final = 1024
+_MAX_REPAIRED_BYTES: Final = 16 * 1024 * 1024
+"""Larger replies are not repaired, since that takes ten times as long as parsing."""
 
-_ERRNO = re.compile(r"-?[0-9]{1,10}", re.ASCII)
+_ERRNO: Final = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 
 def decode(body: bytes) -> JsonObject:
     """Return the object in a successful reply.
 
-    Raises PbxReplyError if it is not one of this API's, and PbxRejectedError, or the
-    kind of it that the errno stands for, if the PBX says so.
+    Raises PbxRejectedError, or a class derived from it for some errnos, if the PBX refuses the
+    request, and PbxReplyError if it is not a reply of this API.
     """
     reply = _parse(body)
     if not isinstance(reply, dict):
         raise PbxReplyError("the reply is not a JSON object")
-    status = text(reply.get("status"))
+    status = as_text(reply.get("status"))
     if not status:
         raise PbxReplyError("the reply has no status")
     if status.casefold() != "success":
-        raise _rejection(_errno(text(reply.get("errno"))))
+        raise _rejection(_errno(as_text(reply.get("errno"))))
     return cast("JsonObject", reply)
 
 
-async def decode_now(body: bytes) -> JsonObject:
-    """Return the object in a short reply, as `decode` does."""
+async def decode_short(body: bytes) -> JsonObject:
+    """Do the same as `decode`, as a coroutine function, for replies that need no thread."""
     return decode(body)
 
 
-def text(value: Json) -> str:
-    """Return a scalar as text, since PBXs send numbers for strings and back."""
+def as_text(value: Json) -> str:
+    """Return a string or number as text, since PBXs do not distinguish them reliably."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -73,11 +71,11 @@ def text(value: Json) -> str:
     return ""
 
 
-def objects(value: Json) -> Sequence[JsonObject]:
-    """Return the objects of a documented list.
+def as_objects(value: Json) -> Sequence[JsonObject]:
+    """Return the objects in a list.
 
-    A PBX may leave an empty list out, and put a list's only object in its place.
-    Anything else raises PbxReplyError: to skip it would turn rubbish into "no messages".
+    A PBX may leave out an empty list, and may send a single object without a list. Raises
+    PbxReplyError for anything else: to ignore it would turn garbage into "no messages".
     """
     if value is None or value == "":
         return ()
@@ -89,30 +87,30 @@ def objects(value: Json) -> Sequence[JsonObject]:
 
 
 def _parse(body: bytes) -> Json:
-    """Parse JSON, forgiving what a caller's name can do to it.
+    """Parse JSON, and repair it if necessary.
 
-    Names reach the PBX from anywhere, in any encoding, and it may pass them on as they
-    came. One of them must not make every message unreadable.
+    Callers choose their names, and some PBXs pass them on without escaping. One such name must
+    not make all messages unreadable.
     """
     body = body.removeprefix(_BOM)
     reason = ""
-    is_worth_it = body[:_START].lstrip().startswith(b"{") and len(body) <= _MAX_REPAIRED_BYTES
-    for read in (bytes, decode_text, repair) if is_worth_it else (bytes,):
+    can_repair = body[:_START_BYTES].lstrip().startswith(b"{") and len(body) <= _MAX_REPAIRED_BYTES
+    for prepare in (bytes, decode_text, repair) if can_repair else (bytes,):
         try:
-            return cast("Json", orjson.loads(read(body)))
+            return cast("Json", orjson.loads(prepare(body)))
         except orjson.JSONDecodeError as err:
             reason = err.msg
-    # The parser's own error keeps the whole document, callers and all.
+    # Not raised from the parser's error, which contains the whole reply.
     raise PbxReplyError("the reply is not JSON") from ValueError(reason)
 
 
 def _errno(value: str) -> str | None:
-    """Return an errno, `?` for one that is no number: it ends up in logs and dialogs."""
+    """Return an errno, `?` if it is not a number, since it is logged and displayed."""
     return (value if _ERRNO.fullmatch(value) else "?") if value else None
 
 
 def _rejection(errno: str | None) -> PbxRejectedError:
-    if errno in _TOKEN_GONE:
+    if errno in _INVALID_TOKEN:
         return PbxAuthError(errno)
     if errno in _LOCKED:
         return PbxLockedError(errno, _LOCK_OUT_SECONDS)

@@ -1,4 +1,4 @@
-"""HTTP requests as this family's API wants them: JSON to `/api/<version>/<path>`."""
+"""Sends HTTP requests to the API: JSON to `/api/<version>/<path>`."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ from .reply import decode
 from .versions import ApiVersion
 
 MAX_SHORT_BYTES: Final = 64 * 1024
-"""Replies to logins and the like are a line long."""
+"""The size limit of replies that should only be a line long, as to a login."""
 
 _HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
 
 
 class Requests:
-    """Sends requests to one PBX, without a thought for tokens."""
+    """Sends requests to one PBX. The caller adds a token if one is needed."""
 
     def __init__(self, connection: Connection) -> None:
-        """Take how to reach the PBX. The API is at the root of its web server."""
+        """Use a connection. The path in its address is ignored: the API has a fixed one."""
         self._http = HttpClient(
             connection.session,
             replace(connection.address, path=""),
@@ -50,13 +50,13 @@ class Requests:
         max_bytes: int = MAX_REPLY_BYTES,
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
     ) -> bytes:
-        """Return the body of the reply to a POST: `known` itself, if it is the same again.
+        """Return the body of the response to a POST. It is `known` itself if they are equal.
 
-        Raises PbxError if there is none, or if its HTTP status already says what it means.
+        Raises PbxError if there is no response, or if its HTTP status is an error.
         """
         response = await self._http.request(
             "POST",
-            _path(version, path),
+            _full_path(version, path),
             query=query,
             data=orjson.dumps(body) if body else None,
             headers=_HEADERS,
@@ -70,10 +70,10 @@ class Requests:
     async def download(
         self, version: ApiVersion, path: str, query: Mapping[str, str]
     ) -> HttpResponse:
-        """Return the response to a GET, which may be large and slow; else as `post`."""
+        """Return the response to a GET, which may be large and slow. Raises the errors of `post`."""
         response = await self._http.request(
             "GET",
-            _path(version, path),
+            _full_path(version, path),
             query=query,
             headers=_HEADERS,
             max_bytes=MAX_RECORDING_BYTES,
@@ -82,14 +82,14 @@ class Requests:
         _check_status(response.status)
         return response
 
-    async def ask_without_token(self, version: ApiVersion) -> None:
-        """Ask for messages without a token. Raises the PbxError that the reply stands for."""
+    async def query_without_token(self, version: ApiVersion) -> None:
+        """Query messages without a token. Raises the PbxError in the reply."""
         body = await self.post(version, "voicemail/query", {"token": ""}, max_bytes=MAX_LIST_BYTES)
-        # A PBX that lets anybody in replies with all its messages.
+        # A PBX that needs no token replies with all its messages.
         await asyncio.to_thread(decode, body)
 
 
-def _path(version: ApiVersion, path: str) -> str:
+def _full_path(version: ApiVersion, path: str) -> str:
     return f"api/{version.name}/{path}"
 
 

@@ -1,4 +1,4 @@
-"""The versions of the API, and what differs between them."""
+"""The versions of the API, and their differences."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class ApiVersion:
     """One version of the API.
 
-    `name` is the segment of every path that names it, and `manufacturer` builds the PBXs
-    that speak it. `has_read_state` is whether messages say if they were heard,
-    `shares_web_port` whether the PBX's web pages are on the port of the API.
+    `name` is part of every path, and `manufacturer` that of the PBXs with this version.
+    `has_read_state` is whether messages say if they are read, and `shares_web_port` whether the
+    PBX's web interface has the same port as the API.
     """
 
     name: str
@@ -29,4 +29,4 @@ YEASTAR = ApiVersion(
 """Yeastar S-Series, K2 and Cloud PBX (Yeastar S-Series API v1.1.0)."""
 
 API_VERSIONS = (OPENVOX, YEASTAR)
-"""All that this client speaks, in the order in which they are tried."""
+"""All versions, in the order in which they are tried."""

@@ -1,0 +1,1 @@
+"""A real Asterisk, and the client that talks to it."""

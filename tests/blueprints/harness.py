@@ -1,0 +1,91 @@
+"""A Home Assistant with a phone in it, and a blueprint in use."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+
+from tests.conftest import TOKEN
+from tests.demo.hass_process import REPOSITORY
+from tests.helpers import poll
+from tests.simulator import Simulator
+
+from .phones import Phone
+
+FOLDER = REPOSITORY / "blueprints" / "automation" / "pbx_voicemail"
+EVENTS = ["event.reception_101_new_message", "event.extension_104_new_message"]
+LAMP = "binary_sensor.extension_104_message_waiting"
+HOME_ZONE = ZoneInfo("US/Pacific")
+MORE = "There are more messages than notifications. "
+
+
+class Harness:
+    """A Home Assistant with a phone in it, and a blueprint in use."""
+
+    def __init__(self, hass: HomeAssistant, phone: Phone) -> None:
+        self.hass = hass
+        self.phone = phone
+        self._announced = 0
+
+    async def use(self, blueprint: str, **answers: Any) -> str:
+        """Make an automation of a blueprint, and return its entity id."""
+        use = {"path": f"pbx_voicemail/{blueprint}.yaml", "input": answers}
+        automation = {"automation": [{"id": blueprint, "alias": blueprint, "use_blueprint": use}]}
+        assert await async_setup_component(self.hass, "automation", automation)
+        await self.hass.async_block_till_done()
+        (state,) = self.hass.states.async_all("automation")
+        assert state.state == "on", state
+        return state.entity_id
+
+    async def settle(self) -> None:
+        """Let everything happen that waits for no time to pass, as automations do."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def leave_off(self) -> None:
+        """Switch the automation off, and its timers with it."""
+        entity = {"entity_id": "all"}
+        await self.hass.services.async_call("automation", "turn_off", entity, blocking=True)
+
+    async def wait_until(
+        self, freezer: FrozenDateTimeFactory, pbx: Simulator, when: datetime
+    ) -> None:
+        """Let hours pass in one leap, which the polls that come of it have to recover from."""
+        freezer.move_to(when)
+        pbx.issue_token(TOKEN)
+        for _ in range(3):
+            await poll(self.hass)
+
+    async def announce(self, count: int, **attributes: Any) -> None:
+        """Announce messages for 101, and wait for what automations make of them."""
+        self.set_messages(count, **attributes)
+        await self.hass.async_block_till_done()
+
+    def set_messages(self, count: int, **attributes: Any) -> None:
+        """Announce messages at once, as the integration does, with whatever may come with them."""
+        entry = self.hass.config_entries.async_entries("pbx_voicemail")[0].entry_id
+        for number in range(self._announced, self._announced + count):
+            message_id = f"{number:016x}"
+            message = {
+                "event_type": "received",
+                "message_id": message_id,
+                "extension": "101",
+                "caller": "6000",
+                "caller_name": "Ann",
+                "received": "2026-11-24T09:30:00+00:00",
+                "duration": 4,
+                "media_content_id": f"media-source://pbx_voicemail/{entry}/101/{message_id}",
+                "transcript": None,
+            }
+            state = f"2026-11-24T09:31:00.{number:06}+00:00"
+            self.hass.states.async_set(EVENTS[0], state, message | attributes)
+        self._announced += count
+
+    @property
+    def told(self) -> list[str]:
+        """What the phone was told."""
+        return self.phone.told

@@ -1,0 +1,1 @@
+"""What every family's client must do, tried with a PBX of each family."""

@@ -1,0 +1,108 @@
+"""One PBX after the other: each test here runs with each."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from custom_components.pbx_voicemail.pbx import family
+from tests.asterisk import settings
+from tests.asterisk.fixtures import (
+    asterisk_program,
+    mailbox,
+    requests,
+    running_asterisk,
+    session,
+    unused_mailboxes,
+)
+from tests.asterisk.program import Asterisk
+from tests.simulator import Simulator, Spool
+from tests.simulator.server import OPENVOX, PASSWORD, USERNAME, YEASTAR
+from tests.simulator.spool import INBOX, OLD
+
+from .harness import AsteriskHarness, Harness, SimulatorHarness
+from .proxy import Proxy
+
+__all__ = [
+    "asterisk_program",
+    "mailbox",
+    "requests",
+    "running_asterisk",
+    "session",
+    "unused_mailboxes",
+]
+
+
+@pytest.fixture(params=["openvox", "yeastar", "asterisk"])
+def asterisk_if_needed(request: pytest.FixtureRequest) -> Asterisk | str:
+    """Return the Asterisk that runs, or the version that is simulated."""
+    if request.param == "asterisk":
+        running: Asterisk = request.getfixturevalue("running_asterisk")
+        return running
+    return {"openvox": OPENVOX, "yeastar": YEASTAR}[request.param]
+
+
+@pytest.fixture
+async def pbx(
+    socket_enabled: None,
+    asterisk_if_needed: Asterisk | str,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+    mailbox: str,
+) -> AsyncIterator[Harness]:
+    """Run a PBX."""
+    if isinstance(asterisk_if_needed, Asterisk):
+        run = _real(session, tmp_path, asterisk_if_needed, mailbox)
+    else:
+        run = _simulated(session, tmp_path, asterisk_if_needed)
+    async with run as harness:
+        yield harness
+        await harness.close()
+
+
+@asynccontextmanager
+async def _simulated(
+    session: aiohttp.ClientSession, folder: Path, version: str
+) -> AsyncIterator[Harness]:
+    """Run the simulated PBX."""
+    (folder / "spool" / "101").mkdir(parents=True)
+    simulator = Simulator(
+        Spool(folder / "spool"),
+        extensions={"101": "Reception"},
+        names=True,
+        version=version,
+        folders=(INBOX, OLD),
+    )
+    async with simulator, Proxy(int(simulator.address.rpartition(":")[2])) as proxy:
+        harness = SimulatorHarness(
+            family=family("s_series"),
+            session=session,
+            proxy=proxy,
+            extension="101",
+            folder=folder,
+            username=USERNAME,
+            password=PASSWORD,
+            simulator=simulator,
+        )
+        yield harness
+
+
+@asynccontextmanager
+async def _real(
+    session: aiohttp.ClientSession, folder: Path, asterisk: Asterisk, mailbox: str
+) -> AsyncIterator[Harness]:
+    """Use the Asterisk that runs."""
+    async with Proxy(asterisk.ports.web) as proxy:
+        harness = AsteriskHarness(
+            family=family("asterisk"),
+            session=session,
+            proxy=proxy,
+            extension=mailbox,
+            folder=folder,
+            username=settings.USERNAME,
+            password=settings.SECRET,
+            asterisk=asterisk,
+        )
+        yield harness

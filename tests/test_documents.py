@@ -1,0 +1,80 @@
+"""Documents lead to files that are there, and everything names one address of the repository."""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import pytest
+
+from .conftest import INTEGRATION
+from .demo.hass_process import REPOSITORY
+
+DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
+PLACES = (
+    "*.md",
+    ".github/**/*.*",
+    "blueprints/**/*.yaml",
+    "custom_components/*/*.*",
+    "custom_components/*/frontend/*.js",
+    "custom_components/*/translations/*.json",
+)
+OTHERS = re.compile(r"https://github\.com/(hacs|home-assistant)/")
+"""Whose repositories we may link to beside our own."""
+
+MANIFEST = json.loads((INTEGRATION / "manifest.json").read_text())
+ADDRESS = MANIFEST["documentation"]
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_and_paths(document: Path) -> None:
+    text = document.read_text()
+    for link in re.findall(r"""(?<=\]\()[^)]+|(?<=src=")[^"]+|(?<=srcset=")[^"]+""", text):
+        path, _, anchor = link.partition("#")
+        target = REPOSITORY / path if path else document
+        assert "://" in link or target.exists(), link
+        assert "://" in link or not anchor or anchor in _anchors(target), link
+    for path in re.findall(r"`((?:\.ci|blueprints|requirements|scripts|tests)/[\w./-]+)", text):
+        assert (REPOSITORY / path).exists(), path
+
+
+def _links() -> Iterator[tuple[Path, str]]:
+    for place in PLACES:
+        for file in sorted(REPOSITORY.glob(place)):
+            if file.suffix != ".png":
+                links = re.findall(
+                    r"""(?:https?://|github\.com/)[^\s()<>\[\]"'`|]+""", file.read_text()
+                )
+                yield from ((file, unquote(link)) for link in links)
+
+
+def test_one_address_of_the_repository() -> None:
+    owner, name = urlsplit(ADDRESS).path.strip("/").split("/")
+    assert f"https://github.com/{owner}/{name}" == ADDRESS
+    assert MANIFEST["issue_tracker"] == f"{ADDRESS}/issues"
+    assert MANIFEST["codeowners"] == [f"@{owner}"]
+    ours = re.compile(rf"/{re.escape(owner)}/{re.escape(name)}(?![\w-])")
+    for file, link in _links():
+        if "/hacs_repository/" in link:
+            asked = parse_qs(urlsplit(link).query)
+            assert (asked["owner"], asked["repository"]) == ([owner], [name]), file
+        elif "github" in link and not OTHERS.match(link):
+            assert ours.search(link), f"{file}: {link}"
+        if anchor := re.search(rf"{re.escape(ADDRESS)}#(.+)", link):
+            assert anchor[1] in _anchors(REPOSITORY / "README.md"), file
+        if path := re.search(rf"{re.escape(ADDRESS)}/(?:blob|tree|raw)/main/([^?#]+)", link):
+            assert (REPOSITORY / path[1]).exists(), f"{file}: {link}"
+
+
+def test_readme_imports_every_blueprint() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    for file in (REPOSITORY / "blueprints").rglob("*.yaml"):
+        (source,) = re.findall(r"source_url: (\S+)", file.read_text())
+        assert source.endswith(f"/{file.relative_to(REPOSITORY)}")
+        assert f"blueprint_url={quote(source, safe='')})" in readme
