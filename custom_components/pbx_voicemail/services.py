@@ -1,6 +1,6 @@
 """Actions that list, delete, mark, save and transcribe messages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,7 @@ def _validate_one_or_all(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def _one_or_all_schema(fields: dict[vol.Marker, Any] | None = None) -> Callable[[Any], Any]:
+def _one_or_all_schema(fields: dict[vol.Marker, Any] | None = None) -> vol.All[Any]:
     """Return the schema of an action on one message, or on all of an extension."""
     return vol.All(
         vol.Schema(
