@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.conftest import PASSWORD, PASSWORD_MD5, TOKEN
@@ -110,7 +111,7 @@ async def _give_up_the_token_for_the_api_user(person: Person, pbx: Simulator) ->
     form = await person.post(flow, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     form = await person.post(flow, token="")
-    assert form["step_id"] == "reauth_login"
+    assert form["step_id"] == "login"
     form = await person.post(flow, username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     done = await person.post(flow, username="api", password=PASSWORD)
@@ -136,8 +137,8 @@ async def _reconfigure(person: Person, entry_id: str, pbx: Simulator, recorded: 
 async def _change_options(person: Person, entry_id: str) -> None:
     form = await person.post(OPTIONS, handler=entry_id)
     flow = f"{OPTIONS}/{form['flow_id']}"
-    form = await person.post(flow, scan_interval=2000)
-    assert form["errors"] == {"scan_interval": "interval_too_long"}
+    with pytest.raises(aiohttp.ClientResponseError, match="400"):
+        await person.post(flow, scan_interval=2000)
     await person.post(flow, scan_interval=60, extensions=["101"])
     await _expect_devices(person, {"UC501", "Reception (101)"})
     form = await person.post(OPTIONS, handler=entry_id)
@@ -174,7 +175,7 @@ async def test_wrong_password_outlives_a_restart(tmp_path: Path, pbx: Simulator)
     # The last of them gets an answer.
     async with _home(tmp_path) as person:
         form = await _reauth(person)
-        assert form["step_id"] == "reauth_login"
+        assert form["step_id"] == "login"
         flow = f"{FLOW}/{form['flow_id']}"
         done = await person.post(flow, username="api", password="changed")
         assert done["reason"] == "reauth_successful"

@@ -92,7 +92,8 @@ class Simulator:
     `stranger` what paths of another version get: an HTML page, or an errno.
 
     A test may set `intercept` to answer in the PBX's place, and finds in `requests` the
-    paths that were asked for. With `tls` set when it starts, the PBX speaks nothing else.
+    paths that were asked for, in `tokens` the tokens that came with them, and in `logins`
+    how many logins there were. With `tls` set when it starts, the PBX speaks nothing else.
     `ways` are those in which real PBXs differ from their documents.
     """
 
@@ -131,6 +132,7 @@ class Simulator:
         self.ways = Ways()
         self.clock_error = timedelta()
         self.requests: list[str] = []
+        self.tokens: list[str] = []
         self.logins = 0
         self._folders = tuple(folders)
         self._tokens = {token: clock()} if token else {}
@@ -143,6 +145,11 @@ class Simulator:
     def address(self) -> str:
         """Where the PBX is reached, as `host:port`."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """Where the PBX is reached on the loopback interface."""
+        return self._port
 
     async def start(self, port: int = 0) -> None:
         """Begin to answer; after a stop, on the same port as before."""
@@ -203,6 +210,8 @@ class Simulator:
     ) -> web.StreamResponse:
         self.requests.append(request.path)
         self.logins += request.path.endswith("/login")
+        if token := request.query.get("token"):
+            self.tokens.append(token)
         if self.intercept and (response := await self.intercept(request)):
             return response
         if self.ways.refusal is not None:
