@@ -258,6 +258,7 @@ async def test_name_that_nobody_knows(
     entry = MockConfigEntry(
         domain=DOMAIN,
         unique_id="a09805021987",
+        minor_version=2,
         data={
             **data,
             "ssl": False,

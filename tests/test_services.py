@@ -573,7 +573,9 @@ async def second(
     async with Simulator(spool, token=TOKEN, serial_number="2", zone=zone, names=True) as pbx:
         await leave_message(pbx, "101", "4711")
         data = {**connected.data, "port": int(pbx.address.split(":")[1])}
-        entry = MockConfigEntry(domain=connected.domain, title="Second", unique_id="2", data=data)
+        entry = MockConfigEntry(
+            domain=connected.domain, title="Second", unique_id="2", minor_version=2, data=data
+        )
         entry.add_to_hass(hass)
         await hass.config_entries.async_setup(entry.entry_id)
         await hass.async_block_till_done()

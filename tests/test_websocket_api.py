@@ -333,7 +333,10 @@ async def test_removed_and_added_again(
 ) -> None:
     await hass.config_entries.async_remove(connected.entry_id)
     again = MockConfigEntry(
-        domain="pbx_voicemail", unique_id=connected.unique_id, data={**connected.data}
+        domain="pbx_voicemail",
+        unique_id=connected.unique_id,
+        minor_version=2,
+        data={**connected.data},
     )
     again.add_to_hass(hass)
     await hass.config_entries.async_setup(again.entry_id)

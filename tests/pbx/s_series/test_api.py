@@ -61,7 +61,7 @@ async def connect(pbx: Simulator) -> AsyncIterator[Connect]:
             return SSeriesClient(
                 Connection(
                     session=session,
-                    address=Address.parse(pbx.address),
+                    address=Address("127.0.0.1", pbx.port),
                     credentials=credentials,
                     time_zone=pbx.zone,
                     remembered=remembered,

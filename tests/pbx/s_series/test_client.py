@@ -64,7 +64,7 @@ def _client(session: aiohttp.ClientSession, address: Address, zone: tzinfo) -> P
 
 @pytest.fixture
 def client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
-    return _client(session, Address.parse(pbx.address), pbx.zone)
+    return _client(session, Address("127.0.0.1", pbx.port), pbx.zone)
 
 
 async def test_all_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -> None:
@@ -256,11 +256,11 @@ async def test_unknown_host(
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
     monkeypatch.setattr(aiohttp.AsyncResolver, "resolve", resolve)
     with pytest.raises(PbxConnectionError):
-        await _client(session, Address("pbx.invalid"), UTC).mailboxes()
+        await _client(session, Address("pbx.invalid", 9011), UTC).mailboxes()
 
 
 async def test_tls_on_a_plain_port(session: aiohttp.ClientSession, pbx: Simulator) -> None:
-    address = Address.parse(f"https://{pbx.address}")
+    address = Address("127.0.0.1", pbx.port, tls=True)
     with pytest.raises(PbxTlsError):
         await _client(session, address, UTC).mailboxes()
 

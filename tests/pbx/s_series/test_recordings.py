@@ -50,7 +50,7 @@ def _client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
     return SSeriesClient(
         Connection(
             session=session,
-            address=Address.parse(pbx.address),
+            address=Address("127.0.0.1", pbx.port),
             credentials=Credentials(token=TOKEN),
         )
     )
