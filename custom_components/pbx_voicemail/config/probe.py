@@ -45,8 +45,9 @@ async def async_probe(
         raise TokenNotSupportedError("no tokens")
     data = {**data, CONF_CREDENTIALS: dict(credentials)}
     async with temporary_client(hass, data) as client:
-        await client.mailboxes()
+        extensions = await client.extensions() or ()
+        # One mailbox shows that messages can be read. All of them can take long.
+        await client.mailboxes([extension.number for extension in extensions[:1]])
         info = await client.info()
-        extensions = await client.extensions()
         data[CONF_REMEMBERED] = dict(client.remember())
-    return ProbeResult(data, info, extensions or ())
+    return ProbeResult(data, info, extensions)
