@@ -23,11 +23,11 @@ from custom_components.pbx_voicemail.pbx import Address
         ("büro.example", Address("büro.example", 9011)),
     ],
 )
-def test_reads_what_people_type(text: str, expected: Address) -> None:
+def test_parse(text: str, expected: Address) -> None:
     assert Address.parse(text) == expected
 
 
-def test_text_wins_over_settings() -> None:
+def test_text_takes_precedence() -> None:
     assert Address.parse("pbx", port=443, tls=True) == Address("pbx", 443, tls=True)
     assert Address.parse("http://pbx:80", port=443, tls=True) == Address("pbx", 80)
 
@@ -47,7 +47,7 @@ def test_text_wins_over_settings() -> None:
         ":9011",
     ],
 )
-def test_refuses_what_names_no_host(text: str) -> None:
+def test_invalid_addresses(text: str) -> None:
     with pytest.raises(ValueError):
         Address.parse(text)
 
@@ -60,6 +60,6 @@ def test_refuses_what_names_no_host(text: str) -> None:
         (Address("::1", 8088, tls=True), "[::1]:8088", "https://[::1]:8088"),
     ],
 )
-def test_writes_itself(address: Address, text: str, url: str) -> None:
+def test_str(address: Address, text: str, url: str) -> None:
     assert str(address) == text
     assert str(address.url).rstrip("/") == url
