@@ -25,7 +25,7 @@ from custom_components.pbx_voicemail.pbx import Address, PartialAddress
         ("büro.example", PartialAddress("büro.example")),
     ],
 )
-def test_reads_what_people_type(text: str, expected: PartialAddress) -> None:
+def test_parse(text: str, expected: PartialAddress) -> None:
     assert PartialAddress.parse(text) == expected
 
 
@@ -44,7 +44,7 @@ def test_reads_what_people_type(text: str, expected: PartialAddress) -> None:
         ":9011",
     ],
 )
-def test_refuses_what_names_no_host(text: str) -> None:
+def test_invalid_addresses(text: str) -> None:
     with pytest.raises(ValueError):
         PartialAddress.parse(text)
 
@@ -58,6 +58,6 @@ def test_refuses_what_names_no_host(text: str) -> None:
         (Address("pbx", 443, tls=True, path="a/b"), "pbx:443", "https://pbx/a/b"),
     ],
 )
-def test_writes_itself(address: Address, text: str, url: str) -> None:
+def test_str(address: Address, text: str, url: str) -> None:
     assert str(address) == text
     assert str(address.url).rstrip("/") == url
