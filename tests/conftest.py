@@ -134,6 +134,7 @@ def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
         domain=DOMAIN,
         title=f"{pbx.model} ({host})",
         unique_id=pbx.serial_number,
+        minor_version=2,
         data={
             "host": host,
             "port": int(port),

@@ -1,4 +1,4 @@
-"""The message-waiting lamp."""
+"""The message waiting binary sensor."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from .simulator import Simulator, Spool
 LAMP = "binary_sensor.reception_101_message_waiting"
 
 
-async def test_lights_while_there_are_messages(
+async def test_on_while_there_are_messages(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     assert get_state(hass, LAMP).state == "on"
@@ -22,7 +22,7 @@ async def test_lights_while_there_are_messages(
     assert get_state(hass, LAMP).state == "off"
 
 
-async def test_lights_while_there_are_unheard_messages_where_the_pbx_tells(
+async def test_on_while_there_are_unread_messages(
     hass: HomeAssistant, recorded: Spool, entry: MockConfigEntry, pbx: Simulator
 ) -> None:
     pbx.version = "v1.1.0"

@@ -1,23 +1,27 @@
 """Connecting a PBX, and giving it a new token: every answer, every error, every recovery."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.pbx_voicemail import config_flow
+from custom_components.pbx_voicemail.config.lock_out import async_note_lock_out
 from custom_components.pbx_voicemail.const import DOMAIN
+from custom_components.pbx_voicemail.pbx import Connection, Endpoint, families
+from custom_components.pbx_voicemail.pbx.s_series import SSeries
 
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
-from .engines import STT_ENGINE, SttEngine, add_engine
-from .helpers import get_state, leave_message, poll
+from .helpers import get_state, poll
 from .simulator import Simulator, Spool
 
 
@@ -55,8 +59,9 @@ async def test_host_and_token_are_a_complete_answer(hass: HomeAssistant, pbx: Si
         "ssl": False,
         "verify_ssl": True,
         "api": "auto",
-        "dialect": "v0.0.1",
-        "token": TOKEN,
+        "family": "s_series",
+        "credentials": {"token": TOKEN},
+        "remembered": {"api": "v0.0.1"},
     }
     assert created["result"].unique_id == "a09805021987"
     state = hass.states.get("sensor.reception_101_messages")
@@ -111,7 +116,7 @@ async def test_pbx_that_tells_nothing_about_itself(hass: HomeAssistant, pbx: Sim
     pbx.intercept = without_device_info
     created = await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
     assert created["title"] == "PBX (127.0.0.1)"
-    assert created["result"].unique_id == pbx.address
+    assert created["result"].unique_id is None
 
 
 @pytest.mark.parametrize("host", ["", "two words", "ftp://pbx", "pbx:99999"])
@@ -175,9 +180,9 @@ async def test_signing_in_with_user_and_password(
         "ssl": False,
         "verify_ssl": True,
         "api": "auto",
-        "dialect": "v0.0.1",
-        "username": "api",
-        "password_md5": PASSWORD_MD5,
+        "family": "s_series",
+        "credentials": {"username": "api", "secret": PASSWORD_MD5},
+        "remembered": {"api": "v0.0.1"},
     }
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     # One for the dialog, given back, and one for good.
@@ -243,7 +248,7 @@ async def test_the_other_dialect(hass: HomeAssistant, pbx: Simulator, api: str) 
     flow_id = await _begin_login(hass, pbx, api=api)
     created = await _answer(hass, flow_id, username="api", password=PASSWORD)
     assert created["data"]["api"] == api
-    assert created["data"]["dialect"] == "v1.1.0"
+    assert created["data"]["remembered"] == {"api": "v1.1.0"}
     assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
 
 
@@ -294,39 +299,38 @@ async def test_choice_of_many_extensions(
     assert len(dr.async_entries_for_config_entry(device_registry, entry_id)) == devices
 
 
-async def _begin_reauth(hass: HomeAssistant, entry: MockConfigEntry, step_id: str) -> str:
+async def _begin_reauth(hass: HomeAssistant, entry: MockConfigEntry) -> str:
     form = await entry.start_reauth_flow(hass)
-    assert form["step_id"] == step_id
+    assert form["step_id"] == "reauth_confirm"
     assert form["description_placeholders"] == {"name": entry.title}
     return str(form["flow_id"])
 
 
 async def test_new_token(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    flow_id = await _begin_reauth(hass, connected, "reauth_confirm")
+    flow_id = await _begin_reauth(hass, connected)
     pbx.revoke_tokens()
     form = await _answer(hass, flow_id, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
-    assert connected.data["token"] == TOKEN
+    assert connected.data["credentials"] == {"token": TOKEN}
     assert connected.state is ConfigEntryState.LOADED
 
     pbx.issue_token(NEW_TOKEN)
     done = await _answer(hass, flow_id, token=f"{NEW_TOKEN} ")
 
     assert done["reason"] == "reauth_successful"
-    assert connected.data["token"] == NEW_TOKEN
+    assert connected.data["credentials"] == {"token": NEW_TOKEN}
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
 async def test_from_a_token_to_the_login(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    flow_id = await _begin_reauth(hass, connected, "reauth_confirm")
+    flow_id = await _begin_reauth(hass, connected)
     form = await _answer(hass, flow_id, token="")
-    assert form["step_id"] == "reauth_login"
+    assert form["step_id"] == "login"
     done = await _answer(hass, flow_id, username="api", password=PASSWORD)
     assert done["reason"] == "reauth_successful"
-    assert connected.data["password_md5"] == PASSWORD_MD5
-    assert "token" not in connected.data
+    assert connected.data["credentials"] == {"username": "api", "secret": PASSWORD_MD5}
 
 
 async def test_new_password(
@@ -336,7 +340,7 @@ async def test_new_password(
     await hass.config_entries.async_setup(entry_with_user.entry_id)
     assert pbx.logins == 1
     (flow,) = hass.config_entries.flow.async_progress()
-    assert flow["step_id"] == "reauth_login"
+    assert flow["step_id"] == "login"
 
     form = await _answer(hass, flow["flow_id"], username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
@@ -352,20 +356,20 @@ async def test_new_password(
 async def test_new_token_of_another_pbx(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    flow_id = await _begin_reauth(hass, connected, "reauth_confirm")
+    flow_id = await _begin_reauth(hass, connected)
     pbx.serial_number = "another"
     pbx.issue_token(NEW_TOKEN)
     done = await _answer(hass, flow_id, token=NEW_TOKEN)
     assert done["reason"] == "wrong_pbx"
-    assert connected.data["token"] == TOKEN
+    assert connected.data["credentials"] == {"token": TOKEN}
 
 
 @pytest.mark.parametrize("serial_number", ["", "a09805021987"])
-async def test_new_token_of_a_pbx_known_by_its_address(
+async def test_new_token_of_a_pbx_without_a_known_serial_number(
     hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, serial_number: str
 ) -> None:
-    hass.config_entries.async_update_entry(entry, unique_id=pbx.address)
-    flow_id = await _begin_reauth(hass, entry, "reauth_confirm")
+    hass.config_entries.async_update_entry(entry, unique_id=None)
+    flow_id = await _begin_reauth(hass, entry)
     pbx.serial_number = serial_number
     pbx.issue_token(NEW_TOKEN)
     done = await _answer(hass, flow_id, token=NEW_TOKEN)
@@ -399,9 +403,9 @@ async def test_new_address(
         done = await _answer(hass, flow_id, host=moved.address, advanced={"verify_ssl": False})
         assert done["reason"] == "reconfigure_successful"
         assert connected.data["port"] == int(moved.address.split(":")[1])
-        assert connected.data["dialect"] == "v1.1.0"
+        assert connected.data["remembered"] == {"api": "v1.1.0"}
         assert connected.data["verify_ssl"] is False
-        assert connected.data["token"] == TOKEN
+        assert connected.data["credentials"] == {"token": TOKEN}
         assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
         await hass.config_entries.async_unload(connected.entry_id)
 
@@ -419,149 +423,6 @@ async def test_address_of_another_pbx(
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
-async def _begin_options(hass: HomeAssistant, entry: MockConfigEntry) -> str:
-    form = await hass.config_entries.options.async_init(entry.entry_id)
-    assert form["step_id"] == "init"
-    return form["flow_id"]
-
-
-async def _choose(hass: HomeAssistant, flow_id: str, **answers: Any) -> ConfigFlowResult:
-    result = await hass.config_entries.options.async_configure(flow_id, answers)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    return result
-
-
-async def test_options(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    flow_id = await _begin_options(hass, connected)
-    done = await _choose(hass, flow_id, scan_interval=300, time_zone="Asia/Shanghai")
-    assert done["type"] is FlowResultType.CREATE_ENTRY
-    assert connected.options == {
-        "scan_interval": 300,
-        "time_zone": "Asia/Shanghai",
-        "transcript_limit": 20,
-    }
-    # 06:51:02 on the PBX, eight hours ahead of UTC.
-    latest = get_state(hass, "sensor.reception_101_latest_message").state
-    assert latest == "2026-11-22T22:51:02+00:00"
-
-    pbx.requests.clear()
-    await poll(hass)
-    assert pbx.requests == []
-
-
-async def test_options_for_transcripts(
-    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
-) -> None:
-    await add_engine(hass, stt_engine := SttEngine())
-    answers = {"transcriber": STT_ENGINE, "transcript_language": "de", "transcript_limit": 30}
-    flow_id = await _begin_options(hass, connected)
-    await _choose(hass, flow_id, scan_interval=30, **answers)
-    assert connected.options == {"scan_interval": 30, **answers}
-    await leave_message(pbx, "104")
-    await poll(hass)
-    assert len(stt_engine.received) == 1
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [{"transcriber": "light.kitchen"}, {"transcript_limit": 0}, {"transcript_limit": 301}],
-)
-async def test_nonsense_for_transcripts(
-    hass: HomeAssistant, connected: MockConfigEntry, answers: dict[str, Any]
-) -> None:
-    flow_id = await _begin_options(hass, connected)
-    with pytest.raises(InvalidData):
-        await _choose(hass, flow_id, scan_interval=30, **answers)
-
-
-async def test_time_zone_that_is_not_known_any_more(
-    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, options={"time_zone": "Atlantis/Capital"})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    latest = get_state(hass, "sensor.reception_101_latest_message").state
-    assert latest == "2026-11-23T14:51:02+00:00"
-
-
-@pytest.mark.parametrize(
-    ("interval", "error"), [(4, "interval_too_short"), (1501, "interval_too_long")]
-)
-async def test_interval_out_of_bounds(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    connected: MockConfigEntry,
-    interval: int,
-    error: str,
-) -> None:
-    flow_id = await _begin_options(hass, connected)
-    form = await _choose(hass, flow_id, scan_interval=interval)
-    assert form["errors"] == {"scan_interval": error}
-    assert form["description_placeholders"] == {
-        "shortest": "5",
-        "longest": "1500",
-        "home": "US/Pacific",
-    }
-    done = await _choose(hass, flow_id, scan_interval=1500)
-    assert done["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_choice_of_extensions_leaves_no_orphans(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    connected: MockConfigEntry,
-    device_registry: dr.DeviceRegistry,
-    entity_registry: er.EntityRegistry,
-) -> None:
-    def known() -> tuple[set[str | None], set[str]]:
-        devices = dr.async_entries_for_config_entry(device_registry, connected.entry_id)
-        entities = er.async_entries_for_config_entry(entity_registry, connected.entry_id)
-        return (
-            {device.name for device in devices},
-            {entity.unique_id.split("_")[1] for entity in entities} - {"messages", "mailboxes"},
-        )
-
-    everything = known()
-    assert everything[1] == {"101", "102", "103", "104"}
-
-    flow_id = await _begin_options(hass, connected)
-    await _choose(hass, flow_id, scan_interval=30, extensions=["101", "0105"])
-    assert known() == (
-        {"UC501", "Reception (101)", "Extension 0105"},
-        {"101", "0105"},
-    )
-    # The PBX has no 0105, which must not cost the messages of 101.
-    assert get_state(hass, "sensor.reception_101_messages").state == "3"
-    assert get_state(hass, "sensor.extension_0105_messages").state == "0"
-    assert get_state(hass, "sensor.uc501_messages").state == "3"
-
-    flow_id = await _begin_options(hass, connected)
-    await _choose(hass, flow_id, scan_interval=30, extensions=[])
-    assert known() == everything
-
-
-@pytest.mark.parametrize(
-    ("entered", "extensions"),
-    [
-        (["101,102"], ["101", "102"]),
-        ([" 101 "], ["101"]),
-        (["101; 102", "0103、104"], ["101", "102", "0103", "104"]),
-        (["101 102", "101", "*98"], ["101", "102", "*98"]),
-        ([" , "], []),
-    ],
-)
-async def test_several_extensions_in_one_text(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    connected: MockConfigEntry,
-    entered: list[str],
-    extensions: list[str],
-) -> None:
-    flow_id = await _begin_options(hass, connected)
-    await _choose(hass, flow_id, scan_interval=30, extensions=entered)
-    assert connected.options["extensions"] == extensions
-    assert get_state(hass, "sensor.reception_101_messages").state == "3"
-
-
 async def test_several_extensions_in_one_text_at_set_up(
     hass: HomeAssistant, pbx: Simulator
 ) -> None:
@@ -570,15 +431,6 @@ async def test_several_extensions_in_one_text_at_set_up(
     await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
     created = await _answer(hass, flow_id, extensions=["101, 102 "])
     assert created["options"] == {"extensions": ["101", "102"]}
-
-
-async def test_choice_that_an_earlier_version_kept(
-    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, options={"extensions": ["101,102", " 103"]})
-    await hass.config_entries.async_setup(entry.entry_id)
-    assert get_state(hass, "sensor.workshop_102_messages").state == "2"
-    assert get_state(hass, "sensor.extension_103_messages").state == "2"
 
 
 async def test_reconfigure_asks_for_a_password_that_was_refused(
@@ -600,9 +452,156 @@ async def test_reconfigure_asks_for_a_password_that_was_refused(
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
-async def test_options_of_a_pbx_that_is_not_there(
+async def test_password_that_is_refused_while_reconfiguring(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    """The next answer is a new password, not the refused one once more."""
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    pbx.password = "changed"
+    pbx.logins = 0
+    flow_id = await _begin_reconfigure(hass, entry_with_user)
+    form = await _answer(hass, flow_id, host=pbx.address)
+    assert form["step_id"] == "login"
+    assert form["errors"] == {"base": "invalid_auth"}
+    assert _suggested(form) == {"username": "api"}
+    assert pbx.logins == 1
+    done = await _answer(hass, flow_id, username="api", password="changed")
+    assert done["reason"] == "reconfigure_successful"
+
+
+async def test_dead_token_while_reconfiguring(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """A PBX that has moved and restarted: neither the old address nor the old token is good."""
+    pbx.revoke_tokens()
+    flow_id = await _begin_reconfigure(hass, connected)
+    form = await _answer(hass, flow_id, host=pbx.address, advanced={"verify_ssl": False})
+    assert form["step_id"] == "reauth_confirm"
+    assert form["errors"] == {"base": "invalid_auth"}
+    form = await _answer(hass, flow_id, token="wrong")
+    assert form["errors"] == {"base": "invalid_auth"}
+
+    pbx.issue_token(NEW_TOKEN)
+    done = await _answer(hass, flow_id, token=NEW_TOKEN)
+    assert done["reason"] == "reconfigure_successful"
+    assert connected.data["credentials"] == {"token": NEW_TOKEN}
+    assert connected.data["verify_ssl"] is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("UC501 (192.0.2.1)", "UC501 (127.0.0.1)"), ("Office", "Office")]
+)
+async def test_title_follows_the_address_unless_a_person_chose_it(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, before: str, after: str
+) -> None:
+    data = {**entry.data, "host": "192.0.2.1"}
+    hass.config_entries.async_update_entry(entry, title=before, data=data)
+    form = await entry.start_reconfigure_flow(hass)
+    done = await _answer(hass, form["flow_id"], host=pbx.address)
+    assert done["reason"] == "reconfigure_successful"
+    assert entry.title == after
+
+
+async def test_address_with_a_path_is_suggested_as_it_is(
     hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
 ) -> None:
-    flow_id = await _begin_options(hass, entry)
-    done = await _choose(hass, flow_id, scan_interval=60, extensions=["101"])
-    assert done["type"] is FlowResultType.CREATE_ENTRY
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "path": "office"})
+    form = await entry.start_reconfigure_flow(hass)
+    assert _suggested(form)["host"] == f"http://{pbx.address}/office"
+    done = await _answer(hass, str(form["flow_id"]), **_suggested(form))
+    assert done["reason"] == "reconfigure_successful"
+    assert entry.data["path"] == "office"
+
+
+async def test_no_flow_asks_a_pbx_that_has_locked_us_out(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    pbx.password = "changed"
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    reauth = await entry_with_user.start_reauth_flow(hass)
+    reconfigure = await entry_with_user.start_reconfigure_flow(hass)
+    async_note_lock_out(hass, "127.0.0.1", 600)
+    pbx.requests.clear()
+    for flow_id, answers in (
+        (await _begin(hass), {"host": pbx.address, "token": TOKEN}),
+        (await _begin(hass), {"host": "127.0.0.1"}),
+        (reconfigure["flow_id"], {"host": pbx.address}),
+        (reauth["flow_id"], {"username": "api", "password": "changed"}),
+    ):
+        form = await _answer(hass, flow_id, **answers)
+        assert form["errors"] == {"base": "locked"}
+    assert pbx.requests == []
+
+
+async def test_port_is_found(
+    hass: HomeAssistant, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SSeries, "endpoints", (Endpoint(pbx.port, tls=False),))
+    created = await _answer(hass, await _begin(hass), host="127.0.0.1", token=TOKEN)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert created["data"]["port"] == pbx.port
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_mistakes_of_ours_are_not_taken_for_a_wrong_host(
+    hass: HomeAssistant, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: SSeries, connection: Connection) -> Mapping[str, str]:
+        raise ValueError
+
+    monkeypatch.setattr(SSeries, "probe", fail)
+    with pytest.raises(ValueError):
+        await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
+
+
+class WithoutTokens(SSeries):
+    """A family like the others, but for tokens and for the words of its login."""
+
+    key = "without_tokens"
+    apis: ClassVar[Mapping[str, str]] = {"v3": "v3 (Without tokens)"}
+    accepts_token = False
+    login_step = "login_asterisk"
+    longest_interval = 3600
+
+
+@pytest.fixture
+def without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no other family."""
+    known = (WithoutTokens(),)
+    monkeypatch.setattr(families, "FAMILIES", known)
+    monkeypatch.setattr(config_flow, "FAMILIES", known)
+
+
+async def test_token_for_a_family_without_tokens(
+    hass: HomeAssistant, pbx: Simulator, without_tokens: None
+) -> None:
+    """It is refused in words, and not sent."""
+    flow_id = await _begin(hass)
+    form = await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
+    assert form["step_id"] == "user"
+    assert form["errors"] == {"token": "token_not_supported"}
+    assert pbx.tokens == []
+
+    form = await _answer(hass, flow_id, host=pbx.address)
+    assert form["step_id"] == "login_asterisk"
+    form = await _answer(hass, flow_id, username="api", password="wrong")
+    assert form["step_id"] == "login_asterisk"
+    assert form["errors"] == {"base": "invalid_auth"}
+    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    assert created["data"]["family"] == "without_tokens"
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
+
+    entry = created["result"]
+    entry.async_start_reauth(hass)
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["step_id"] == "login_asterisk"
+
+
+async def test_only_what_the_family_speaks_can_be_chosen(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """A PBX of another family is another PBX."""
+    flow_id = await _begin_reconfigure(hass, connected)
+    with pytest.raises(InvalidData):
+        await _answer(hass, flow_id, host=pbx.address, advanced={"api": "v3"})

@@ -452,11 +452,11 @@ async def test_another_pbx_in_the_place_of_ours(
     assert not ir.async_get(hass).async_get_issue(*issue)
 
 
-@pytest.mark.parametrize("unique_id", ["a09805021987", "192.168.1.2:9011"])
+@pytest.mark.parametrize("unique_id", ["a09805021987", None])
 async def test_another_pbx_at_start(
-    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, unique_id: str
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, unique_id: str | None
 ) -> None:
-    """An entry that goes by its address, too, remembers the serial number that it has seen."""
+    """An entry without a unique id remembers, too, the serial number that it has seen."""
     hass.config_entries.async_update_entry(entry, unique_id=unique_id)
     await hass.config_entries.async_setup(entry.entry_id)
     pbx.serial_number = "b09805021987"
@@ -469,7 +469,7 @@ async def test_another_pbx_at_start(
 async def test_another_pbx_that_a_person_has_confirmed(
     hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
 ) -> None:
-    hass.config_entries.async_update_entry(entry, unique_id=pbx.address)
+    hass.config_entries.async_update_entry(entry, unique_id=None)
     await hass.config_entries.async_setup(entry.entry_id)
     pbx.serial_number = "b09805021987"
     form = await entry.start_reconfigure_flow(hass)

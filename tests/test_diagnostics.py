@@ -1,4 +1,4 @@
-"""A diagnostics file, a log and the rest of what leaves the house: nothing secret is in them."""
+"""Diagnostics, and that neither they nor logs and states contain secrets."""
 
 from datetime import timedelta
 import logging
@@ -53,12 +53,12 @@ async def test_diagnostics(
     for pbx.intercept in (refuse, refuse_oddly, None):
         await poll(hass)
     data = await _diagnostics(hass, hass_client, connected)
-    assert all(0 <= told.pop("seconds") < 30 for told in data["last_polls"])
+    assert all(0 <= poll.pop("seconds") < 30 for poll in data["last_polls"])
     assert data == snapshot
 
 
 @pytest.mark.parametrize("with_user", [True, False])
-async def test_nothing_secret_leaves_the_house(
+async def test_no_secret_is_published(
     hass: HomeAssistant,
     pbx: Simulator,
     entry: MockConfigEntry,
@@ -98,19 +98,19 @@ async def test_nothing_secret_leaves_the_house(
             assert canary not in place
     for place in (diagnostics, issues):
         assert "127.0.0.1" not in place
-    # What a person may have switched on for a report, short of the debug level.
-    told = [
+    # Log levels that a user may have enabled for a report, except debug.
+    lines = [
         record.getMessage()
         for record in caplog.records
-        # A busy machine makes it complain of slow tasks.
+        # On a busy machine, it logs slow tasks.
         if record.levelno > logging.DEBUG and record.name != "asyncio"
     ]
-    ours = [text for text in told if "pbx_voicemail" in text]
+    ours = [text for text in lines if "pbx_voicemail" in text]
     assert ours
     assert not [text for text in ours if "127.0.0.1" in text]
 
 
-async def test_diagnostics_of_a_pbx_that_is_not_connected(
+async def test_diagnostics_of_an_entry_that_is_not_loaded(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,
     pbx: Simulator,
@@ -120,7 +120,7 @@ async def test_diagnostics_of_a_pbx_that_is_not_connected(
     await hass.config_entries.async_setup(entry.entry_id)
     diagnostics = await _diagnostics(hass, hass_client, entry)
     assert diagnostics["state"] == "setup_retry"
-    # The oldest Home Assistant does not say why.
+    # The oldest supported Home Assistant does not have the reason.
     assert diagnostics["reason"] in ("cannot_connect", None)
     assert "127.0.0.1" not in str(diagnostics)
     assert TOKEN not in str(diagnostics)

@@ -1,4 +1,4 @@
-"""What a person sees of their mailboxes."""
+"""Snapshots of all entities."""
 
 from typing import Any
 

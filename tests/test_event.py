@@ -1,4 +1,4 @@
-"""Every message left is announced once: what automations hang on."""
+"""Event entities announce every message once."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ EMPTY = "event.extension_104_new_message"
 
 
 class Announcements:
-    """What was announced, in order."""
+    """The events of all extensions, in order."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         self._changes: list[Event[EventStateChangedData]] = async_capture_events(
@@ -37,8 +37,8 @@ class Announcements:
         )
 
     @property
-    def heard(self) -> list[dict[str, Any]]:
-        """Attributes of each event, as an automation gets them."""
+    def events(self) -> list[dict[str, Any]]:
+        """The attributes of each event, as an automation gets them."""
         return [
             dict(new.attributes)
             for change in self._changes
@@ -51,8 +51,8 @@ class Announcements:
 
     @property
     def callers(self) -> list[str]:
-        """Who was announced."""
-        return [attributes["caller"] for attributes in self.heard]
+        """The callers of the announced messages."""
+        return [attributes["caller"] for attributes in self.events]
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def announced(hass: HomeAssistant) -> Announcements:
     return Announcements(hass)
 
 
-async def test_first_look_announces_nothing(
+async def test_first_poll_announces_nothing(
     hass: HomeAssistant, announced: Announcements, connected: MockConfigEntry
 ) -> None:
     await poll(hass)
-    assert announced.heard == []
+    assert announced.events == []
     assert get_state(hass, RECEPTION).state == "unknown"
 
 
@@ -73,9 +73,9 @@ async def test_new_message(
 ) -> None:
     await leave_message(pbx, "101")
     await poll(hass)
-    (heard,) = announced.heard
+    (event,) = announced.events
     latest = get_state(hass, "sensor.reception_101_messages").attributes["latest_message_id"]
-    assert heard == {
+    assert event == {
         "event_types": ["received"],
         "event_type": "received",
         "message_id": latest,
@@ -92,10 +92,10 @@ async def test_new_message(
     }
     for _ in range(3):
         await poll(hass)
-    assert len(announced.heard) == 1
+    assert len(announced.events) == 1
 
 
-async def test_at_once_when_asked_to_update(
+async def test_update_entity(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     assert await async_setup_component(hass, "homeassistant", {})
@@ -107,7 +107,7 @@ async def test_at_once_when_asked_to_update(
     assert announced.callers == ["6000"]
 
 
-async def test_several_in_one_poll_oldest_first(
+async def test_oldest_message_first(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     start = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -124,10 +124,10 @@ async def test_first_message_of_an_empty_mailbox_and_of_a_new_extension(
     await leave_message(pbx, "0105", "2")
     await poll(hass)
     assert sorted(announced.callers) == ["1", "2"]
-    assert [heard["while_away"] for heard in announced.heard] == [False, False]
+    assert [event["while_away"] for event in announced.events] == [False, False]
 
 
-async def test_deletions_and_moves_are_no_news(
+async def test_deletions_and_moves_announce_nothing(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
@@ -137,7 +137,7 @@ async def test_deletions_and_moves_are_no_news(
     for _ in range(2):
         await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
     await poll(hass)
-    assert announced.heard == []
+    assert announced.events == []
 
 
 async def test_twins(
@@ -149,14 +149,14 @@ async def test_twins(
     await leave_message(pbx, "104")
     await poll(hass)
     assert announced.callers == ["6000"] * 3
-    assert len({heard["message_id"] for heard in announced.heard}) == 3
+    assert len({event["message_id"] for event in announced.events}) == 3
 
     await asyncio.to_thread(pbx.spool.delete, "104", "msg0001")
     await poll(hass)
-    assert len(announced.heard) == 3
+    assert len(announced.events) == 3
 
 
-async def test_outage_and_rubbish_change_nothing(
+async def test_faults_announce_nothing(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await leave_message(pbx, "101")
@@ -179,7 +179,7 @@ async def test_message_left_during_an_outage(
     assert announced.callers == ["6000"]
 
 
-async def test_mailbox_that_vanishes_for_a_while(
+async def test_mailbox_missing_for_a_moment(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     async def nothing(request: web.Request) -> web.Response:
@@ -195,7 +195,7 @@ async def test_mailbox_that_vanishes_for_a_while(
     assert announced.callers == ["6000"]
 
 
-async def test_messages_left_while_home_assistant_was_away(
+async def test_messages_left_during_a_restart(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await leave_message(pbx, "101", "1")
@@ -206,14 +206,14 @@ async def test_messages_left_while_home_assistant_was_away(
     await hass.async_block_till_done()
     await leave_message(pbx, "101", "3")
     await poll(hass)
-    assert [(heard["caller"], heard["while_away"]) for heard in announced.heard] == [
+    assert [(event["caller"], event["while_away"]) for event in announced.events] == [
         ("1", False),
         ("2", True),
         ("3", False),
     ]
 
 
-async def test_nothing_is_announced_before_home_assistant_has_started(
+async def test_announced_after_home_assistant_has_started(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await hass.config_entries.async_unload(connected.entry_id)
@@ -221,7 +221,7 @@ async def test_nothing_is_announced_before_home_assistant_has_started(
     hass.set_state(CoreState.starting)
     await hass.config_entries.async_setup(connected.entry_id)
     await poll(hass)
-    assert announced.heard == []
+    assert announced.events == []
 
     hass.set_state(CoreState.running)
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
@@ -229,7 +229,7 @@ async def test_nothing_is_announced_before_home_assistant_has_started(
     assert announced.callers == ["6000"]
 
 
-async def test_choice_of_extensions_starts_silently(
+async def test_chosen_extensions_start_silently(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, entry: MockConfigEntry
 ) -> None:
     async def choose(*extensions: str) -> None:
@@ -253,7 +253,7 @@ async def test_choice_of_extensions_starts_silently(
     assert announced.callers == ["1", "3"]
 
 
-def _written(storage: dict[str, Any], entry: MockConfigEntry, extension: str) -> int:
+def _saved_ids(storage: dict[str, Any], entry: MockConfigEntry, extension: str) -> int:
     journal = storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"]
     return len(journal[extension].split())
 
@@ -271,27 +271,27 @@ async def test_journal(
         "102": 2,
         "103": 2,
     }
-    # It holds only what is on the PBX, and is written when something arrives.
+    # It only has messages that are on the PBX, and is saved when a message arrives.
     await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
     await poll(hass)
     await leave_message(pbx, "101")
     await poll(hass)
-    assert _written(hass_storage, connected, "101") == 3
+    assert _saved_ids(hass_storage, connected, "101") == 3
 
     await hass.config_entries.async_remove(connected.entry_id)
     assert f"pbx_voicemail.{connected.entry_id}" not in hass_storage
 
 
-async def test_news_is_written_though_another_mailbox_only_has_less(
+async def test_saved_at_once_though_a_deletion_is_saved_later(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
     await leave_message(pbx, "101")
     await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
     await poll(hass)
-    assert _written(hass_storage, connected, "101") == 4
+    assert _saved_ids(hass_storage, connected, "101") == 4
 
 
-async def test_news_is_written_though_the_journal_waits_to_be_tidied(
+async def test_saved_at_once_during_the_save_delay(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
     for _ in range(2):
@@ -299,7 +299,7 @@ async def test_news_is_written_though_the_journal_waits_to_be_tidied(
         await poll(hass)
     await leave_message(pbx, "101")
     await poll(hass)
-    assert _written(hass_storage, connected, "101") == 2
+    assert _saved_ids(hass_storage, connected, "101") == 2
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ async def test_damaged_journal(
     hass_storage[key] = {"key": key, **content}
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert announced.heard == []
+    assert announced.events == []
     warnings = [
         record
         for record in caplog.records
@@ -342,7 +342,7 @@ async def test_damaged_journal(
     assert len(warnings) == 1
 
 
-async def test_event_that_somebody_has_disabled(
+async def test_disabled_event(
     hass: HomeAssistant,
     announced: Announcements,
     pbx: Simulator,
@@ -367,14 +367,14 @@ ZONES = pytest.mark.parametrize(
 
 
 @ZONES
-async def test_zone_of_the_pbx_is_changed(
+async def test_time_zone_of_the_pbx_is_changed(
     hass: HomeAssistant,
     announced: Announcements,
     pbx: Simulator,
     connected: MockConfigEntry,
     zone: str,
 ) -> None:
-    """All dates move at once; the messages are the same, and one that comes meanwhile is new."""
+    """All dates are shifted, but the messages are the same. One that comes meanwhile is new."""
     await _change_zone(pbx, zone)
     await leave_message(pbx, "101", "1", received=dt_util.utcnow())
     await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
@@ -390,7 +390,7 @@ async def test_zone_of_the_pbx_is_changed(
 
 
 @ZONES
-async def test_zone_of_the_pbx_is_changed_while_nobody_looks(
+async def test_time_zone_of_the_pbx_is_changed_while_unloaded(
     hass: HomeAssistant,
     announced: Announcements,
     pbx: Simulator,
@@ -408,7 +408,7 @@ async def test_zone_of_the_pbx_is_changed_while_nobody_looks(
 async def test_messages_from_both_halves_of_the_year(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """A zone without summer time moves some of them by an hour more."""
+    """A zone without daylight saving time shifts some of them by another hour."""
     for month in (1, 7):
         await leave_message(
             pbx, "104", str(month), received=datetime(2026, month, 1, 9, 30, tzinfo=UTC)
@@ -420,10 +420,10 @@ async def test_messages_from_both_halves_of_the_year(
     assert announced.callers == ["1", "7"]
 
 
-async def test_zone_of_a_pbx_that_tells_no_time(
+async def test_time_zone_without_a_clock(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, entry: MockConfigEntry
 ) -> None:
-    """Seven messages that moved alike are proof enough; a single one is not."""
+    """Seven messages with the same shift are enough evidence, a single one is not."""
 
     async def without_clock(request: web.Request) -> web.Response | None:
         if request.path.endswith("deviceinfo/query"):
@@ -438,10 +438,10 @@ async def test_zone_of_a_pbx_that_tells_no_time(
     assert announced.callers == []
 
 
-async def test_zone_of_a_pbx_that_tells_nothing_about_itself(
+async def test_time_zone_without_device_info(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, entry: MockConfigEntry
 ) -> None:
-    """A single message that may have moved counts as a new one, and the polls go on."""
+    """A single message that may have been shifted counts as new, and polling continues."""
 
     async def without_device_info(request: web.Request) -> web.Response | None:
         return refuse("10003") if request.path.endswith("deviceinfo/query") else None
@@ -458,10 +458,10 @@ async def test_zone_of_a_pbx_that_tells_nothing_about_itself(
     assert get_state(hass, "sensor.reception_101_messages").state == "4"
 
 
-async def test_robot_that_calls_on_the_hour(
+async def test_similar_message_after_a_deletion(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """A message like one that has just been deleted, to the second, is a new one."""
+    """A message that is like a deleted one except for the hour is new."""
     for hour in range(5):
         await leave_message(pbx, "104", "7001", received=datetime(2026, 11, 24, hour, tzinfo=UTC))
         await poll(hass)
@@ -469,14 +469,14 @@ async def test_robot_that_calls_on_the_hour(
     assert announced.callers == ["7001"] * 5
 
 
-async def test_transcripts_that_are_there_already(
+async def test_existing_transcripts(
     hass: HomeAssistant,
     announced: Announcements,
     pbx: Simulator,
     entry: MockConfigEntry,
     hass_storage: dict[str, Any],
 ) -> None:
-    """With a text for each new message, nothing is waited for, and all is announced."""
+    """If all new messages have transcripts already, they are announced without waiting."""
     await add_engine(hass, SttEngine())
     hass.config_entries.async_update_entry(entry, options={"transcriber": STT_ENGINE})
     await hass.config_entries.async_setup(entry.entry_id)
@@ -484,20 +484,20 @@ async def test_transcripts_that_are_there_already(
     await poll(hass)
     assert announced.callers == ["1"]
 
-    # Home Assistant died before it noted that.
+    # Home Assistant crashed before it saved that.
     await hass.config_entries.async_unload(entry.entry_id)
     hass_storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"]["104"] = ""
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert announced.callers == ["1", "1"]
-    assert announced.heard[-1]["transcript"] == announced.heard[0]["transcript"]
+    assert announced.events[-1]["transcript"] == announced.events[0]["transcript"]
 
     await leave_message(pbx, "104", "2")
     await poll(hass)
     assert announced.callers == ["1", "1", "2"]
 
 
-async def test_what_came_while_the_event_was_disabled_is_no_news(
+async def test_messages_while_the_event_was_disabled(
     hass: HomeAssistant,
     announced: Announcements,
     pbx: Simulator,
@@ -524,7 +524,7 @@ async def test_what_came_while_the_event_was_disabled_is_no_news(
     assert announced.callers == ["4"]
 
 
-async def test_what_came_while_the_pbx_was_disabled_is_no_news(
+async def test_messages_while_the_entry_was_disabled(
     hass: HomeAssistant, announced: Announcements, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await hass.config_entries.async_set_disabled_by(connected.entry_id, ConfigEntryDisabler.USER)
@@ -579,7 +579,7 @@ async def test_triggers(
 
 
 @pytest.mark.parametrize("entity_id", [RECEPTION, "sensor.reception_101_messages"])
-async def test_who_called_is_not_recorded(
+async def test_attributes_are_not_recorded(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, entity_id: str
 ) -> None:
     await leave_message(pbx, "101")
@@ -590,7 +590,7 @@ async def test_who_called_is_not_recorded(
 
 
 async def _announce_all(hass: HomeAssistant) -> None:
-    """Wait until nothing is left to announce; time passes as fast as it can."""
+    """Wait until all messages are announced, without waiting for real time."""
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
@@ -606,7 +606,7 @@ async def test_burst(
     messages: int,
     with_engine: bool,
 ) -> None:
-    """Hundreds at once are announced in order, a few a second, and none is left out."""
+    """Hundreds of messages are announced in order, at a limited rate, and without a loss."""
     if with_engine:
         await add_engine(hass, SttEngine())
         hass.config_entries.async_update_entry(
@@ -626,14 +626,14 @@ async def test_burst(
     assert len(announced.callers) == messages
 
 
-async def test_burst_that_is_interrupted(
+async def test_interrupted_burst(
     hass: HomeAssistant,
     announced: Announcements,
     pbx: Simulator,
     connected: MockConfigEntry,
     fast_seconds: list[float],
 ) -> None:
-    """What was deleted meanwhile is left out, and a restart goes on where it stopped."""
+    """Messages deleted meanwhile are left out, and the rest is announced after a restart."""
     start = datetime(2026, 11, 24, tzinfo=UTC)
     for number in range(140):
         await leave_message(pbx, "104", str(number), received=start + timedelta(seconds=number))

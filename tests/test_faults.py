@@ -1,4 +1,4 @@
-"""Every fault at every stage: what a person sees, what is kept, and that it passes."""
+"""Every fault at every stage: the errors that users see, and that everything recovers."""
 
 from datetime import timedelta
 import gc
@@ -33,7 +33,7 @@ TEXTS = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exce
 every_fault = pytest.mark.parametrize("fault", FAULTS, ids=str)
 
 
-def test_there_are_enough_of_them() -> None:
+def test_number_of_faults() -> None:
     assert len(FAULTS) >= 80
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
@@ -44,11 +44,11 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def _told(log: pytest.LogCaptureFixture) -> list[str]:
-    """Return what a person finds in the log, who must not find the token or a traceback there."""
+def _logged(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return the log of the integration, without a token or a traceback in it."""
     assert TOKEN not in log.text
     records = [record for record in log.records if record.levelno >= logging.INFO]
-    # That this machine may have no FFmpeg is no fault of the PBX.
+    # This machine may have no FFmpeg.
     assert not [r.getMessage() for r in records if r.exc_info and r.name != "haffmpeg.core"]
     return [r.getMessage() for r in records if r.name.startswith("custom_components")]
 
@@ -67,7 +67,7 @@ async def test_dialog(
     suggested = {key.schema: key.description for key in form["data_schema"].schema}
     assert suggested["host"] == {"suggested_value": answers["host"]}
     assert not suggested["token"]
-    assert not _told(log)
+    assert not _logged(log)
 
     created = await hass.config_entries.flow.async_configure(form["flow_id"], answers)
     assert created["type"] is FlowResultType.CREATE_ENTRY
@@ -95,7 +95,7 @@ async def test_start(
         assert entry.state is ConfigEntryState.SETUP_RETRY
         await _ten_minutes_later(hass)
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
-    _told(log)
+    _logged(log)
 
 
 @every_fault
@@ -122,11 +122,11 @@ async def test_polling(
     for _ in range(2):
         await poll(hass)
     assert {state.entity_id: state.state for state in hass.states.async_all()} == before
-    told = _told(log)
-    assert len(told) == 2 if fault.is_temporary else told
-    assert TEXTS[fault.kind]["message"].split("{")[0].rstrip(".") in told[0]
+    lines = _logged(log)
+    assert len(lines) == 2 if fault.is_temporary else lines
+    assert TEXTS[fault.kind]["message"].split("{")[0].rstrip(".") in lines[0]
     if fault.is_temporary:
-        assert told[1] == "Fetching pbx_voicemail data recovered"
+        assert lines[1] == "Fetching pbx_voicemail data recovered"
 
 
 @every_fault
@@ -159,7 +159,7 @@ async def test_playing(
         await play(message["message_id"])
         assert target.read_bytes().startswith(b"RIFF")
         target.unlink()
-    _told(log)
+    _logged(log)
 
 
 @every_fault
@@ -187,7 +187,7 @@ async def test_deleting(
         await hass.async_block_till_done()
         left = (await call_action(hass, "get_messages", extension="101"))["messages"]
         assert [message["message_id"] for message in left] == ids
-    _told(log)
+    _logged(log)
 
 
 async def _send_zeros(request: web.Request) -> web.Response:
@@ -202,10 +202,10 @@ async def _send_zeros(request: web.Request) -> web.Response:
     ],
     ids=str,
 )
-async def test_nothing_of_a_large_answer_is_held(
+async def test_large_reply_is_not_kept_in_memory(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, fault: Fault
 ) -> None:
-    """Not even by the error that it is kept in mind as."""
+    """Not even by the error that Home Assistant stores."""
     await poll(hass)
     gc.collect()
     tracemalloc.start()
@@ -215,7 +215,7 @@ async def test_nothing_of_a_large_answer_is_held(
     gc.collect()
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # Buffers of the PBX are counted, too.
+    # The buffers of the simulated PBX are included.
     assert held < 5 * 1024 * 1024
 
 
@@ -232,13 +232,13 @@ def _kind_for_a_message(fault: Fault, where: str) -> str:
     return fault.kind
 
 
-async def test_name_that_nobody_knows(
+async def test_unknown_host_name(
     hass: HomeAssistant,
     pbx: Simulator,
     monkeypatch: pytest.MonkeyPatch,
     log: pytest.LogCaptureFixture,
 ) -> None:
-    """In the dialog, at the start, and then it is known again."""
+    """In the config flow and at set-up. Later it is known again."""
     known = False
 
     async def resolve(*_: object, **__: object) -> list[dict[str, Any]]:
@@ -258,6 +258,7 @@ async def test_name_that_nobody_knows(
     entry = MockConfigEntry(
         domain=DOMAIN,
         unique_id="a09805021987",
+        minor_version=2,
         data={
             **data,
             "ssl": False,
@@ -269,17 +270,17 @@ async def test_name_that_nobody_knows(
     entry.add_to_hass(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert not _told(log)
+    assert not _logged(log)
 
     known = True
     await _ten_minutes_later(hass)
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
-async def test_tls_that_was_not_there_before(
+async def test_tls_only_from_now_on(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """It is the one fault that a person can turn into something better."""
+    """A repair issue tells the user to enable TLS."""
     (fault,) = [fault for fault in FAULTS if isinstance(fault, TlsOnly)]
     issue = DOMAIN, f"tls_offered_{connected.entry_id}"
     async with fault.inject(pbx):
@@ -298,7 +299,7 @@ async def test_tls_that_was_not_there_before(
         assert not ir.async_get(hass).async_get_issue(*issue)
 
 
-async def test_no_tls_where_there_is_none(
+async def test_no_issue_without_tls(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     async with FAULTS[0].inject(pbx):

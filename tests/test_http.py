@@ -1,4 +1,4 @@
-"""Recordings over HTTP: what browsers, phones and speakers ask for, and who may have it."""
+"""The view that serves recordings: responses, caching, conversion and permissions."""
 
 import asyncio
 from collections.abc import Callable
@@ -41,13 +41,13 @@ GSM = FIXTURES / "recordings" / "gsm.wav"
 
 @pytest.fixture
 async def path(hass: HomeAssistant, connected: MockConfigEntry) -> str:
-    """Where the recording of 101/msg0000 is."""
+    """Return the path of the recording of 101/msg0000."""
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     return f"/api/pbx_voicemail/recording/{connected.entry_id}/101/{message_id}"
 
 
-async def _kept(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
-    """Return the names of the files that are kept for a PBX."""
+async def _cached_files(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
+    """Return the names of the cached files of a PBX."""
     folder = hass.config.cache_path("pbx_voicemail", entry.entry_id)
     return await asyncio.to_thread(os.listdir, folder)
 
@@ -68,25 +68,25 @@ async def test_recording(path: str, hass_client: ClientSessionGenerator) -> None
 
 
 @pytest.mark.parametrize(
-    ("asked", "part", "told"),
+    ("requested", "part", "content_range"),
     [
-        # What Safari asks first, to see whether there is any seeking.
+        # Safari sends this first, to find out whether ranges are supported.
         ("bytes=0-1", RECORDED[:2], "bytes 0-1/64626"),
         ("bytes=1000-1999", RECORDED[1000:2000], "bytes 1000-1999/64626"),
         ("bytes=64000-", RECORDED[64000:], "bytes 64000-64625/64626"),
         ("bytes=-26", RECORDED[-26:], "bytes 64600-64625/64626"),
     ],
 )
-async def test_part_of_a_recording(
-    path: str, hass_client: ClientSessionGenerator, asked: str, part: bytes, told: str
+async def test_range(
+    path: str, hass_client: ClientSessionGenerator, requested: str, part: bytes, content_range: str
 ) -> None:
-    response = await (await hass_client()).get(path, headers={"Range": asked})
+    response = await (await hass_client()).get(path, headers={"Range": requested})
     assert response.status == 206
-    assert response.headers["Content-Range"] == told
+    assert response.headers["Content-Range"] == content_range
     assert await response.read() == part
 
 
-async def test_part_behind_the_end(path: str, hass_client: ClientSessionGenerator) -> None:
+async def test_range_after_the_end(path: str, hass_client: ClientSessionGenerator) -> None:
     response = await (await hass_client()).get(path, headers={"Range": "bytes=99999-"})
     assert response.status == 416
     assert response.headers["Content-Range"] == "bytes */64626"
@@ -101,10 +101,10 @@ async def test_head(path: str, hass_client: ClientSessionGenerator) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".mp3", ".ogg", ".flac"])
-async def test_address_may_end_in_a_suffix(
+async def test_suffix_is_ignored(
     path: str, hass_client: ClientSessionGenerator, suffix: str
 ) -> None:
-    """Many speakers refuse one that does not. It says nothing about what is served."""
+    """Many speakers need a suffix. It does not affect the response."""
     client = await hass_client()
     for response in await client.get(path + suffix), await client.head(path + suffix):
         assert response.status == 200
@@ -117,15 +117,15 @@ async def test_address_may_end_in_a_suffix(
     "suffix",
     [".html", ".js", ".svg", ".wav.html", ".wav.wav", ".WAV", ".", ".wav%0A", "%00.wav", "0"],
 )
-async def test_no_other_suffix(
+async def test_other_suffixes(
     path: str, pbx: Simulator, hass_client: ClientSessionGenerator, suffix: str
 ) -> None:
-    # Home Assistant itself refuses control characters.
+    # Home Assistant rejects control characters by itself.
     assert (await (await hass_client()).get(path + suffix)).status in (400, 404)
     assert _downloads(pbx) == 0
 
 
-async def test_suffix_opens_nothing(
+async def test_suffix_needs_permission(
     hass: HomeAssistant,
     path: str,
     connected: MockConfigEntry,
@@ -147,7 +147,7 @@ async def test_suffix_opens_nothing(
     assert (await other_version_reply.get(signed.replace(".wav", ""))).status == 401
 
 
-async def test_kept_by_the_browser(
+async def test_cached_by_the_browser(
     path: str, pbx: Simulator, hass_client: ClientSessionGenerator
 ) -> None:
     client = await hass_client()
@@ -158,7 +158,7 @@ async def test_kept_by_the_browser(
     assert _downloads(pbx) == 1
 
 
-async def test_twenty_listeners_at_once(
+async def test_concurrent_requests(
     path: str, pbx: Simulator, hass_client: ClientSessionGenerator
 ) -> None:
     client = await hass_client()
@@ -170,20 +170,20 @@ async def test_twenty_listeners_at_once(
     assert _downloads(pbx) == 1
 
 
-async def test_one_who_leaves_takes_it_from_nobody(
+async def test_cancelled_request(
     path: str, pbx: Simulator, hass_client: ClientSessionGenerator
 ) -> None:
     client = await hass_client()
-    asked, go_on = asyncio.Event(), asyncio.Event()
+    requested, go_on = asyncio.Event(), asyncio.Event()
 
-    async def dawdle(request: web.Request) -> None:
+    async def respond_slowly(request: web.Request) -> None:
         if request.path.endswith("/download"):
-            asked.set()
+            requested.set()
             await go_on.wait()
 
-    pbx.intercept = dawdle
+    pbx.intercept = respond_slowly
     impatient = asyncio.create_task(client.get(path))
-    await asked.wait()
+    await requested.wait()
     patient = asyncio.create_task(client.get(path))
     impatient.cancel()
     go_on.set()
@@ -191,22 +191,22 @@ async def test_one_who_leaves_takes_it_from_nobody(
     assert _downloads(pbx) == 1
 
 
-async def test_nobody_waits_for_a_failure(
+async def test_failure_is_not_cached(
     path: str, pbx: Simulator, hass: HomeAssistant, hass_client: ClientSessionGenerator
 ) -> None:
     client = await hass_client()
-    asked, go_on = asyncio.Event(), asyncio.Event()
+    requested, go_on = asyncio.Event(), asyncio.Event()
 
     async def fail(request: web.Request) -> web.Response | None:
         if not request.path.endswith("/download"):
             return None
-        asked.set()
+        requested.set()
         await go_on.wait()
         return web.Response(text="<html>")
 
     pbx.intercept = fail
     impatient = asyncio.create_task(client.get(path))
-    await asked.wait()
+    await requested.wait()
     impatient.cancel()
     go_on.set()
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -214,7 +214,7 @@ async def test_nobody_waits_for_a_failure(
     assert (await client.get(path)).status == 200
 
 
-async def test_outlives_a_restart_but_not_its_message(
+async def test_cached_as_long_as_the_message(
     hass: HomeAssistant,
     path: str,
     pbx: Simulator,
@@ -228,13 +228,13 @@ async def test_outlives_a_restart_but_not_its_message(
     assert _downloads(pbx) == 1
 
     pbx.spool.delete("101", "msg0000")
-    assert len(await _kept(hass, connected)) == 1
+    assert len(await _cached_files(hass, connected)) == 1
     await poll(hass)
-    assert await _kept(hass, connected) == []
+    assert await _cached_files(hass, connected) == []
     assert (await client.get(path)).status == 404
 
 
-async def test_for_home_assistant_alone(
+async def test_readable_by_home_assistant_only(
     hass: HomeAssistant, path: str, connected: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:
     await (await hass_client()).get(path)
@@ -246,7 +246,7 @@ async def test_for_home_assistant_alone(
     assert await asyncio.to_thread(modes) == [0, 0]
 
 
-async def test_message_that_went_while_nobody_looked(
+async def test_message_deleted_while_unloaded(
     hass: HomeAssistant,
     path: str,
     pbx: Simulator,
@@ -256,20 +256,20 @@ async def test_message_that_went_while_nobody_looked(
     await (await hass_client()).get(path)
     await hass.config_entries.async_unload(connected.entry_id)
     pbx.spool.delete("101", "msg0000")
-    assert len(await _kept(hass, connected)) == 1
+    assert len(await _cached_files(hass, connected)) == 1
     await hass.config_entries.async_setup(connected.entry_id)
     await hass.async_block_till_done()
-    assert await _kept(hass, connected) == []
+    assert await _cached_files(hass, connected) == []
 
 
-async def test_removed_with_the_pbx(
+async def test_deleted_with_the_pbx(
     hass: HomeAssistant, path: str, connected: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:
     await (await hass_client()).get(path)
-    assert await _kept(hass, connected)
+    assert await _cached_files(hass, connected)
     await hass.config_entries.async_remove(connected.entry_id)
     with pytest.raises(FileNotFoundError):
-        await _kept(hass, connected)
+        await _cached_files(hass, connected)
 
 
 async def test_not_signed_in(
@@ -287,7 +287,7 @@ async def test_signed_path(
     path: str,
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
-    """As a speaker gets it, which cannot sign in. It is good for this message and for a while."""
+    """Speakers cannot sign in, so they get a path that is valid for one message and some time."""
     client = await hass_client_no_auth()
     signed = async_sign_path(hass, path, timedelta(minutes=5))
     assert await (await client.get(signed)).read() == RECORDED
@@ -298,7 +298,7 @@ async def test_signed_path(
     assert (await client.get(signed)).status == 401
 
 
-async def test_only_what_one_may_hear(
+async def test_permissions(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     restricted_token: str,
@@ -314,7 +314,7 @@ async def test_only_what_one_may_hear(
             f"/api/pbx_voicemail/recording/{entry_id}/{extension}/{message_id}"
         )
         status[extension] = response.status
-        # Nor under the number of another extension.
+        # Not with the number of another extension either.
         disguised = f"/api/pbx_voicemail/recording/{entry_id}/102/{message_id}"
         assert (await client.get(disguised)).status == (200 if extension == "102" else 404)
     assert status == {"101": 200, "102": 200, "103": 403}
@@ -323,7 +323,7 @@ async def test_only_what_one_may_hear(
     assert _downloads(pbx) == 2
 
 
-async def test_signature_is_that_of_a_user(
+async def test_signed_path_needs_permission(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     restricted: MockUser,
@@ -336,7 +336,7 @@ async def test_signature_is_that_of_a_user(
     assert (await (await hass_client_no_auth()).get(signed)).status == 403
 
 
-async def test_not_there(
+async def test_not_found(
     hass: HomeAssistant,
     path: str,
     pbx: Simulator,
@@ -362,7 +362,7 @@ async def test_not_there(
     assert (await client.get(path)).status == 502
 
 
-def _rubbish(request: web.Request) -> web.Response:
+def _garbage(request: web.Request) -> web.Response:
     return web.Response(text="<html><script>alert(1)</script>")
 
 
@@ -370,15 +370,15 @@ def _refusal(request: web.Request) -> web.Response:
     return web.json_response({"status": "Failed", "errno": "20010"})
 
 
-def _beginning(request: web.Request) -> web.Response:
-    """Hang up in the midst of a recording, where nothing but its own header tells its length."""
+def _incomplete(request: web.Request) -> web.Response:
+    """Close the connection in a recording, without a Content-Length that would reveal it."""
     assert request.transport is not None
     request.transport.write(b"HTTP/1.0 200 OK\r\n\r\n" + RECORDED[:3000])
     request.transport.close()
     return web.Response()
 
 
-@pytest.mark.parametrize("fault", [_rubbish, _refusal, _beginning])
+@pytest.mark.parametrize("fault", [_garbage, _refusal, _incomplete])
 async def test_pbx_fails(
     path: str,
     pbx: Simulator,
@@ -408,21 +408,21 @@ async def test_pbx_is_down(path: str, pbx: Simulator, hass_client: ClientSession
 
 @pytest.fixture
 def no_folder(hass: HomeAssistant) -> None:
-    """Have something in the way of the folder for recordings."""
+    """Create a file in place of the folder for recordings."""
     folder = Path(hass.config.cache_path("pbx_voicemail"))
     folder.parent.mkdir(parents=True)
     folder.write_text("in the way")
 
 
 @pytest.mark.parametrize("place", [("pbx_voicemail",), ("pbx_voicemail", "{0}")])
-async def test_set_up_where_nothing_can_be_kept(
+async def test_cache_cannot_be_created(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     place: tuple[str, ...],
     hass_client: ClientSessionGenerator,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The PBX is there, with one warning; who plays something is told why it cannot be."""
+    """The PBX is set up with one warning. Playing a recording returns the reason."""
     folder = Path(hass.config.cache_path(*(part.format(entry.entry_id) for part in place)))
 
     def obstruct() -> None:
@@ -443,9 +443,7 @@ async def test_set_up_where_nothing_can_be_kept(
     assert await hass.config_entries.async_remove(entry.entry_id)
 
 
-async def test_no_room_on_the_disk(
-    path: str, no_folder: None, hass_client: ClientSessionGenerator
-) -> None:
+async def test_disk_full(path: str, no_folder: None, hass_client: ClientSessionGenerator) -> None:
     response = await (await hass_client()).get(path)
     assert response.status == 502
     assert "cannot be saved" in await response.text()
@@ -453,7 +451,7 @@ async def test_no_room_on_the_disk(
 
 @pytest.fixture
 async def gsm_path(hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry) -> str:
-    """Where a recording is that no browser plays."""
+    """Return the path of a recording that browsers cannot play."""
     await leave_message(pbx, "104", recording=GSM)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
@@ -468,7 +466,7 @@ async def test_gsm_is_converted(
     assert response.headers["Content-Type"] == "audio/wav"
     with wave.open(BytesIO(await response.read())) as audio:
         assert audio.getparams()[:3] == (1, 2, 8000)
-        # As long as what it was made of, and as loud.
+        # Duration and volume stay the same.
         assert audio.getnframes() == pytest.approx(22720, abs=320)
         samples = audio.readframes(audio.getnframes())
     with wave.open(str(FIXTURES / "asterisk-voicemail/101/INBOX/msg0001.wav")) as original:
@@ -488,8 +486,12 @@ async def test_gsm_without_ffmpeg(
     response = await client.get(gsm_path)
     assert response.headers["Content-Type"] == "audio/wav"
     assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
-    told = await (await client.get(f"/api/diagnostics/config_entry/{entry.entry_id}")).json()
-    assert told["data"]["recordings"] == {"kept": 1, "codecs": {"gsm": 1}, "not_converted": 1}
+    diagnostics = await (await client.get(f"/api/diagnostics/config_entry/{entry.entry_id}")).json()
+    assert diagnostics["data"]["recordings"] == {
+        "kept": 1,
+        "codecs": {"gsm": 1},
+        "not_converted": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -500,7 +502,7 @@ async def test_gsm_without_ffmpeg(
         b"?",
     ],
 )
-async def test_what_ffmpeg_cannot_convert(
+async def test_ffmpeg_cannot_convert(
     ffmpeg: None, gsm_path: str, pbx: Simulator, audio: bytes, hass_client: ClientSessionGenerator
 ) -> None:
     async def answer(request: web.Request) -> web.Response | None:
@@ -518,7 +520,7 @@ async def test_what_ffmpeg_cannot_convert(
 
 @pytest.fixture
 async def hanging_ffmpeg(hass: HomeAssistant, tmp_path: Path) -> None:
-    """Have an ffmpeg that tells its version and then does nothing."""
+    """Install an ffmpeg that returns its version and otherwise hangs."""
     program = tmp_path / "ffmpeg"
     program.write_text(
         '#!/bin/sh\n[ "$1" = -version ] && exec echo "ffmpeg version 7.1"\nexec sleep 60\n'
@@ -539,7 +541,7 @@ async def test_ffmpeg_that_hangs(
 
 
 def _with_second_format(rate: int) -> bytes:
-    """Return the GSM recording with another format, at another rate, behind the first."""
+    """Return the GSM recording with a second format chunk, with another sample rate."""
     audio = GSM.read_bytes()
     begin = audio.index(b"fmt ")
     end = begin + 8 + int.from_bytes(audio[begin + 4 : begin + 8], "little")
@@ -548,10 +550,10 @@ def _with_second_format(rate: int) -> bytes:
     return audio[:end] + bytes(second) + audio[end:]
 
 
-async def test_rate_of_a_hostile_header(
+async def test_huge_sample_rate(
     ffmpeg: None, gsm_path: str, pbx: Simulator, hass_client: ClientSessionGenerator
 ) -> None:
-    """A PBX that says 192 MHz gets no gigabyte out of FFmpeg."""
+    """A sample rate of 192 MHz does not make FFmpeg create gigabytes."""
     body = await asyncio.to_thread(_with_second_format, 192_000_000)
 
     async def answer(request: web.Request) -> web.Response | None:
@@ -567,7 +569,7 @@ async def test_rate_of_a_hostile_header(
     assert load.peak < 100 * MEGABYTE
 
 
-async def test_conversion_that_does_not_end(
+async def test_conversion_over_the_limit(
     ffmpeg: None,
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -575,29 +577,29 @@ async def test_conversion_that_does_not_end(
     monkeypatch: pytest.MonkeyPatch,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """What would become too long stays as the PBX gave it out."""
+    """If the result is too long, the recording is served unchanged."""
     monkeypatch.setattr(recordings, "_MAX_CONVERTED_BYTES", 32_000)
     response = await (await hass_client()).get(gsm_path)
     assert await response.read() == await asyncio.to_thread(GSM.read_bytes)
 
 
-def _crowd_paths(hass: HomeAssistant, entry: MockConfigEntry, told: dict[str, Any]) -> list[str]:
+def _paths(hass: HomeAssistant, entry: MockConfigEntry, reply: dict[str, Any]) -> list[str]:
     return [
         f"/api/pbx_voicemail/recording/{entry.entry_id}/101/{message['message_id']}"
-        for message in told["messages"]
+        for message in reply["messages"]
     ]
 
 
-async def test_few_at_a_time(
+async def test_concurrent_downloads_are_limited(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """However many are asked for: each may take tens of megabytes, and an FFmpeg."""
+    """Each download may need tens of megabytes and an FFmpeg process."""
     serve_many_messages(pbx, 20)
     await poll(hass)
-    paths = _crowd_paths(hass, connected, await call_action(hass, "get_messages"))
+    paths = _paths(hass, connected, await call_action(hass, "get_messages"))
     answer = pbx.intercept
     assert answer
     at_once = most = 0
@@ -619,18 +621,18 @@ async def test_few_at_a_time(
     assert most == 2
 
 
-async def test_none_goes_before_it_has_been_sent(
+async def test_not_evicted_before_it_has_been_sent(
     hass: HomeAssistant,
     pbx: Simulator,
     entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """More than there is room for, at once: all are heard, and the rest goes afterwards."""
+    """More recordings than the cache may contain are served at once, and evicted afterwards."""
     monkeypatch.setattr(recordings, "MAX_CACHE_BYTES", 100_000)
     serve_many_messages(pbx, 12)
     await hass.config_entries.async_setup(entry.entry_id)
-    paths = _crowd_paths(hass, entry, await call_action(hass, "get_messages"))
+    paths = _paths(hass, entry, await call_action(hass, "get_messages"))
     client = await hass_client()
 
     async def listen(path: str) -> bytes:
@@ -638,7 +640,7 @@ async def test_none_goes_before_it_has_been_sent(
 
     assert set(await asyncio.gather(*map(listen, paths))) == {RECORDED}
     await hass.async_block_till_done()
-    assert len(await _kept(hass, entry)) == 1
+    assert len(await _cached_files(hass, entry)) == 1
 
 
 @pytest.mark.usefixtures("announced_at_once")
@@ -649,11 +651,11 @@ async def test_ten_thousand_messages(
     unpacked_in: list[Thread],
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """Somebody asks for a hundred of them, and for a hundred that are not there."""
+    """A hundred of them are requested, and a hundred that do not exist."""
     serve_many_messages(pbx, 10_000)
     await poll(hass)
     answer = await call_action(hass, "get_messages", limit=100)
-    (path, *_) = paths = _crowd_paths(hass, connected, answer)
+    (path, *_) = paths = _paths(hass, connected, answer)
     client = await hass_client()
     await client.head(path)
     unknown = [f"{path[:-16]}{number:016x}" for number in range(100)]
@@ -664,14 +666,14 @@ async def test_ten_thousand_messages(
     assert {response.status for response in heads} == {200}
     assert {response.status for response in missing} == {404}
     assert len(paths) == 100
-    # To unpack them all for each takes ten seconds.
+    # Unpacking all of them for each request would take ten seconds.
     assert unpacked_in == []
     assert load.stall < 2
 
 
 @pytest.fixture
 async def slow_ffmpeg(hass: HomeAssistant, tmp_path: Path) -> Path:
-    """Have an ffmpeg that takes its time: until a file called `go` is where this returns."""
+    """Install an ffmpeg that waits for a file called `go` in the folder that this returns."""
     program = tmp_path / "ffmpeg"
     program.write_text(
         '#!/bin/sh\n[ "$1" = -version ] && exec echo "ffmpeg version 7.1"\n'
@@ -688,7 +690,7 @@ async def _wait_for(file: Path) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_message_that_goes_while_it_is_fetched(
+async def test_message_deleted_during_the_download(
     slow_ffmpeg: Path,
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -696,15 +698,15 @@ async def test_message_that_goes_while_it_is_fetched(
     pbx: Simulator,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """Its audio is kept no longer than it."""
+    """Its recording is deleted with it."""
     client = await hass_client()
-    asked = asyncio.create_task(client.get(gsm_path))
+    requested = asyncio.create_task(client.get(gsm_path))
     await _wait_for(slow_ffmpeg / "began")
     pbx.spool.delete("104", "msg0000")
     await entry.runtime_data.async_refresh()
     (slow_ffmpeg / "go").touch()
-    assert (await asked).status == 404
-    assert await _kept(hass, entry) == []
+    assert (await requested).status == 404
+    assert await _cached_files(hass, entry) == []
 
 
 async def test_pbx_removed_while_a_recording_is_written(
@@ -714,7 +716,7 @@ async def test_pbx_removed_while_a_recording_is_written(
     monkeypatch: pytest.MonkeyPatch,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """A thread cannot be stopped, so it is waited for."""
+    """The removal waits for the thread, which cannot be stopped."""
     began, go_on = Event(), Event()
     make = Path.mkdir
 
@@ -727,17 +729,17 @@ async def test_pbx_removed_while_a_recording_is_written(
         make(path, mode, parents, exist_ok)
 
     client = await hass_client()
-    # The first thing that is done where a recording will be.
+    # The first step of writing a recording.
     monkeypatch.setattr(Path, "mkdir", make_slowly)
-    asked = asyncio.create_task(client.get(path))
+    requested = asyncio.create_task(client.get(path))
     await asyncio.to_thread(began.wait)
     removing = asyncio.create_task(hass.config_entries.async_remove(connected.entry_id))
     await asyncio.wait([removing], timeout=0.5)
     go_on.set()
     await removing
-    assert (await asked).status == 502
+    assert (await requested).status == 502
     with pytest.raises(FileNotFoundError):
-        await _kept(hass, connected)
+        await _cached_files(hass, connected)
 
 
 async def test_recordings_that_cannot_be_deleted(
@@ -767,7 +769,7 @@ async def test_recording_that_cannot_be_read(
     connected: MockConfigEntry,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """It is fetched once more."""
+    """It is downloaded again."""
     client = await hass_client()
     await client.get(path)
     folder = Path(hass.config.cache_path("pbx_voicemail", connected.entry_id))
@@ -783,10 +785,10 @@ async def test_recording_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("said", [0, 1000, 2**31, 2**32 - 1])
-async def test_size_that_lies(
+async def test_wrong_size_in_the_header(
     path: str, pbx: Simulator, hass_client: ClientSessionGenerator, said: int
 ) -> None:
-    """It is played to its end."""
+    """It is served with the correct size, so that players do not stop early."""
     begin = RECORDED.index(b"data") + 4
     body = RECORDED[:begin] + said.to_bytes(4, "little") + RECORDED[begin + 4 :]
 
@@ -799,18 +801,18 @@ async def test_size_that_lies(
     assert await response.read() == (RECORDED if said == 1000 else body)
 
 
-async def test_token_is_in_nothing_that_a_browser_sees(
+async def test_no_response_contains_the_token(
     path: str,
     pbx: Simulator,
     hass_client: ClientSessionGenerator,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def told(response: ClientResponse, body: bytes) -> str:
+    def as_text(response: ClientResponse, body: bytes) -> str:
         return f"{response.status} {response.headers} {response.url} {response.history} {body!r}"
 
     client = await hass_client()
     answers = []
-    for fault in None, _rubbish, _refusal, _beginning:
+    for fault in None, _garbage, _refusal, _incomplete:
 
         async def fail(request: web.Request, fault: object = fault) -> web.StreamResponse | None:
             return (
@@ -819,7 +821,7 @@ async def test_token_is_in_nothing_that_a_browser_sees(
 
         pbx.intercept = fail
         response = await client.get(path)
-        answers.append(told(response, await response.read()))
+        answers.append(as_text(response, await response.read()))
     everything = unquote("".join(answers) + caplog.text)
     assert TOKEN not in everything
     assert pbx.address not in everything.replace(f"127.0.0.1:{client.port}", "")

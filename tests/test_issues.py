@@ -55,7 +55,8 @@ async def test_five_pbxs_with_wrong_passwords_make_five_attempts(
     for number in range(5):
         entry = MockConfigEntry(
             domain=DOMAIN,
-            unique_id=f"pbx {number}",
+            unique_id=f"pbx{number}",
+            minor_version=2,
             data={
                 **entry_with_user.data,
                 "credentials": {"username": "api", "secret": "0" * 32},
@@ -291,7 +292,9 @@ async def test_lock_out_is_heeded_by_dialogs_and_by_other_entries(
     await poll(hass)
     pbx.requests.clear()
 
-    other = MockConfigEntry(domain=DOMAIN, unique_id="other", data=entry_with_user.data)
+    other = MockConfigEntry(
+        domain=DOMAIN, unique_id="other", minor_version=2, data=entry_with_user.data
+    )
     other.add_to_hass(hass)
     await hass.config_entries.async_setup(other.entry_id)
     assert str(other.reason).startswith("The PBX has locked out Home Assistant")

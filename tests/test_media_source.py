@@ -1,4 +1,4 @@
-"""Messages in the media browser: what is shown to whom, found, and played."""
+"""The media source: browsing, searching, resolving, and permissions."""
 
 from threading import Thread, current_thread
 from typing import Any
@@ -36,12 +36,12 @@ RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").r
 
 @pytest.fixture(autouse=True)
 async def browser(hass: HomeAssistant) -> None:
-    """Have Home Assistant's media browser."""
+    """Set up the media browser."""
     await hass.config.async_set_time_zone("Europe/Berlin")
     assert await async_setup_component(hass, "media_source", {})
 
 
-async def _show(
+async def _browse(
     client: MockHAClientWebSocket, media_content_id: str = ROOT, **search: str
 ) -> dict[str, Any]:
     command = "search_media" if search else "browse_media"
@@ -52,18 +52,18 @@ async def _show(
 
 
 async def _titles(client: MockHAClientWebSocket, media_content_id: str = ROOT) -> list[str]:
-    shown = await _show(client, media_content_id)
+    shown = await _browse(client, media_content_id)
     return [child["title"] for child in shown["result"]["children"]]
 
 
-async def _found(
+async def _search(
     client: MockHAClientWebSocket, words: str, media_content_id: str = ROOT
 ) -> list[str]:
-    found = await _show(client, media_content_id, search_query=words)
+    found = await _browse(client, media_content_id, search_query=words)
     return [hit["title"] for hit in found["result"]["result"]]
 
 
-async def test_from_the_pbx_to_a_message(
+async def test_browse(
     hass: HomeAssistant, connected: MockConfigEntry, hass_ws_client: WebSocketGenerator
 ) -> None:
     client = await hass_ws_client()
@@ -82,7 +82,7 @@ async def test_from_the_pbx_to_a_message(
         "7001 · 2026-11-23 15:51 · 0:04",
         "Ann Müller (6000) · 2026-11-23 15:51 · 0:05",
     ]
-    shown = (await _show(client, f"{entry}/101"))["result"]
+    shown = (await _browse(client, f"{entry}/101"))["result"]
     assert shown["can_search"]
     assert {(child["can_play"], child["can_expand"]) for child in shown["children"]} == {
         (True, False)
@@ -91,7 +91,7 @@ async def test_from_the_pbx_to_a_message(
     assert shown["children"][1]["media_content_id"] == message["media_content_id"]
 
 
-async def test_titles_of_what_the_pbx_hardly_knows(
+async def test_titles_without_a_caller(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -121,7 +121,7 @@ async def test_title_without_date_and_length(
     assert await _titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}/104") == ["1"]
 
 
-async def test_extension_by_the_name_that_a_person_gave_it(
+async def test_renamed_extension(
     hass: HomeAssistant, connected: MockConfigEntry, hass_ws_client: WebSocketGenerator
 ) -> None:
     registry = dr.async_get(hass)
@@ -151,20 +151,20 @@ async def test_search(
     words: str,
     callers: list[str],
 ) -> None:
-    found = await _found(await hass_ws_client(), words)
+    found = await _search(await hass_ws_client(), words)
     assert [title.split(" · ")[0] for title in found] == callers
 
 
-async def test_search_below_a_place(
+async def test_search_in_an_extension(
     connected: MockConfigEntry, hass_ws_client: WebSocketGenerator
 ) -> None:
     client = await hass_ws_client()
     entry = f"{ROOT}/{connected.entry_id}"
-    assert len(await _found(client, "0", entry)) > len(await _found(client, "0", f"{entry}/101"))
-    assert await _found(client, "workshop", f"{entry}/101") == []
+    assert len(await _search(client, "0", entry)) > len(await _search(client, "0", f"{entry}/101"))
+    assert await _search(client, "workshop", f"{entry}/101") == []
 
 
-async def test_play_in_the_browser(
+async def test_resolve(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -180,14 +180,14 @@ async def test_play_in_the_browser(
     assert played["mime_type"] == "audio/wav"
     assert TOKEN not in played["url"]
     assert pbx.address not in played["url"]
-    # Sonos and others go by it.
+    # Sonos and other players need it.
     assert played["url"].split("?")[0].endswith(".wav")
     response = await (await hass_client_no_auth()).get(played["url"])
     assert await response.read() == RECORDED
 
 
-async def test_resolved_as_a_file_too(hass: HomeAssistant, connected: MockConfigEntry) -> None:
-    """What Home Assistant's AI tasks read is a file, not an address."""
+async def test_resolve_has_a_file(hass: HomeAssistant, connected: MockConfigEntry) -> None:
+    """AI tasks read a file, not a URL."""
     message = await get_message_from(hass, "7001")
     media = await media_source.async_resolve_media(hass, message["media_content_id"], None)
     assert media.path
@@ -195,7 +195,7 @@ async def test_resolved_as_a_file_too(hass: HomeAssistant, connected: MockConfig
     assert await hass.async_add_executor_job(media.path.read_bytes) == RECORDED
 
 
-async def test_only_what_one_may_hear(
+async def test_permissions(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -205,9 +205,9 @@ async def test_only_what_one_may_hear(
     client = await hass_ws_client(hass, restricted_token)
     entry = f"{ROOT}/{connected.entry_id}"
     assert await _titles(client, entry) == ["Reception (101) · 3", "Workshop (102) · 2"]
-    assert (await _show(client, f"{entry}/103"))["success"] is False
-    assert not (await _show(client, f"{entry}/103", search_query="8001"))["success"]
-    assert not [title for title in await _found(client, "") if title.startswith("8001")]
+    assert (await _browse(client, f"{entry}/103"))["success"] is False
+    assert not (await _browse(client, f"{entry}/103", search_query="8001"))["success"]
+    assert not [title for title in await _search(client, "") if title.startswith("8001")]
     pbx.requests.clear()
     message_id = await get_latest_id(hass, "103")
     for place in f"{entry}/103/{message_id}", f"{entry}/101/{message_id}":
@@ -219,23 +219,23 @@ async def test_only_what_one_may_hear(
     assert pbx.requests == []
 
 
-async def test_pbx_of_others(
+async def test_pbx_without_permission(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     restricted: MockUser,
     restricted_token: str,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """Its name is often its address, so who may hear nothing of it does not learn of it."""
+    """Its name often contains its address, so it is hidden from users without permission."""
     client = await hass_ws_client(hass, restricted_token)
     assert await _titles(client) == ["UC501 (127.0.0.1)"]
     restricted.groups[0].policy = {}
     restricted.invalidate_cache()
     assert await _titles(client) == []
-    unknown = await _show(client, f"{ROOT}/another")
-    hidden = await _show(client, f"{ROOT}/{connected.entry_id}")
+    unknown = await _browse(client, f"{ROOT}/another")
+    hidden = await _browse(client, f"{ROOT}/{connected.entry_id}")
     assert hidden["error"] == unknown["error"]
-    assert await _found(client, "") == []
+    assert await _search(client, "") == []
 
 
 async def test_pbx_without_extensions(
@@ -257,7 +257,7 @@ async def test_pbx_without_extensions(
     ("audio", "suffix"),
     [(b"ID3" + bytes(100), ".mp3"), (b"OggS" + bytes(100), ".ogg"), (b"\1" * 100, "")],
 )
-async def test_address_ends_in_what_the_recording_is(
+async def test_url_has_a_suffix(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -283,17 +283,17 @@ async def test_thousands_of_messages(
     unpacked_in: list[Thread],
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """To search, list and play them keeps nothing else waiting: it is done in a thread."""
+    """Searching and listing them runs in a thread, so that the event loop is not blocked."""
     serve_many_messages(pbx, 10_000)
     await poll(hass)
     unpacked_in.clear()
     client = await hass_ws_client()
     entry = f"{ROOT}/{connected.entry_id}"
     async with measure_load() as load:
-        assert len(await _found(client, "caller 9")) == 100
-        assert await _found(client, "nobody") == []
-        assert await _found(client, "nobody", f"{entry}/101") == []
-        shown = (await _show(client, f"{entry}/101"))["result"]
+        assert len(await _search(client, "caller 9")) == 100
+        assert await _search(client, "nobody") == []
+        assert await _search(client, "nobody", f"{entry}/101") == []
+        shown = (await _browse(client, f"{entry}/101"))["result"]
         media_id = shown["children"][-1]["media_content_id"]
         await media_source.async_resolve_media(hass, media_id, None)
     assert len(shown["children"]) + shown["not_shown"] == 10_000
@@ -304,7 +304,7 @@ async def test_thousands_of_messages(
 
 
 async def _resolve(hass: HomeAssistant, media_content_id: str) -> str:
-    """Return what a speaker gets to play, or why it gets nothing."""
+    """Return the URL that a speaker gets, or the error."""
     try:
         return (await media_source.async_resolve_media(hass, media_content_id, None)).mime_type
     except Unresolvable as err:
@@ -313,17 +313,17 @@ async def _resolve(hass: HomeAssistant, media_content_id: str) -> str:
 
 @pytest.fixture
 def played(hass: HomeAssistant) -> list[str]:
-    """Have a speaker, and note what it gets."""
-    heard: list[str] = []
+    """Create a speaker, and return the list of what it plays."""
+    urls: list[str] = []
 
     async def play(call: ServiceCall) -> None:
-        heard.append(await _resolve(hass, call.data["media_content_id"]))
+        urls.append(await _resolve(hass, call.data["media_content_id"]))
 
     hass.services.async_register("media_player", "play_media", play)
-    return heard
+    return urls
 
 
-async def test_app_of_one_who_may_not(
+async def test_webhook_without_a_user(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     restricted: MockUser,
@@ -332,7 +332,7 @@ async def test_app_of_one_who_may_not(
     hass_client: ClientSessionGenerator,
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
-    """What a phone asks for comes without a user, and is not for nobody in particular."""
+    """A request through the webhook of a phone has no user, and gets no messages."""
     assert await async_setup_component(hass, "mobile_app", {})
     registration = {
         "app_id": "app",
@@ -365,19 +365,19 @@ async def test_app_of_one_who_may_not(
 
 
 @pytest.mark.parametrize(
-    ("extension", "heard"),
+    ("extension", "expected"),
     [("101", "audio/wav"), ("103", "You are not allowed to listen to messages of this extension")],
 )
-async def test_user_without_a_browser(
+async def test_rest_api(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     restricted_token: str,
     played: list[str],
     hass_client: ClientSessionGenerator,
     extension: str,
-    heard: str,
+    expected: str,
 ) -> None:
-    """By Home Assistant's API of one request each."""
+    """A user without a WebSocket connection."""
     message_id = await get_latest_id(hass, extension)
     media_id = f"{ROOT}/{connected.entry_id}/{extension}/{message_id}"
     assert await async_setup_component(hass, "api", {})
@@ -385,11 +385,11 @@ async def test_user_without_a_browser(
     order = {"media_content_id": media_id}
     response = await client.post("/api/services/media_player/play_media", json=order)
     assert response.status == 200
-    assert played == [heard]
+    assert played == [expected]
 
 
 @pytest.mark.parametrize("through_a_script", [False, True])
-async def test_automation_acts_for_whoever_wrote_it(
+async def test_automation_has_all_permissions(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     restricted: MockUser,
@@ -399,7 +399,7 @@ async def test_automation_acts_for_whoever_wrote_it(
     hass_client_no_auth: ClientSessionGenerator,
     through_a_script: bool,
 ) -> None:
-    """Not for whoever sets it off: a webhook, as of a button on a phone, or a user."""
+    """Whoever triggers it: the webhook of a phone, or a user."""
     others = await get_latest_id(hass, "103")
     play = {
         "action": "media_player.play_media",
@@ -437,7 +437,7 @@ async def test_automation_acts_for_whoever_wrote_it(
         )
         assert (await client.receive_json())["success"]
         await hass.async_block_till_done()
-    # A script that a user starts is the user's own doing.
+    # A script that a user runs has the permissions of that user.
     assert played == [
         "audio/wav",
         "audio/wav",
@@ -456,7 +456,7 @@ async def test_automation_acts_for_whoever_wrote_it(
         ("another", "not connected"),
     ],
 )
-async def test_nothing_there(
+async def test_browse_fails(
     hass: HomeAssistant, connected: MockConfigEntry, place: str, reason: str
 ) -> None:
     media_id = f"{ROOT}/{place.format(connected.entry_id)}"
@@ -467,7 +467,7 @@ async def test_nothing_there(
 
 
 @pytest.mark.parametrize("place", ["", "/101", "/101/0000000000000000"])
-async def test_nothing_to_play(hass: HomeAssistant, connected: MockConfigEntry, place: str) -> None:
+async def test_resolve_fails(hass: HomeAssistant, connected: MockConfigEntry, place: str) -> None:
     with pytest.raises(Unresolvable, match="no longer on the PBX"):
         await media_source.async_resolve_media(hass, f"{ROOT}/{connected.entry_id}{place}", None)
 
@@ -482,14 +482,14 @@ async def test_pbx_is_down(hass: HomeAssistant, pbx: Simulator, connected: MockC
         await media_source.async_resolve_media(hass, message["media_content_id"], None)
 
 
-async def test_extension_that_is_no_number(
+async def test_extension_with_special_characters(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
     hass_ws_client: WebSocketGenerator,
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
-    """Whatever Home Assistant can sign a path of: it cannot of one with a ?, # or %."""
+    """All characters that Home Assistant can sign in a path, which excludes ?, # and %."""
     for extension in "*97", "a-b":
         await leave_message(pbx, extension)
     await poll(hass)

@@ -1,4 +1,4 @@
-"""Answers that are odd, and still answers: what is in them is shown, and nothing else is lost."""
+"""Unusual replies that are still valid: their messages are shown, and no others are lost."""
 
 from collections.abc import Mapping
 import json
@@ -27,64 +27,70 @@ def _message(**changes: Any) -> dict[str, Any]:
     }
 
 
-def _box(extension: Any, *messages: Mapping[str, Any]) -> dict[str, Any]:
+def _mailbox(extension: Any, *messages: Mapping[str, Any]) -> dict[str, Any]:
     return {"extid": extension, "voicemail": list(messages or [_message()])}
 
 
-# By the extension that is to have them, the messages that are told: caller, year, seconds.
+# The mailboxes in a reply, and the expected messages by extension: caller, year, seconds.
 ODDITIES: dict[str, tuple[Any, dict[str, list[tuple[str | None, str | None, int | None]]]]] = {
-    "an extension with a zero": ([_box("0101")], {"0101": [("6000", "2026", 4)]}),
-    "an extension as a number": ([_box(102)], {"102": [("6000", "2026", 4)]}),
-    "an extension without a number": ([_box(""), _box("101")], {"101": [("6000", "2026", 4)]}),
-    "an extension that is nothing": ([_box(None), _box("101")], {"101": [("6000", "2026", 4)]}),
-    "an extension like a path": ([_box("../x")], {}),
-    "an extension of 300 digits": ([_box("1" * 300)], {}),
-    "an extension with letters": ([_box("Büro-1")], {"Büro-1": [("6000", "2026", 4)]}),
+    "an extension with a zero": ([_mailbox("0101")], {"0101": [("6000", "2026", 4)]}),
+    "an extension as a number": ([_mailbox(102)], {"102": [("6000", "2026", 4)]}),
+    "an extension without a number": (
+        [_mailbox(""), _mailbox("101")],
+        {"101": [("6000", "2026", 4)]},
+    ),
+    "an extension that is nothing": (
+        [_mailbox(None), _mailbox("101")],
+        {"101": [("6000", "2026", 4)]},
+    ),
+    "an extension like a path": ([_mailbox("../x")], {}),
+    "an extension of 300 digits": ([_mailbox("1" * 300)], {}),
+    "an extension with letters": ([_mailbox("Büro-1")], {"Büro-1": [("6000", "2026", 4)]}),
     "an extension twice": (
-        [_box("101"), _box("101", _message(messagefrom="7001"))],
+        [_mailbox("101"), _mailbox("101", _message(messagefrom="7001"))],
         {"101": [("7001", "2026", 4), ("6000", "2026", 4)]},
     ),
-    "an object for the list": (_box("101"), {"101": [("6000", "2026", 4)]}),
+    "an object for the list": (_mailbox("101"), {"101": [("6000", "2026", 4)]}),
     "an object for the messages": (
         [{"extid": "101", "voicemail": _message()}],
         {"101": [("6000", "2026", 4)]},
     ),
-    "a message that tells nothing": ([_box("101", {})], {"101": [(None, None, None)]}),
-    "unknown fields": ([_box("101", _message(colour="red"))], {"101": [("6000", "2026", 4)]}),
+    "a message without content": ([_mailbox("101", {})], {"101": [(None, None, None)]}),
+    "unknown fields": ([_mailbox("101", _message(colour="red"))], {"101": [("6000", "2026", 4)]}),
     "a date in 1970": (
-        [_box("101", _message(voicemaildate="1970-01-01 00:00:00"))],
+        [_mailbox("101", _message(voicemaildate="1970-01-01 00:00:00"))],
         {"101": [("6000", "1970", 4)]},
     ),
     "a date in 2038": (
-        [_box("101", _message(voicemaildate="2038-01-20 03:14:08"))],
+        [_mailbox("101", _message(voicemaildate="2038-01-20 03:14:08"))],
         {"101": [("6000", "2038", 4)]},
     ),
     "the last of all dates": (
-        [_box("101", _message(voicemaildate="9999-12-31 23:59:59"))],
+        [_mailbox("101", _message(voicemaildate="9999-12-31 23:59:59"))],
         {"101": [("6000", None, 4)]},
     ),
     "February 30th": (
-        [_box("101", _message(voicemaildate="2026-02-30 10:00:00"))],
+        [_mailbox("101", _message(voicemaildate="2026-02-30 10:00:00"))],
         {"101": [("6000", None, 4)]},
     ),
     "a length beyond 64 bits": (
-        [_box("101", _message(voicemaillength=10**30))],
+        [_mailbox("101", _message(voicemaillength=10**30))],
         {"101": [("6000", "2026", None)]},
     ),
     "a length that is negative": (
-        [_box("101", _message(voicemaillength="-4"))],
+        [_mailbox("101", _message(voicemaillength="-4"))],
         {"101": [("6000", "2026", None)]},
     ),
     "lists in every field": (
-        [_box("101", {field: ["x"] for field in _message()})],
+        [_mailbox("101", {field: ["x"] for field in _message()})],
         {"101": [(None, None, None)]},
     ),
     "truth for every field": (
-        [_box("101", dict.fromkeys(_message(), True))],
+        [_mailbox("101", dict.fromkeys(_message(), True))],
         {"101": [(None, None, None)]},
     ),
     "a caller of a megabyte": (
-        [_box("101", _message(messagefrom="9" * 1_000_000))],
+        [_mailbox("101", _message(messagefrom="9" * 1_000_000))],
         {"101": [("9" * 255, "2026", 4)]},
     ),
     "nobody has messages": ([], {}),
@@ -100,15 +106,15 @@ async def test_oddities(
     caplog: pytest.LogCaptureFixture,
     oddity: str,
 ) -> None:
-    told, expected = ODDITIES[oddity]
+    mailboxes, expected = ODDITIES[oddity]
     before = {state.entity_id: state.state for state in hass.states.async_all()}
     caplog.clear()
 
-    async def tell(request: web.Request) -> web.Response:
-        body = json.dumps({"status": "Success", "voicemails": told})
+    async def respond(request: web.Request) -> web.Response:
+        body = json.dumps({"status": "Success", "voicemails": mailboxes})
         return web.Response(text=body, content_type="text/plain")
 
-    pbx.intercept = tell
+    pbx.intercept = respond
     await poll(hass)
     assert {
         state.attributes["extension"]: state.state
@@ -136,19 +142,19 @@ async def test_oddities(
     assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_keys_that_are_told_twice(
+async def test_duplicate_keys(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    async def tell(request: web.Request) -> web.Response:
-        box = json.dumps([_box("101")])
+    async def respond(request: web.Request) -> web.Response:
+        box = json.dumps([_mailbox("101")])
         return web.Response(text=f'{{"status":"Failed","status":"Success","voicemails":{box}}}')
 
-    pbx.intercept = tell
+    pbx.intercept = respond
     await poll(hass)
     assert get_state(hass, "sensor.reception_101_messages").state == "1"
 
 
-async def test_one_box_at_two_addresses(
+async def test_same_pbx_at_two_addresses(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, recorded: Spool
 ) -> None:
     async with Simulator(recorded, extensions=pbx.extensions, token=TOKEN) as same:
@@ -160,17 +166,17 @@ async def test_one_box_at_two_addresses(
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
 
-async def test_answer_meant_for_another_extension(
+async def test_reply_for_another_extension(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """What was not asked for is not taken for what was."""
+    """Mailboxes that were not requested are ignored."""
     hass.config_entries.async_update_entry(connected, options={"extensions": ["101"]})
     await hass.config_entries.async_reload(connected.entry_id)
 
-    async def tell(request: web.Request) -> web.Response:
-        return web.json_response({"status": "Success", "voicemails": [_box("102")]})
+    async def respond(request: web.Request) -> web.Response:
+        return web.json_response({"status": "Success", "voicemails": [_mailbox("102")]})
 
-    pbx.intercept = tell
+    pbx.intercept = respond
     await poll(hass)
     assert get_state(hass, "sensor.reception_101_messages").state == "0"
     assert not hass.states.get("sensor.workshop_102_messages")

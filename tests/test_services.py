@@ -1,4 +1,4 @@
-"""What automations and people can do with messages, and what they are kept from."""
+"""Actions: what they do and return, and which permissions they need."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ RECORDED = (FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav").r
 
 
 def _sums(hass: HomeAssistant) -> tuple[str, str]:
-    """Return how many messages Reception and the PBX have."""
+    """Return the numbers of messages of Reception and of the PBX."""
     return (
         get_state(hass, "sensor.reception_101_messages").state,
         get_state(hass, "sensor.uc501_messages").state,
@@ -75,7 +75,7 @@ async def test_get_messages(hass: HomeAssistant, connected: MockConfigEntry) -> 
     }
 
 
-async def test_ids_are_those_of_events(
+async def test_same_ids_as_in_events(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     await leave_message(pbx, "104")
@@ -100,12 +100,12 @@ async def test_filters(hass: HomeAssistant, connected: MockConfigEntry) -> None:
     assert await callers(since=second + timedelta(days=1)) == []
 
 
-async def test_message_without_a_date_is_there_but_not_since(
+async def test_since_excludes_messages_without_a_date(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     async def answer(request: web.Request) -> web.Response | None:
-        told = {"voicemailfile": "msg0000.wav", "messagefrom": "1", "voicemaildate": "yesterday"}
-        mailbox = {"extid": "104", "voicemail": [told]}
+        entry = {"voicemailfile": "msg0000.wav", "messagefrom": "1", "voicemaildate": "yesterday"}
+        mailbox = {"extid": "104", "voicemail": [entry]}
         return web.json_response({"status": "Success", "voicemails": [mailbox]})
 
     pbx.intercept = answer
@@ -142,7 +142,7 @@ async def test_message_without_a_date_is_there_but_not_since(
         ("transcribe_message", {"message_id": _ID, "language": "de" + 20 * "-unlock"}),
     ],
 )
-async def test_nonsense(
+async def test_invalid_data(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -186,7 +186,7 @@ async def test_unknown_extension(
 
 
 async def test_delete(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    """The sensors follow at once."""
+    """Sensors are updated at once."""
     assert _sums(hass) == ("3", "7")
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     await call_action(hass, "delete_message", message_id=message_id)
@@ -195,7 +195,7 @@ async def test_delete(hass: HomeAssistant, pbx: Simulator, connected: MockConfig
     assert callers == ['"张伟" <13800138000>', '"Ann Müller" <6000>']
 
 
-async def test_delete_what_was_renumbered(
+async def test_delete_renumbered_message(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     message_id = (await get_message_from(hass, "13800138000"))["message_id"]
@@ -204,10 +204,10 @@ async def test_delete_what_was_renumbered(
     assert [message.caller for message in pbx.spool.messages("101")] == ['"Ann Müller" <6000>']
 
 
-async def test_delete_what_is_gone(
+async def test_delete_missing_message(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """Nothing else is deleted, and the sensors find out."""
+    """No other message is deleted, and sensors are updated."""
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.spool.delete("101", "msg0000")
     with pytest.raises(HomeAssistantError, match="no longer on the PBX"):
@@ -218,7 +218,7 @@ async def test_delete_what_is_gone(
 
 
 async def test_delete_all(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    """What nobody knows of yet stays, and is announced."""
+    """A message that has just arrived is not deleted, but announced."""
     await leave_message(pbx, "101", "9999")
     await call_action(hass, "delete_message", extension="101", all=True)
     assert [message.caller for message in pbx.spool.messages("101")] == ["9999"]
@@ -240,7 +240,7 @@ async def test_delete_all_while_others_delete(
     assert _sums(hass) == ("0", "4")
 
 
-async def test_delete_that_fails(
+async def test_delete_fails(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     async def refuse(request: web.Request) -> web.Response | None:
@@ -259,10 +259,10 @@ async def test_delete_that_fails(
 async def test_deleted_message_is_not_announced_again(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """Not even by a poll that was under way and knows nothing of it."""
+    """Not even by a poll that started before the deletion."""
     answered, go_on = asyncio.Event(), asyncio.Event()
     message_id = (await get_message_from(hass, "7001"))["message_id"]
-    told = {
+    reply = {
         "status": "Success",
         "voicemails": pbx._mailboxes(["101", "102", "103"]),
     }
@@ -273,14 +273,14 @@ async def test_deleted_message_is_not_announced_again(
         pbx.intercept = None
         answered.set()
         await go_on.wait()
-        return web.json_response(told)
+        return web.json_response(reply)
 
     states = async_capture_events(hass, "state_changed")
     pbx.intercept = answer_late
     polling = hass.async_create_task(connected.runtime_data.async_refresh())
     await answered.wait()
     deleting = hass.async_create_task(call_action(hass, "delete_message", message_id=message_id))
-    # More than enough for the deletion, and for a poll behind it if that did not wait.
+    # Enough time for the deletion, and for the poll after it if it did not wait for the other.
     for _ in range(5000):
         await asyncio.sleep(0)
     assert "/api/v0.0.1/voicemail/delete" in pbx.requests
@@ -292,7 +292,7 @@ async def test_deleted_message_is_not_announced_again(
 
 @pytest.fixture
 async def media(hass: HomeAssistant, tmp_path: Path) -> Path:
-    """Have a media folder and, as Home Assistant has, one that it shows to everybody."""
+    """Create a media folder, and `www`, whose files Home Assistant serves to everybody."""
     folder = tmp_path / "media"
     hass.config.media_dirs = {"local": str(folder)}
     hass.config.allowlist_external_dirs = {str(folder), str(tmp_path / "www")}
@@ -310,10 +310,10 @@ async def test_save_recording(hass: HomeAssistant, connected: MockConfigEntry, m
         assert await asyncio.to_thread(target.read_bytes) == RECORDED
 
 
-async def test_automation_writes_over_its_last_recording(
+async def test_automation_replaces_a_file(
     hass: HomeAssistant, connected: MockConfigEntry, media: Path
 ) -> None:
-    """All of it, and through no link."""
+    """The whole file is replaced, and symbolic links are not followed."""
     target, linked = media / "latest.wav", media.parent / "elsewhere.wav"
     await asyncio.to_thread(media.mkdir)
     await asyncio.to_thread(linked.write_bytes, b"untouched")
@@ -330,7 +330,7 @@ async def test_automation_writes_over_its_last_recording(
 
 
 @pytest.mark.parametrize("who", ["restricted", "hass_admin_user"])
-async def test_user_writes_over_nothing(
+async def test_user_cannot_replace_a_file(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     media: Path,
@@ -344,7 +344,7 @@ async def test_user_writes_over_nothing(
     )
     saved, song, nowhere = media / "saved.wav", media / "song.wav", media / "link.wav"
     for _ in range(2):
-        # What it has written itself, it finds again.
+        # A file with the same content is no error.
         await save(filename=str(saved))
     await asyncio.to_thread(song.write_bytes, b"a song")
     await asyncio.to_thread(nowhere.symlink_to, media.parent / "nowhere.wav")
@@ -358,7 +358,7 @@ async def test_user_writes_over_nothing(
 
 
 @pytest.mark.parametrize("name", ["www/voicemail.wav", "media/../www/x.wav", "media/link/x.wav"])
-async def test_only_administrators_write_outside_of_media(
+async def test_only_administrators_write_outside_media_folders(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -367,14 +367,14 @@ async def test_only_administrators_write_outside_of_media(
     hass_admin_user: MockUser,
     name: str,
 ) -> None:
-    """What is in `www`, Home Assistant shows to everybody, by its own address."""
+    """Home Assistant serves files in `www` to everybody, from its own address."""
 
-    def furnish() -> None:
+    def create_files() -> None:
         media.mkdir()
         (media.parent / "www").mkdir()
         (media / "link").symlink_to(media.parent / "www")
 
-    await asyncio.to_thread(furnish)
+    await asyncio.to_thread(create_files)
     data = {"message_id": await get_latest_id(hass, "102"), "filename": str(media.parent / name)}
     pbx.requests.clear()
     with pytest.raises(ServiceValidationError, match="Only administrators"):
@@ -388,7 +388,7 @@ async def test_only_administrators_write_outside_of_media(
     "name",
     ["x.html", "x.js", "x.wav.html", "x", "x.wav ", "x.svg", ".wav", "x.wav\n", "x.bin", "x.m3u"],
 )
-async def test_only_names_of_audio(
+async def test_only_audio_suffixes(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -396,7 +396,7 @@ async def test_only_names_of_audio(
     hass_admin_user: MockUser,
     name: str,
 ) -> None:
-    """A browser would take a page from `www` for one of Home Assistant's own."""
+    """A web page in `www` could act as Home Assistant in a browser."""
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.requests.clear()
     for user in None, hass_admin_user:
@@ -413,7 +413,7 @@ async def test_only_names_of_audio(
     assert pbx.requests == []
 
 
-async def test_nothing_is_left_of_what_cannot_be_written(
+async def test_disk_full(
     hass: HomeAssistant,
     connected: MockConfigEntry,
     media: Path,
@@ -443,7 +443,7 @@ async def test_nothing_is_left_of_what_cannot_be_written(
 
 
 @pytest.mark.parametrize("filename", ["/etc/voicemail.wav", "{0}/media/../x.wav", "secrets.yaml"])
-async def test_save_only_where_it_is_allowed(
+async def test_save_only_to_allowed_paths(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -460,9 +460,7 @@ async def test_save_only_where_it_is_allowed(
     assert pbx.requests == []
 
 
-async def test_save_where_it_cannot_be(
-    hass: HomeAssistant, connected: MockConfigEntry, media: Path
-) -> None:
+async def test_save_fails(hass: HomeAssistant, connected: MockConfigEntry, media: Path) -> None:
     folder = media / "folder.wav"
     await asyncio.to_thread(folder.mkdir, parents=True)
     message_id = (await get_message_from(hass, "7001"))["message_id"]
@@ -472,10 +470,10 @@ async def test_save_where_it_cannot_be(
     assert await asyncio.to_thread(lambda: list(media.iterdir())) == [folder]
 
 
-async def test_user_who_may_not(
+async def test_user_without_permission(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, restricted: MockUser
 ) -> None:
-    """One who may see Reception (101) and control Workshop (102)."""
+    """The user may see Reception (101) and control Workshop (102)."""
     messages = (await call_action(hass, "get_messages", user=restricted))["messages"]
     assert {message["extension"] for message in messages} == {"101", "102"}
     assert await call_action(hass, "get_messages", user=restricted, extension="101")
@@ -500,7 +498,7 @@ async def test_user_who_may_not(
 
 
 @pytest.mark.parametrize("action", ["delete_message", "save_recording", "transcribe_message"])
-async def test_message_of_others_is_not_there(
+async def test_message_without_permission_is_missing(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
@@ -508,7 +506,7 @@ async def test_message_of_others_is_not_there(
     media: Path,
     action: str,
 ) -> None:
-    """Else the answer would tell who called whom when, since ids are made of that."""
+    """Otherwise the response would reveal calls, since ids are made of caller and date."""
     data = {"filename": str(media / "x.wav")} if action == "save_recording" else {}
     ids = await get_latest_id(hass, "103"), "0" * 16
     pbx.requests.clear()
@@ -539,10 +537,10 @@ async def test_thousands_of_messages(
     assert load.stall < 2
 
 
-async def test_user_without_a_device_to_be_allowed(
+async def test_extension_without_entities(
     hass: HomeAssistant, connected: MockConfigEntry, hass_read_only_user: MockUser
 ) -> None:
-    """What has no entities, nobody but an administrator may hear."""
+    """Only administrators may hear messages of an extension without entities."""
     assert (await call_action(hass, "get_messages", user=hass_read_only_user))["messages"]
     for device in dr.async_entries_for_config_entry(dr.async_get(hass), connected.entry_id):
         if device.via_device_id:
@@ -551,7 +549,7 @@ async def test_user_without_a_device_to_be_allowed(
     assert not (await call_action(hass, "get_messages", user=hass_read_only_user))["messages"]
 
 
-async def test_user_who_is_gone(hass: HomeAssistant, connected: MockConfigEntry) -> None:
+async def test_deleted_user(hass: HomeAssistant, connected: MockConfigEntry) -> None:
     with pytest.raises(UnknownUser):
         await call_action(hass, "get_messages", user=MockUser())
 
@@ -566,14 +564,16 @@ async def test_administrator(
 async def second(
     hass: HomeAssistant, connected: MockConfigEntry, tmp_path: Path
 ) -> AsyncIterator[MockConfigEntry]:
-    """Connect another PBX with the very same messages, and one of its own."""
+    """Set up another PBX with the same messages, and one more."""
     await asyncio.to_thread(shutil.copytree, FIXTURES / "asterisk-voicemail", tmp_path / "second")
     spool = Spool(tmp_path / "second")
     zone = dt_util.get_default_time_zone()
     async with Simulator(spool, token=TOKEN, serial_number="2", zone=zone, names=True) as pbx:
         await leave_message(pbx, "101", "4711")
         data = {**connected.data, "port": int(pbx.address.split(":")[1])}
-        entry = MockConfigEntry(domain=connected.domain, title="Second", unique_id="2", data=data)
+        entry = MockConfigEntry(
+            domain=connected.domain, title="Second", unique_id="2", minor_version=2, data=data
+        )
         entry.add_to_hass(hass)
         await hass.config_entries.async_setup(entry.entry_id)
         await hass.async_block_till_done()
@@ -598,7 +598,7 @@ async def test_two_pbxs(
     own = {message["message_id"] for message in of_second} - {
         message["message_id"] for message in of_first
     }
-    # Only one has it, so there is no need to say which.
+    # Only one PBX has the message, so the action need not name it.
     await call_action(hass, "delete_message", message_id=own.pop())
     both = of_first[0]["message_id"]
     with pytest.raises(ServiceValidationError, match="More than one PBX"):
@@ -610,7 +610,7 @@ async def test_two_pbxs(
 
 
 async def test_no_pbx(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
-    """The actions stay, and say what is the matter."""
+    """The actions still exist, and return an error."""
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     await pbx.stop()
     await poll(hass)
@@ -624,10 +624,10 @@ async def test_no_pbx(hass: HomeAssistant, pbx: Simulator, connected: MockConfig
             await call_action(hass, action, **data)
 
 
-async def test_token_that_is_gone(
+async def test_invalid_token(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """The person who waits is told, and Home Assistant asks for a new one."""
+    """The action returns an error, and Home Assistant starts a reauthentication."""
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.revoke_tokens()
     with pytest.raises(HomeAssistantError, match="token"):

@@ -8,6 +8,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
+from .config.migration import async_migrate
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .devices import async_register_devices
@@ -50,6 +51,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
     async_register_devices(coordinator)
     await hass.config_entries.async_forward_entry_setups(entry, _PLATFORMS)
     return True
+
+
+async def async_migrate_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
+    """Migrate an entry of an earlier version."""
+    return async_migrate(hass, entry)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:

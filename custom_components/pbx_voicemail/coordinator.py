@@ -90,7 +90,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 hass, _LOGGER, cooldown=_PUSH_COOLDOWN, immediate=True
             ),
         )
-        self.chosen = _chosen_extensions(entry)
+        self.chosen = chosen_extensions(entry)
         self.data = PbxData({}, {})
         self.client = client
         self.arrivals = arrivals
@@ -111,7 +111,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @classmethod
     async def async_create(cls, hass: HomeAssistant, entry: PbxConfigEntry) -> Self:
         """Return the coordinator of an entry, which has not asked the PBX anything yet."""
-        arrivals = Arrivals(hass, entry.entry_id, _chosen_extensions(entry))
+        arrivals = Arrivals(hass, entry.entry_id, chosen_extensions(entry))
         await arrivals.async_load()
         marks = ReadMarks(hass, entry.entry_id)
         await marks.async_load()
@@ -327,5 +327,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
 
-def _chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:
+def chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:
+    """Return the extensions chosen in the options, none if all are wanted."""
     return read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))

@@ -6,7 +6,7 @@ from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceInfo
 
-from .coordinator import PbxCoordinator
+from .coordinator import PbxCoordinator, chosen_extensions
 from .identifiers import device_identifier, device_of, extension_of
 from .pbx import Extension, PbxInfo
 
@@ -47,7 +47,9 @@ def async_register_devices(coordinator: PbxCoordinator) -> None:
     devices = _Devices(coordinator)
     devices.async_remove_unchosen()
     devices.async_update()
-    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(devices.async_update))
+    entry = coordinator.config_entry
+    entry.async_on_unload(coordinator.async_add_listener(devices.async_update))
+    entry.async_on_unload(devices.async_remove_deselected)
 
 
 class _Devices:
@@ -67,6 +69,19 @@ class _Devices:
         for device in dr.async_entries_for_config_entry(self._registry, self._entry.entry_id):
             extension = extension_of(self._entry, device)
             if extension is not None and extension not in chosen:
+                self._registry.async_remove_device(device.id)
+
+    @callback
+    def async_remove_deselected(self) -> None:
+        """Remove the devices of extensions that only the choice brought in, if it has changed.
+
+        New options reload the entry. Without a choice in them, the next setup could not tell
+        these from extensions that have left the PBX and may return.
+        """
+        still_chosen = chosen_extensions(self._entry)
+        for number in self._coordinator.chosen:
+            device = device_of(self._coordinator.hass, self._entry, number)
+            if number not in still_chosen and self._coordinator.async_forget(number) and device:
                 self._registry.async_remove_device(device.id)
 
     @callback

@@ -57,6 +57,7 @@ class Harness:
             domain=DOMAIN,
             title="UC501",
             unique_id="a09805021987",
+            minor_version=2,
             data={
                 "host": host,
                 "port": int(port),

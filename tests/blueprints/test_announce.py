@@ -152,7 +152,7 @@ NAMES = [
 ]
 
 
-async def test_name_is_said_and_nothing_else(
+async def test_only_the_name_is_spoken(
     freezer: FrozenDateTimeFactory,
     harness: Harness,
     spoken: list[ServiceCall],

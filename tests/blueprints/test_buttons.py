@@ -45,14 +45,14 @@ async def test_delete(harness: Harness, pbx: Simulator) -> None:
     ]
 
 
-async def test_delete_what_is_gone(harness: Harness, pbx: Simulator) -> None:
+async def test_delete_missing_message(harness: Harness, pbx: Simulator) -> None:
     await _notified(harness, pbx)
     await harness.phone.press("Delete")
     await harness.phone.press("Delete")
     assert harness.told[1:] == ["clear_notification"] * 2
 
 
-async def test_delete_while_the_pbx_is_away(harness: Harness, pbx: Simulator) -> None:
+async def test_delete_while_the_pbx_is_unavailable(harness: Harness, pbx: Simulator) -> None:
     await _notified(harness, pbx)
     await pbx.stop()
     await poll(harness.hass)
@@ -195,7 +195,7 @@ async def test_automation_that_presses_a_button(
     assert pbx.spool.messages("104") == []
 
 
-async def test_buttons_of_others_take_no_place_in_the_queue(
+async def test_buttons_of_other_notifications_are_not_queued(
     harness: Harness, pbx: Simulator
 ) -> None:
     await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)

@@ -42,12 +42,12 @@ async def test_daily_digest(
     assert harness.told == ["101: 3, latest from 张伟"]
 
 
-async def test_nothing_to_tell(harness: Harness) -> None:
+async def test_no_notification_without_messages(harness: Harness) -> None:
     await _digest(harness, {"sensor.a": ("0", {"extension": "101"})})
     assert harness.told == []
 
 
-async def test_hostile_callers(harness: Harness) -> None:
+async def test_malicious_callers(harness: Harness) -> None:
     await _digest(
         harness,
         {
@@ -71,7 +71,7 @@ async def test_counts_of_many_mailboxes(harness: Harness, name: str) -> None:
     assert len(json.dumps(json.loads(harness.phone.bodies[0])).encode()) <= 4096
 
 
-async def test_pbx_is_away(
+async def test_pbx_is_unavailable(
     freezer: FrozenDateTimeFactory, harness: Harness, pbx: Simulator
 ) -> None:
     """It is waited for, and what it has is told when it is back."""

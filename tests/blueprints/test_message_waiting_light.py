@@ -42,7 +42,9 @@ async def test_message_waiting_light(
     assert len(switched_on) == len(switched_off) == 1
 
 
-async def test_one_of_two_pbxs_is_away(harness: Harness, switched_off: list[ServiceCall]) -> None:
+async def test_one_of_two_pbxs_is_unavailable(
+    harness: Harness, switched_off: list[ServiceCall]
+) -> None:
     """Its messages may be waiting still."""
     lamps = ["binary_sensor.a", "binary_sensor.b"]
     states = harness.hass.states
@@ -57,7 +59,7 @@ async def test_one_of_two_pbxs_is_away(harness: Harness, switched_off: list[Serv
     assert len(switched_off) == 1
 
 
-async def test_extension_that_is_gone(harness: Harness, switched_off: list[ServiceCall]) -> None:
+async def test_missing_extension(harness: Harness, switched_off: list[ServiceCall]) -> None:
     lamps = ["binary_sensor.a", "binary_sensor.gone"]
     harness.hass.states.async_set("binary_sensor.a", "on")
     await harness.use("message_waiting_light", lamps=lamps, light=LIGHT)
@@ -66,7 +68,7 @@ async def test_extension_that_is_gone(harness: Harness, switched_off: list[Servi
     assert len(switched_off) == 1
 
 
-async def test_light_that_had_no_power(
+async def test_unavailable_light(
     harness: Harness, switched_on: list[ServiceCall], switched_off: list[ServiceCall]
 ) -> None:
     states = harness.hass.states

@@ -40,7 +40,7 @@ async def test_notify(harness: Harness, pbx: Simulator) -> None:
     assert len(harness.told) == 2
 
 
-async def test_with_what_was_said(harness: Harness, pbx: Simulator) -> None:
+async def test_transcript_in_the_notification(harness: Harness, pbx: Simulator) -> None:
     await add_engine(harness.hass, SttEngine())
     (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
     harness.hass.config_entries.async_update_entry(entry, options={"transcriber": STT_ENGINE})
@@ -93,7 +93,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-async def test_no_caller_commands_the_app(harness: Harness) -> None:
+async def test_caller_cannot_send_commands_to_the_app(harness: Harness) -> None:
     await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
     for command in COMMANDS:
         for name in "caller", "caller_name", "transcript":
@@ -144,7 +144,7 @@ async def test_long_transcript_is_cut_between_characters(harness: Harness) -> No
             assert len(text[1].encode()) > 300, script
 
 
-async def test_worst_that_a_pbx_can_send(harness: Harness) -> None:
+async def test_malicious_values(harness: Harness) -> None:
     """Longest names, an extension in letters, and an automation's longest name."""
     entity_id = await harness.use(
         "notify", events=EVENTS, phone=harness.phone.device_id, speaker="media_player.kitchen"

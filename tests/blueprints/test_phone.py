@@ -57,7 +57,7 @@ async def test_another_phone_of_the_same_name(
 
 
 @pytest.mark.parametrize("blueprint", ["notify", "empty_office", "daily_digest"])
-async def test_phone_that_was_renamed(harness: Harness, blueprint: str) -> None:
+async def test_renamed_phone(harness: Harness, blueprint: str) -> None:
     await _use(harness, blueprint)
     dr.async_get(harness.hass).async_update_device(harness.phone.device_id, name_by_user="Ann's")
     await _tell(harness, blueprint)
@@ -65,7 +65,7 @@ async def test_phone_that_was_renamed(harness: Harness, blueprint: str) -> None:
 
 
 @pytest.mark.parametrize("blueprint", ["notify", "empty_office", "daily_digest"])
-async def test_phone_that_was_removed(
+async def test_removed_phone(
     harness: Harness,
     push_service: PushService,
     hass_admin_user: User,
@@ -87,7 +87,9 @@ async def test_phone_that_was_removed(
     assert "Unable to resolve webhook ID" in caplog.text
 
 
-async def test_device_that_is_no_phone(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+async def test_device_other_than_a_phone(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
     (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
     device = dr.async_entries_for_config_entry(dr.async_get(harness.hass), entry.entry_id)[0]
     use = {

@@ -45,7 +45,7 @@ async def test_remind(harness: Harness) -> None:
     await harness.leave_off()
 
 
-async def test_heard_and_the_next_one_left(harness: Harness) -> None:
+async def test_new_message_after_the_first_was_heard(harness: Harness) -> None:
     """The next message is reminded of after a while, like the first one."""
     hass = harness.hass
     reminded = async_mock_service(hass, "test", "remind")
@@ -61,7 +61,7 @@ async def test_heard_and_the_next_one_left(harness: Harness) -> None:
     await harness.leave_off()
 
 
-async def test_reminder_that_fails(harness: Harness) -> None:
+async def test_reminder_fails(harness: Harness) -> None:
     hass = harness.hass
     reminded = async_mock_service(
         hass, "test", "remind", raise_exception=HomeAssistantError("No phone is there")

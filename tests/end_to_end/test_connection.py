@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.conftest import PASSWORD, PASSWORD_MD5, TOKEN
@@ -110,7 +111,7 @@ async def _give_up_the_token_for_the_api_user(client: ApiClient, pbx: Simulator)
     form = await client.post(flow, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     form = await client.post(flow, token="")
-    assert form["step_id"] == "reauth_login"
+    assert form["step_id"] == "login"
     form = await client.post(flow, username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     done = await client.post(flow, username="api", password=PASSWORD)
@@ -136,8 +137,8 @@ async def _reconfigure(client: ApiClient, entry_id: str, pbx: Simulator, recorde
 async def _change_options(client: ApiClient, entry_id: str) -> None:
     form = await client.post(OPTIONS, handler=entry_id)
     flow = f"{OPTIONS}/{form['flow_id']}"
-    form = await client.post(flow, scan_interval=2000)
-    assert form["errors"] == {"scan_interval": "interval_too_long"}
+    with pytest.raises(aiohttp.ClientResponseError, match="400"):
+        await client.post(flow, scan_interval=2000)
     await client.post(flow, scan_interval=60, extensions=["101"])
     await _expect_devices(client, {"UC501", "Reception (101)"})
     form = await client.post(OPTIONS, handler=entry_id)
@@ -174,7 +175,7 @@ async def test_wrong_password_outlives_a_restart(tmp_path: Path, pbx: Simulator)
     # The last of them gets an answer.
     async with _home(tmp_path) as client:
         form = await _reauth(client)
-        assert form["step_id"] == "reauth_login"
+        assert form["step_id"] == "login"
         flow = f"{FLOW}/{form['flow_id']}"
         done = await client.post(flow, username="api", password="changed")
         assert done["reason"] == "reauth_successful"

@@ -86,7 +86,9 @@ async def test_gone_with_the_last_pbx(
     hass: HomeAssistant, dashboards: None, entry: MockConfigEntry
 ) -> None:
     await _set_up(hass, entry)
-    other = MockConfigEntry(domain="pbx_voicemail", unique_id="other", data={**entry.data})
+    other = MockConfigEntry(
+        domain="pbx_voicemail", unique_id="other", minor_version=2, data={**entry.data}
+    )
     other.add_to_hass(hass)
     await hass.config_entries.async_remove(entry.entry_id)
     assert len(await _resources(hass)) == 2
@@ -100,7 +102,9 @@ async def test_back_with_the_next_one(
     """Without a restart in between."""
     await _set_up(hass, entry)
     await hass.config_entries.async_remove(entry.entry_id)
-    again = MockConfigEntry(domain="pbx_voicemail", unique_id="again", data={**entry.data})
+    again = MockConfigEntry(
+        domain="pbx_voicemail", unique_id="again", minor_version=2, data={**entry.data}
+    )
     again.add_to_hass(hass)
     await _set_up(hass, again)
     assert len(await _resources(hass)) == 2

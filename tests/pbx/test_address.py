@@ -2,34 +2,31 @@
 
 import pytest
 
-from custom_components.pbx_voicemail.pbx import Address
+from custom_components.pbx_voicemail.pbx import Address, PartialAddress
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("pbx", Address("pbx", 9011)),
-        (" PBX.Local ", Address("pbx.local", 9011)),
-        ("192.168.1.100", Address("192.168.1.100", 9011)),
-        ("192.168.1.100:8088", Address("192.168.1.100", 8088)),
-        ("http://192.168.1.100/", Address("192.168.1.100", 9011)),
-        ("https://pbx.example:8088/api/v0.0.1?token=x#y", Address("pbx.example", 8088, tls=True)),
-        ("https://pbx.example", Address("pbx.example", 9011, tls=True)),
-        ("HTTPS://somebody:secret@pbx", Address("pbx", 9011, tls=True)),
-        ("::1", Address("::1", 9011)),
-        ("2001:DB8::0:1", Address("2001:db8::1", 9011)),
-        ("[2001:db8::1]:8088", Address("2001:db8::1", 8088)),
-        ("http://[2001:db8::1]", Address("2001:db8::1", 9011)),
-        ("büro.example", Address("büro.example", 9011)),
+        ("pbx", PartialAddress("pbx")),
+        (" PBX.Local ", PartialAddress("pbx.local")),
+        ("192.168.1.100", PartialAddress("192.168.1.100")),
+        ("192.168.1.100:8088", PartialAddress("192.168.1.100", 8088)),
+        ("http://192.168.1.100/", PartialAddress("192.168.1.100", tls=False)),
+        ("https://pbx:8088/a?token=x#y", PartialAddress("pbx", 8088, tls=True, path="a")),
+        ("https://pbx.example", PartialAddress("pbx.example", tls=True)),
+        ("http://pbx:80/asterisk/", PartialAddress("pbx", 80, tls=False, path="asterisk")),
+        ("pbx/asterisk", PartialAddress("pbx", path="asterisk")),
+        ("HTTPS://somebody:secret@pbx", PartialAddress("pbx", tls=True)),
+        ("::1", PartialAddress("::1")),
+        ("2001:DB8::0:1", PartialAddress("2001:db8::1")),
+        ("[2001:db8::1]:8088", PartialAddress("2001:db8::1", 8088)),
+        ("http://[2001:db8::1]", PartialAddress("2001:db8::1", tls=False)),
+        ("büro.example", PartialAddress("büro.example")),
     ],
 )
-def test_reads_what_people_type(text: str, expected: Address) -> None:
-    assert Address.parse(text) == expected
-
-
-def test_text_wins_over_settings() -> None:
-    assert Address.parse("pbx", port=443, tls=True) == Address("pbx", 443, tls=True)
-    assert Address.parse("http://pbx:80", port=443, tls=True) == Address("pbx", 80)
+def test_parse(text: str, expected: PartialAddress) -> None:
+    assert PartialAddress.parse(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,19 +44,20 @@ def test_text_wins_over_settings() -> None:
         ":9011",
     ],
 )
-def test_refuses_what_names_no_host(text: str) -> None:
+def test_invalid_addresses(text: str) -> None:
     with pytest.raises(ValueError):
-        Address.parse(text)
+        PartialAddress.parse(text)
 
 
 @pytest.mark.parametrize(
     ("address", "text", "url"),
     [
-        (Address("pbx"), "pbx:9011", "http://pbx:9011"),
+        (Address("pbx", 9011), "pbx:9011", "http://pbx:9011"),
         (Address("pbx", 80), "pbx:80", "http://pbx"),
         (Address("::1", 8088, tls=True), "[::1]:8088", "https://[::1]:8088"),
+        (Address("pbx", 443, tls=True, path="a/b"), "pbx:443", "https://pbx/a/b"),
     ],
 )
-def test_writes_itself(address: Address, text: str, url: str) -> None:
+def test_str(address: Address, text: str, url: str) -> None:
     assert str(address) == text
     assert str(address.url).rstrip("/") == url

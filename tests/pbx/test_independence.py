@@ -15,7 +15,7 @@ print(pbx.PbxClient.__name__)
 """
 
 
-def test_needs_no_home_assistant(tmp_path: Path) -> None:
+def test_no_imports_of_home_assistant(tmp_path: Path) -> None:
     (tmp_path / "pbx").symlink_to(INTEGRATION / "pbx")
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_WITHOUT_HOME_ASSISTANT, str(tmp_path)],

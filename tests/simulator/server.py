@@ -90,8 +90,9 @@ class Simulator:
     `names`, callers have names, as in Asterisk, else only numbers, as documented. `version` is
     that of the API, and `other_version_reply` is the reply to any other: `html` or an errno.
 
-    A test can set `intercept` to reply instead of the PBX, and finds the paths of all requests in
-    `requests`. If `tls` is set when the PBX starts, it only accepts TLS connections.
+    A test can set `intercept` to reply instead of the PBX. It finds the paths of all requests in
+    `requests`, the tokens that came with them in `tokens`, and the number of logins in `logins`.
+    If `tls` is set when the PBX starts, it only accepts TLS connections.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Simulator:
         self.quirks = Quirks()
         self.clock_error = timedelta()
         self.requests: list[str] = []
+        self.tokens: list[str] = []
         self.logins = 0
         self._folders = tuple(folders)
         self._tokens = {token: clock()} if token else {}
@@ -141,6 +143,11 @@ class Simulator:
     def address(self) -> str:
         """The address of the PBX, as `host:port`."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """Where the PBX is reached on the loopback interface."""
+        return self._port
 
     async def start(self, port: int = 0) -> None:
         """Start to listen, on the same port as before if it was stopped."""
@@ -201,6 +208,8 @@ class Simulator:
     ) -> web.StreamResponse:
         self.requests.append(request.path)
         self.logins += request.path.endswith("/login")
+        if token := request.query.get("token"):
+            self.tokens.append(token)
         if self.intercept and (response := await self.intercept(request)):
             return response
         if self.quirks.refusal is not None:

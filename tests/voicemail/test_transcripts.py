@@ -183,7 +183,7 @@ async def test_only_the_default_engine_replaces_a_transcript(
     assert await text() == "In English."
 
 
-async def test_kept_for_home_assistant_alone(
+async def test_readable_by_home_assistant_only(
     hass: HomeAssistant, connected: MockConfigEntry, stt_engine: SttEngine
 ) -> None:
     """Even if an earlier version has created a file that other users can read."""

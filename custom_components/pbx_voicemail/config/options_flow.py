@@ -1,10 +1,10 @@
-"""What may be changed of a connected PBX without asking it."""
+"""The options flow: settings that can be changed without a request to the PBX."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 from zoneinfo import available_timezones
 
-from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_SCAN_INTERVAL, CONF_TIME_ZONE
 from homeassistant.helpers.selector import (
     EntitySelector,
@@ -13,7 +13,6 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
-    SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -22,110 +21,83 @@ import voluptuous as vol
 
 from ..const import (
     CONF_EXTENSIONS,
+    CONF_FAMILY,
     CONF_TRANSCRIBER,
     CONF_TRANSCRIPT_LANGUAGE,
     CONF_TRANSCRIPT_LIMIT,
     DEFAULT_SCAN_INTERVAL,
 )
-from ..coordinator import PbxCoordinator
-from ..pbx import Extension
+from ..pbx import Extension, family
 from ..voicemail.roster import read_extension_numbers
 from ..voicemail.speech_to_text import ENGINES
 from ..voicemail.transcripts import DEFAULT_LIMIT
+from .schemas import extension_selector
 
-_SHORTEST_INTERVAL = 5
-_LONGEST_INTERVAL = 1500
-_LONGEST_LIMIT = 300
+_SHORTEST_INTERVAL: Final = 5
+_LONGEST_LIMIT: Final = 300
 
 
 class PbxOptionsFlow(OptionsFlowWithReload):
-    """What may be changed without asking the PBX."""
+    """Changes the polling interval, the extensions, the time zone, and the transcription."""
+
+    def __init__(
+        self, extensions: Sequence[Extension] = (), *, has_local_clock: bool = True
+    ) -> None:
+        """Take the known extensions of the PBX.
+
+        `has_local_clock` is whether the PBX may report dates in its own time zone.
+        """
+        self._extensions = extensions
+        self._has_local_clock = has_local_clock
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask how often, which extensions, in which time zone, and who writes messages down."""
-        errors: dict[str, str] = {}
+        """Show all options in one form."""
         if user_input is not None:
             if CONF_EXTENSIONS in user_input:
-                extensions = read_extension_numbers(user_input[CONF_EXTENSIONS])
-                user_input |= {CONF_EXTENSIONS: list(extensions)}
-            interval = user_input[CONF_SCAN_INTERVAL]
-            if interval < _SHORTEST_INTERVAL:
-                errors[CONF_SCAN_INTERVAL] = "interval_too_short"
-            elif interval > _LONGEST_INTERVAL:
-                errors[CONF_SCAN_INTERVAL] = "interval_too_long"
-            else:
-                return self.async_create_entry(data=user_input)
-        zones = await self.hass.async_add_executor_job(available_timezones)
-        schema = vol.Schema(
-            {
-                vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): vol.All(
-                    NumberSelector(
-                        NumberSelectorConfig(
-                            mode=NumberSelectorMode.BOX, unit_of_measurement="s", min=0
-                        )
-                    ),
-                    vol.Coerce(int),
-                ),
-                vol.Optional(CONF_EXTENSIONS): extension_choice(
-                    self._coordinator.known_extensions if self._coordinator else ()
-                ),
-                vol.Optional(CONF_TIME_ZONE): SelectSelector(
-                    SelectSelectorConfig(options=sorted(zones), mode=SelectSelectorMode.DROPDOWN)
-                ),
-                vol.Optional(CONF_TRANSCRIBER): EntitySelector(
-                    EntitySelectorConfig(domain=[*ENGINES])
-                ),
-                vol.Optional(CONF_TRANSCRIPT_LANGUAGE): LanguageSelector(),
-                vol.Required(CONF_TRANSCRIPT_LIMIT, default=DEFAULT_LIMIT): vol.All(
-                    NumberSelector(
-                        NumberSelectorConfig(
-                            mode=NumberSelectorMode.BOX,
-                            unit_of_measurement="s",
-                            min=1,
-                            max=_LONGEST_LIMIT,
-                        )
-                    ),
-                    vol.Coerce(int),
-                ),
-            }
-        )
+                chosen = read_extension_numbers(user_input[CONF_EXTENSIONS])
+                user_input |= {CONF_EXTENSIONS: list(chosen)}
+            return self.async_create_entry(data=user_input)
+        time_zones = await self.hass.async_add_executor_job(available_timezones)
+        schema = self._schema(sorted(time_zones))
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(
-                schema, user_input or self.config_entry.options
-            ),
-            errors=errors,
+            data_schema=self.add_suggested_values_to_schema(schema, self.config_entry.options),
             description_placeholders={
                 "shortest": str(_SHORTEST_INTERVAL),
-                "longest": str(_LONGEST_INTERVAL),
+                "longest": str(self._longest_interval),
                 "home": self.hass.config.time_zone,
             },
         )
 
     @property
-    def _coordinator(self) -> PbxCoordinator | None:
-        """What knows the PBX's extensions, if the PBX could be asked since the start."""
-        if self.config_entry.state is ConfigEntryState.LOADED:
-            coordinator: PbxCoordinator = self.config_entry.runtime_data
-            return coordinator
-        return None
+    def _longest_interval(self) -> int:
+        return family(self.config_entry.data[CONF_FAMILY]).longest_interval
+
+    def _schema(self, time_zones: list[str]) -> vol.Schema:
+        interval = _seconds(_SHORTEST_INTERVAL, self._longest_interval)
+        time_zone = SelectSelector(
+            SelectSelectorConfig(options=time_zones, mode=SelectSelectorMode.DROPDOWN)
+        )
+        engine = EntitySelector(EntitySelectorConfig(domain=[*ENGINES]))
+        clock = {vol.Optional(CONF_TIME_ZONE): time_zone} if self._has_local_clock else {}
+        return vol.Schema(
+            {
+                vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): interval,
+                vol.Optional(CONF_EXTENSIONS): extension_selector(self._extensions),
+                **clock,
+                vol.Optional(CONF_TRANSCRIBER): engine,
+                vol.Optional(CONF_TRANSCRIPT_LANGUAGE): LanguageSelector(),
+                vol.Required(CONF_TRANSCRIPT_LIMIT, default=DEFAULT_LIMIT): _seconds(
+                    1, _LONGEST_LIMIT
+                ),
+            }
+        )
 
 
-def extension_choice(extensions: Iterable[Extension]) -> SelectSelector:
-    """Let a person choose from the extensions, or type a number that is not among them."""
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=[
-                SelectOptionDict(
-                    value=extension.number,
-                    label=f"{extension.name} ({extension.number})"
-                    if extension.name
-                    else extension.number,
-                )
-                for extension in extensions
-            ],
-            multiple=True,
-            custom_value=True,
-            mode=SelectSelectorMode.DROPDOWN,
+def _seconds(shortest: int, longest: int) -> vol.All[Any]:
+    selector = NumberSelector(
+        NumberSelectorConfig(
+            mode=NumberSelectorMode.BOX, unit_of_measurement="s", min=shortest, max=longest
         )
     )
+    return vol.All(selector, vol.Coerce(int))

@@ -1,63 +1,53 @@
-"""Which PBX it is that answers, so that it is not taken for another, nor added twice."""
+"""Logs in to a PBX and identifies it, before an entry for it is created or changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_PORT
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.const import CONF_HOST, CONF_TOKEN
+from homeassistant.core import HomeAssistant
 
-from ..const import DOMAIN
-from ..pbx import Address, Extension, PbxInfo
+from ..const import CONF_CREDENTIALS, CONF_FAMILY, CONF_REMEMBERED
+from ..pbx import Extension, PbxError, PbxInfo, family
 from .client import temporary_client
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which PBX answered, and in what. One that tells no serial number is known by its address."""
+class TokenNotSupportedError(PbxError):
+    """The user entered a token, but this PBX does not use tokens."""
 
-    address: Address
+    kind = "token_not_supported"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The PBX that accepted the credentials. `data` is for its entry."""
+
+    data: Mapping[str, Any] = field(repr=False)
     info: PbxInfo
     extensions: tuple[Extension, ...]
-    remembered: Mapping[str, str]
-
-    @property
-    def unique_id(self) -> str:
-        """A name that stays."""
-        return self.info.serial_number or str(self.address)
 
     @property
     def title(self) -> str:
-        """A name that people can tell it by."""
-        return f"{self.info.model or 'PBX'} ({self.address.host})"
-
-    def may_be(self, entry: ConfigEntry) -> bool:
-        """Tell whether it may be a PBX known before; only serial numbers prove it is not."""
-        known = Address(entry.data[CONF_HOST], entry.data[CONF_PORT])
-        return self.info.serial_number is None or entry.unique_id in (
-            self.info.serial_number,
-            str(known),
-        )
+        """The title of an entry for the PBX."""
+        return f"{self.info.model or 'PBX'} ({self.data[CONF_HOST]})"
 
 
-@callback
-def accept_serial_number(hass: HomeAssistant, entry: ConfigEntry, identity: Identity) -> None:
-    """Let the PBX that a person has just confirmed be the one that the entry is for."""
-    registry = dr.async_get(hass)
-    identifier = DOMAIN, str(entry.unique_id)
-    if hub := registry.async_get_device_by_identifier(identifier, entry.entry_id):
-        registry.async_update_device(hub.id, serial_number=identity.info.serial_number)
+async def async_probe(
+    hass: HomeAssistant, data: Mapping[str, Any], credentials: Mapping[str, str]
+) -> ProbeResult:
+    """Log in to a PBX, and return what it says about itself. Raises PbxError.
 
-
-async def identify(hass: HomeAssistant, data: Mapping[str, Any]) -> Identity:
-    """Find out which PBX it is, and that it tells us its mailboxes.
-
-    Raises the PbxError that stands in the way.
+    `data` is the data of an entry, or what `async_find_pbx` returned. If it has a fingerprint,
+    the user must have confirmed it. If the PBX has locked us out, or does not use tokens and
+    there is one, no request is sent.
     """
+    if CONF_TOKEN in credentials and not family(data[CONF_FAMILY]).accepts_token:
+        raise TokenNotSupportedError("no tokens")
+    data = {**data, CONF_CREDENTIALS: dict(credentials)}
     async with temporary_client(hass, data) as client:
-        await client.mailboxes()
+        extensions = await client.extensions() or ()
+        # One mailbox shows that messages can be read. All of them can take long.
+        await client.mailboxes([extension.number for extension in extensions[:1]])
         info = await client.info()
-        extensions = await client.extensions()
-        return Identity(client.address, info, extensions or (), client.remember())
+        data[CONF_REMEMBERED] = dict(client.remember())
+    return ProbeResult(data, info, extensions)

@@ -1,8 +1,8 @@
 """PBXs and their voicemail, as a client library that knows nothing of Home Assistant."""
 
-from .address import DEFAULT_PORT, Address
+from .address import Address, PartialAddress
 from .byte_limit import limited_socket
-from .client import Capability, Connection, Credentials, Family, PbxClient
+from .client import Capability, Connection, Credentials, Endpoint, Family, PbxClient
 from .errors import (
     PbxAuthError,
     PbxCertificateError,
@@ -23,11 +23,10 @@ from .errors import (
     PbxUnsupportedError,
 )
 from .families import FAMILIES, family, family_of_api
-from .models import ClockFault, Extension, Mailbox, Message, PbxInfo
+from .models import ClockFault, Extension, Mailbox, Message, PbxInfo, serial_number_in
 from .tls import Certificate, fetch_certificate
 
 __all__ = [
-    "DEFAULT_PORT",
     "FAMILIES",
     "Address",
     "Capability",
@@ -35,10 +34,12 @@ __all__ = [
     "ClockFault",
     "Connection",
     "Credentials",
+    "Endpoint",
     "Extension",
     "Family",
     "Mailbox",
     "Message",
+    "PartialAddress",
     "PbxAuthError",
     "PbxCertificateError",
     "PbxClient",
@@ -62,4 +63,5 @@ __all__ = [
     "family_of_api",
     "fetch_certificate",
     "limited_socket",
+    "serial_number_in",
 ]

@@ -6,9 +6,6 @@ from typing import Self, override
 
 from yarl import URL
 
-DEFAULT_PORT = 9011
-"""The port of the API (OpenVox UC API, "Login")."""
-
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -19,30 +16,9 @@ class Address:
     """
 
     host: str
-    port: int = DEFAULT_PORT
+    port: int
     tls: bool = False
     path: str = ""
-
-    @classmethod
-    def parse(cls, text: str, *, port: int = DEFAULT_PORT, tls: bool = False) -> Self:
-        """Parse a name, an IP address, `host:port`, or a URL.
-
-        A scheme or a port in the text takes precedence over the arguments. User, path, query
-        and fragment of a URL are ignored. Raises ValueError if there is no valid host.
-        """
-        text = text.strip()
-        if _is_bare_ipv6(text):
-            text = f"[{text}]"
-        url = URL(text if "://" in text else f"//{text}")
-        if url.scheme not in ("", "http", "https") or not url.host:
-            raise ValueError("not the address of a PBX")
-        # `build` is stricter than the parser: it does not accept a space in the host, for example.
-        URL.build(scheme="http", host=url.host)
-        return cls(
-            host=url.host.lower(),
-            port=port if url.explicit_port is None else url.explicit_port,
-            tls=url.scheme == "https" if url.scheme else tls,
-        )
 
     @property
     def url(self) -> URL:
@@ -59,6 +35,38 @@ class Address:
         """Return `host:port`, the host in brackets if it is IPv6."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartialAddress:
+    """As much of an address as a user entered. None and an empty path are left open."""
+
+    host: str
+    port: int | None = None
+    tls: bool | None = None
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a name, an IP address, `host:port`, or a URL.
+
+        User, query and fragment of a URL are ignored. Raises ValueError if there is no valid
+        host.
+        """
+        text = text.strip()
+        if _is_bare_ipv6(text):
+            text = f"[{text}]"
+        url = URL(text if "://" in text else f"//{text}")
+        if url.scheme not in ("", "http", "https") or not url.host:
+            raise ValueError("not the address of a PBX")
+        # `build` is stricter than the parser: it does not accept a space in the host, for example.
+        URL.build(scheme="http", host=url.host)
+        return cls(
+            host=url.host.lower(),
+            port=url.explicit_port,
+            tls=url.scheme == "https" if url.scheme else None,
+            path=url.path.strip("/"),
+        )
 
 
 def _is_bare_ipv6(text: str) -> bool:

@@ -61,7 +61,7 @@ async def connect(pbx: Simulator) -> AsyncIterator[Connect]:
             return SSeriesClient(
                 Connection(
                     session=session,
-                    address=Address.parse(pbx.address),
+                    address=Address("127.0.0.1", pbx.port),
                     credentials=credentials,
                     time_zone=pbx.zone,
                     remembered=remembered,
@@ -111,7 +111,7 @@ async def test_login_is_sent_as_documented(connect: Connect, pbx: Simulator) -> 
     assert seen == [({"type": "json"}, body)]
 
 
-async def test_renews_a_dead_token_once(connect: Connect, pbx: Simulator) -> None:
+async def test_renews_an_invalid_token_once(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
     await client.mailboxes()
     pbx.revoke_tokens()
@@ -124,7 +124,7 @@ async def test_renews_a_dead_token_once(connect: Connect, pbx: Simulator) -> Non
     ]
 
 
-async def test_concurrent_renewals_collapse_into_one(connect: Connect, pbx: Simulator) -> None:
+async def test_concurrent_renewals(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
     await asyncio.gather(*(client.info() for _ in range(5)))
     assert pbx.logins == 1
@@ -167,7 +167,7 @@ async def test_login_refused_for_an_unknown_reason_is_tried_once(
     assert pbx.logins == 1
 
 
-async def test_lock_is_told_apart_and_ends(connect: Connect, pbx: Simulator) -> None:
+async def test_lock_out(connect: Connect, pbx: Simulator) -> None:
     now = pbx.clock()
     pbx.clock = lambda: now
     for _ in range(5):
@@ -180,7 +180,7 @@ async def test_lock_is_told_apart_and_ends(connect: Connect, pbx: Simulator) -> 
     assert await client.mailboxes()
 
 
-async def test_login_without_a_token_in_the_answer(connect: Connect, pbx: Simulator) -> None:
+async def test_login_reply_without_a_token(connect: Connect, pbx: Simulator) -> None:
     async def forget(request: web.Request) -> web.Response | None:
         if request.path.endswith("login"):
             return web.json_response({"status": "Success"})
@@ -191,7 +191,7 @@ async def test_login_without_a_token_in_the_answer(connect: Connect, pbx: Simula
         await connect(USER).mailboxes()
 
 
-async def test_new_token_that_is_refused_is_no_matter_of_the_password(
+async def test_refused_new_token_does_not_blame_the_password(
     connect: Connect, pbx: Simulator
 ) -> None:
     async def refuse(request: web.Request) -> web.Response | None:
@@ -205,7 +205,7 @@ async def test_new_token_that_is_refused_is_no_matter_of_the_password(
     assert type(raised.value) is PbxRejectedError
 
 
-async def test_unknown_errno_is_worth_one_login_in_ten_minutes(
+async def test_unknown_errno_leads_to_one_login_in_ten_minutes(
     freezer: FrozenDateTimeFactory, connect: Connect, pbx: Simulator
 ) -> None:
     client = connect(USER)
@@ -228,7 +228,7 @@ async def test_unknown_errno_is_worth_one_login_in_ten_minutes(
 
 
 @pytest.mark.parametrize("errno", [None, "20018"])
-async def test_nothing_there_with_a_dead_token_is_asked_again(
+async def test_no_messages_with_an_invalid_token(
     connect: Connect, pbx: Simulator, errno: str | None
 ) -> None:
     client = connect(USER)
@@ -256,14 +256,14 @@ async def test_signs_out(connect: Connect, pbx: Simulator) -> None:
     assert len(await client.mailboxes()) == 3
 
 
-async def test_failing_to_sign_out_is_no_harm(connect: Connect, pbx: Simulator) -> None:
+async def test_sign_out_fails(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
     await client.mailboxes()
     await pbx.stop()
     await client.close()
 
 
-async def test_somebody_elses_token_is_left_alone(connect: Connect, pbx: Simulator) -> None:
+async def test_bare_token_is_not_signed_out(connect: Connect, pbx: Simulator) -> None:
     client = connect(BARE_TOKEN)
     await client.mailboxes()
     await client.close()
@@ -293,7 +293,7 @@ async def test_finds_the_version(
 
 @pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
 @pytest.mark.parametrize("stranger", ["html", "10003"])
-async def test_new_firmware_speaks_another_version(
+async def test_new_firmware_with_another_version(
     connect: Connect, pbx: Simulator, other_version_reply: str, credentials: Credentials
 ) -> None:
     pbx.other_version_reply = other_version_reply
@@ -329,7 +329,7 @@ async def test_no_version_at_all(
     assert pbx.logins == 0
 
 
-async def test_pbx_that_lets_anybody_in(connect: Connect, pbx: Simulator) -> None:
+async def test_pbx_without_authentication(connect: Connect, pbx: Simulator) -> None:
     async def welcome(request: web.Request) -> web.Response:
         return web.json_response({"status": "Success"})
 
@@ -339,9 +339,7 @@ async def test_pbx_that_lets_anybody_in(connect: Connect, pbx: Simulator) -> Non
     assert client._api.version is OPENVOX
 
 
-async def test_door_that_is_shut_says_nothing_of_the_version(
-    connect: Connect, pbx: Simulator
-) -> None:
+async def test_lock_out_does_not_determine_the_version(connect: Connect, pbx: Simulator) -> None:
     async def forbid(request: web.Request) -> web.Response | None:
         return web.Response(status=403) if "v0.0.1" in request.path else None
 
@@ -352,7 +350,7 @@ async def test_door_that_is_shut_says_nothing_of_the_version(
     assert client._api.version is YEASTAR
 
 
-async def test_unreachable_pbx_and_redirect_are_no_matter_of_the_version(
+async def test_connection_errors_do_not_determine_the_version(
     connect: Connect, pbx: Simulator
 ) -> None:
     async def redirect(request: web.Request) -> web.Response:
@@ -366,16 +364,14 @@ async def test_unreachable_pbx_and_redirect_are_no_matter_of_the_version(
         await connect(USER, version=None).mailboxes()
 
 
-async def test_extension_that_is_gone_does_not_cost_the_others(
-    connect: Connect, pbx: Simulator
-) -> None:
+async def test_missing_extension_does_not_affect_others(connect: Connect, pbx: Simulator) -> None:
     client = connect(BARE_TOKEN)
     for _ in range(2):
         assert (await client.mailboxes(["101", "999"])).keys() == {"101"}
     assert _called(pbx) == ["v0.0.1/voicemail/query"] * 3
 
 
-async def test_refusal_of_a_choice_is_a_refusal(connect: Connect, pbx: Simulator) -> None:
+async def test_refused_filter(connect: Connect, pbx: Simulator) -> None:
     async def refuse(request: web.Request) -> web.Response:
         return web.json_response({"status": "Failed", "errno": "30001"})
 
@@ -384,9 +380,7 @@ async def test_refusal_of_a_choice_is_a_refusal(connect: Connect, pbx: Simulator
         await connect(BARE_TOKEN).mailboxes(["101"])
 
 
-async def test_answer_meant_for_another_extension_is_left_out(
-    connect: Connect, pbx: Simulator
-) -> None:
+async def test_reply_for_another_extension_is_ignored(connect: Connect, pbx: Simulator) -> None:
     async def tell_all(request: web.Request) -> web.Response:
         boxes: list[dict[str, Any]] = [
             {"extid": number, "voicemail": [{}]} for number in ("101", "102")
@@ -451,7 +445,7 @@ async def test_reboot(
     assert "refusals" not in client.remember()
 
 
-async def test_reboot_that_does_not_end(
+async def test_endless_reboot(
     freezer: FrozenDateTimeFactory, connect: Connect, pbx: Simulator
 ) -> None:
     """After three refused logins a person is asked, and nothing is tried any more."""
@@ -484,7 +478,7 @@ async def test_reboot_over_several_starts(
     assert await connect(USER, has_worked=True, refusals=refusals).mailboxes()
 
 
-async def test_clock_that_is_set_back_delays_no_login(connect: Connect, pbx: Simulator) -> None:
+async def test_clock_set_back_does_not_delay_logins(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER, has_worked=True, refusals=Refusals(1, time() + 1_000_000))
     async with _Reboot(pbx, ["30001"]) as reboot:
         with pytest.raises(PbxNotReadyError):
@@ -493,9 +487,7 @@ async def test_clock_that_is_set_back_delays_no_login(connect: Connect, pbx: Sim
 
 
 @pytest.mark.parametrize("errno", ["20003", "30003"])
-async def test_password_that_has_worked_and_was_changed(
-    connect: Connect, pbx: Simulator, errno: str
-) -> None:
+async def test_changed_password(connect: Connect, pbx: Simulator, errno: str) -> None:
     """The PBX answers all else, so it is the password that it refuses."""
     client = connect(USER, has_worked=True)
     await client.mailboxes()
@@ -511,9 +503,7 @@ async def test_password_that_has_worked_and_was_changed(
     assert pbx.logins == 2
 
 
-async def test_wrong_password_is_final_whatever_else_the_pbx_says(
-    connect: Connect, pbx: Simulator
-) -> None:
+async def test_wrong_password_is_final(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER, has_worked=True)
     async with _Reboot(pbx, ["20003"]) as reboot:
         for _ in range(5):
@@ -522,7 +512,7 @@ async def test_wrong_password_is_final_whatever_else_the_pbx_says(
     assert reboot.logins == 1
 
 
-async def test_locked_out_while_it_starts(connect: Connect, pbx: Simulator) -> None:
+async def test_lock_out_during_a_reboot(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER, has_worked=True, refusals=Refusals(1, time()))
     async with _Reboot(pbx, ["20002"]) as reboot:
         with pytest.raises(PbxLockedError):
@@ -531,7 +521,7 @@ async def test_locked_out_while_it_starts(connect: Connect, pbx: Simulator) -> N
 
 
 @pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
-async def test_yeastar_that_answers_any_version(
+async def test_yeastar_that_accepts_any_version(
     connect: Connect, pbx: Simulator, credentials: Credentials
 ) -> None:
     pbx.version, pbx.quirks.accepts_any_version = YEASTAR.name, True
@@ -544,16 +534,14 @@ async def test_yeastar_that_answers_any_version(
     assert _called(pbx) == ["v1.1.0/voicemail/query"]
 
 
-async def test_version_that_is_insisted_on(connect: Connect, pbx: Simulator) -> None:
+async def test_chosen_version(connect: Connect, pbx: Simulator) -> None:
     pbx.version, pbx.quirks.accepts_any_version = YEASTAR.name, True
     client = connect(BARE_TOKEN, version=None, api=OPENVOX.name)
     await client.mailboxes()
     assert client._api.version is OPENVOX
 
 
-async def test_read_marks_of_a_pbx_that_knows_no_other_version(
-    connect: Connect, pbx: Simulator
-) -> None:
+async def test_read_state_in_openvox_version(connect: Connect, pbx: Simulator) -> None:
     async def tell(request: web.Request) -> web.Response | None:
         if "v0.0.1" not in request.path:
             return None
@@ -567,9 +555,7 @@ async def test_read_marks_of_a_pbx_that_knows_no_other_version(
         assert client._api.version is OPENVOX
 
 
-async def test_tokens_that_never_last_are_not_renewed_for_ever(
-    connect: Connect, pbx: Simulator
-) -> None:
+async def test_tokens_that_expire_at_once(connect: Connect, pbx: Simulator) -> None:
     """A PBX that says "nothing there" to each token, and has forgotten it at the next question."""
 
     async def forget(request: web.Request) -> web.Response | None:

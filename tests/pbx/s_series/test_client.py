@@ -64,7 +64,7 @@ def _client(session: aiohttp.ClientSession, address: Address, zone: tzinfo) -> P
 
 @pytest.fixture
 def client(session: aiohttp.ClientSession, pbx: Simulator) -> PbxClient:
-    return _client(session, Address.parse(pbx.address), pbx.zone)
+    return _client(session, Address("127.0.0.1", pbx.port), pbx.zone)
 
 
 async def test_all_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) -> None:
@@ -91,7 +91,7 @@ async def test_latest_of_recorded_messages(client: PbxClient) -> None:
     assert latest.duration == 3
 
 
-async def test_unchanged_answer_is_not_parsed(
+async def test_unchanged_reply_is_not_parsed(
     client: PbxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await client.mailboxes()
@@ -99,7 +99,7 @@ async def test_unchanged_answer_is_not_parsed(
     assert await client.mailboxes() is before
 
 
-async def test_changed_answer_keeps_unchanged_mailboxes(client: PbxClient, pbx: Simulator) -> None:
+async def test_changed_reply_keeps_unchanged_mailboxes(client: PbxClient, pbx: Simulator) -> None:
     before = await client.mailboxes()
     await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
     after = await client.mailboxes()
@@ -108,7 +108,7 @@ async def test_changed_answer_keeps_unchanged_mailboxes(client: PbxClient, pbx: 
     assert after["102"].messages == before["102"].messages[:1]
 
 
-async def test_large_answer_is_parsed_off_the_loop(
+async def test_large_reply_is_parsed_in_a_thread(
     client: PbxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "OFF_LOOP_BYTES", 1)
@@ -149,7 +149,7 @@ async def _fail(request: web.Request, errno: str | None, path: str) -> web.Respo
 
 
 @pytest.mark.parametrize("errno", [None, "20018"])
-async def test_refusal_that_means_no_messages(
+async def test_refusal_without_messages(
     client: PbxClient, pbx: Simulator, errno: str | None
 ) -> None:
     pbx.intercept = partial(_fail, errno=errno, path="voicemail/query")
@@ -160,7 +160,7 @@ async def test_refusal_that_means_no_messages(
 
 
 @pytest.mark.parametrize("errno", [None, "20018"])
-async def test_same_refusal_with_a_dead_token(
+async def test_same_refusal_with_an_invalid_token(
     client: PbxClient, pbx: Simulator, errno: str | None
 ) -> None:
     await client.mailboxes()
@@ -189,7 +189,7 @@ async def test_only_what_changed_is_read(
     assert after["103"] is before["103"]
 
 
-async def test_answers_that_begin_like_the_last(client: PbxClient, pbx: Simulator) -> None:
+async def test_reply_that_starts_like_the_last(client: PbxClient, pbx: Simulator) -> None:
     """They are compared piece by piece as they come, and must not be taken for the last one."""
     told = ""
 
@@ -224,7 +224,7 @@ async def test_answers_that_begin_like_the_last(client: PbxClient, pbx: Simulato
         await client.mailboxes()
 
 
-async def test_token_lives_while_it_is_used(client: PbxClient, pbx: Simulator) -> None:
+async def test_polling_keeps_the_token_valid(client: PbxClient, pbx: Simulator) -> None:
     now = datetime.now(UTC)
     pbx.clock = lambda: now
     for _ in range(3):
@@ -256,11 +256,11 @@ async def test_unknown_host(
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
     monkeypatch.setattr(aiohttp.AsyncResolver, "resolve", resolve)
     with pytest.raises(PbxConnectionError):
-        await _client(session, Address("pbx.invalid"), UTC).mailboxes()
+        await _client(session, Address("pbx.invalid", 9011), UTC).mailboxes()
 
 
 async def test_tls_on_a_plain_port(session: aiohttp.ClientSession, pbx: Simulator) -> None:
-    address = Address.parse(f"https://{pbx.address}")
+    address = Address("127.0.0.1", pbx.port, tls=True)
     with pytest.raises(PbxTlsError):
         await _client(session, address, UTC).mailboxes()
 

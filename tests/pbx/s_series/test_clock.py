@@ -31,7 +31,7 @@ def _minutes(minutes: float) -> timedelta:
         ("14:12:00", BERLIN, ClockFault(str(BERLIN), _minutes(12), _minutes(135))),
     ],
 )
-def test_clock_that_tells_no_zone(clock: str, zone: tzinfo, fault: ClockFault | None) -> None:
+def test_clock_without_a_zone(clock: str, zone: tzinfo, fault: ClockFault | None) -> None:
     shown = datetime.fromisoformat(f"2026-07-01 {clock}")
     assert find_fault(shown, zone, NOW) == fault
 
@@ -51,7 +51,7 @@ def test_clock_of_another_year() -> None:
         ("21:00:00", 8, ClockFault(str(BERLIN), _minutes(420), None)),
     ],
 )
-def test_clock_that_tells_its_zone(clock: str, hours: int, fault: ClockFault | None) -> None:
+def test_clock_with_a_zone(clock: str, hours: int, fault: ClockFault | None) -> None:
     shown = datetime.fromisoformat(f"2026-07-01 {clock}").replace(
         tzinfo=timezone(timedelta(hours=hours))
     )
@@ -74,7 +74,7 @@ LOS_ANGELES = ZoneInfo("America/Los_Angeles")  # UTC-8 in winter, UTC-7 in July
         ("04:00:00", BERLIN, ClockFault(str(BERLIN), _minutes(-600), _minutes(-480))),
     ],
 )
-def test_clock_that_tells_the_offset_of_winter(
+def test_clock_with_the_offset_of_winter(
     clock: str, zone: tzinfo, fault: ClockFault | None
 ) -> None:
     shown = datetime.fromisoformat(f"2026-07-01 {clock}").replace(

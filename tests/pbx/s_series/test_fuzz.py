@@ -92,12 +92,12 @@ def _read_all(body: bytes) -> None:
 
 
 @given(REPLIES)
-def test_documents_near_the_real_ones(reply: object) -> None:
+def test_similar_replies(reply: object) -> None:
     _read_all(json.dumps(reply).encode(errors="replace"))
 
 
 @given(REPLIES, st.data())
-def test_documents_that_were_damaged(reply: object, data: st.DataObject) -> None:
+def test_damaged_replies(reply: object, data: st.DataObject) -> None:
     body = bytearray(json.dumps(reply, ensure_ascii=False).encode(errors="replace"))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(body)))
@@ -106,7 +106,7 @@ def test_documents_that_were_damaged(reply: object, data: st.DataObject) -> None
 
 
 @given(st.binary(max_size=300))
-def test_rubbish(body: bytes) -> None:
+def test_garbage(body: bytes) -> None:
     _read_all(body)
 
 
@@ -132,5 +132,5 @@ def test_rubbish(body: bytes) -> None:
     ],
     ids=range(11),
 )
-def test_known_poison(body: bytes) -> None:
+def test_known_malicious_replies(body: bytes) -> None:
     _read_all(body)

@@ -62,7 +62,7 @@ def _check(mailboxes: dict[str, Mailbox]) -> None:
         (b"line\nfeed\x00", "line feed"),
     ],
 )
-def test_only_the_name_is_garbled(name: bytes, read: str) -> None:
+def test_only_the_name_is_affected(name: bytes, read: str) -> None:
     mailboxes = _read(name)
     _check(mailboxes)
     assert mailboxes["101"].messages[1].caller == read
@@ -77,7 +77,7 @@ def test_any_bytes(name: bytes) -> None:
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12), st.sampled_from(list(SPACINGS))
 )
-def test_texts_that_were_escaped_stay(name: str, spacing: str) -> None:
+def test_escaped_texts_are_unchanged(name: str, spacing: str) -> None:
     before, after = SPACINGS[spacing]
     entry = {"messagefrom": name, "voicemaildate": "2020-04-07 10:56:40"}
     reply = {"status": "Success", "voicemails": [{"extid": "101", "voicemail": [entry, entry]}]}
@@ -102,7 +102,7 @@ def test_texts_that_were_escaped_stay(name: str, spacing: str) -> None:
         b': "}] ',
     ],
 )
-def test_takes_time_in_proportion(part: bytes) -> None:
+def test_linear_time(part: bytes) -> None:
     """A megabyte takes milliseconds; what grows with the square would take minutes."""
     for body in (part * (1_000_000 // len(part)), b'{"a":"' + part + b" " * 1_000_000 + part):
         started = perf_counter()

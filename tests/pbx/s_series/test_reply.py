@@ -72,7 +72,7 @@ def test_every_documented_errno(status: str) -> None:
         b'{"status":"Success"} trailing',
     ],
 )
-def test_not_this_api(body: bytes) -> None:
+def test_other_replies(body: bytes) -> None:
     with pytest.raises(PbxReplyError):
         decode(body)
 
@@ -80,13 +80,13 @@ def test_not_this_api(body: bytes) -> None:
 @pytest.mark.parametrize(
     "errno", ['"1\\n2026-11-26 ERROR"', '"zero"', '"\\u202e"', '"12345678901"']
 )
-def test_errno_that_is_no_number_is_not_passed_on(errno: str) -> None:
+def test_errno_that_is_not_a_number(errno: str) -> None:
     with pytest.raises(PbxRejectedError) as raised:
         decode(f'{{"status":"Failed","errno":{errno}}}'.encode())
     assert raised.value.errno == "?"
 
 
-def test_error_keeps_nothing_of_the_reply() -> None:
+def test_error_does_not_contain_the_reply() -> None:
     with pytest.raises(PbxReplyError) as raised:
         decode(b'{"messagefrom":"6000"')
     assert "6000" not in repr([raised.value, raised.value.__cause__])
