@@ -28,7 +28,7 @@ class MemoryPbx(PbxClient):
     @property
     @override
     def address(self) -> Address:
-        return Address("pbx.test")
+        return Address("pbx.test", 9011)
 
     @property
     @override
