@@ -109,7 +109,7 @@ class AsteriskClient(PbxClient):
             "version": product_name(self._web.version or ""),
             "mailboxes": len(self._list.mailboxes),
             "unusable_mailboxes": self._list.unusable,
-            "doubtful_mailboxes": self._mailboxes.doubtful,
+            "mismatched_mailboxes": self._mailboxes.mismatched,
             "logins": self._session.logins,
             "is_listening": self._events.is_listening,
         }

@@ -122,7 +122,7 @@ class Session:
             await self._end(cookie)
             cookie, is_new = await self._sign_in()
 
-    async def tell(self, action: str, fields: Fields | None = None) -> None:
+    async def act_if_open(self, action: str, fields: Fields | None = None) -> None:
         """Have something done in the session, if there is one, and if it takes no time."""
         if self._cookie:
             with suppress(PbxError):
