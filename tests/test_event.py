@@ -85,6 +85,7 @@ async def test_new_message(
         "received": "2026-11-24T09:30:00+00:00",
         "duration": 4,
         "read": None,
+        "urgent": False,
         "media_content_id": f"media-source://pbx_voicemail/{connected.entry_id}/101/{latest}",
         "transcript": None,
         "while_away": False,
