@@ -84,7 +84,7 @@ async def test_new_message(
         "caller_name": "Ann",
         "received": "2026-11-24T09:30:00+00:00",
         "duration": 4,
-        "read": None,
+        "read": False,
         "urgent": False,
         "media_content_id": f"media-source://pbx_voicemail/{connected.entry_id}/101/{latest}",
         "transcript": None,

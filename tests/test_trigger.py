@@ -105,7 +105,7 @@ async def test_message_in_the_variables(
             "caller_name": "Ann",
             "received": "2026-11-24T09:30:00+00:00",
             "duration": 4,
-            "read": None,
+            "read": False,
             "urgent": False,
             "media_content_id": f"media-source://{DOMAIN}/{connected.entry_id}/101/{latest}",
             "transcript": None,
