@@ -42,7 +42,7 @@ from .voicemail.data import PbxData, PollLog
 from .voicemail.push import Push
 from .voicemail.rate_limit import RateLimiter
 from .voicemail.recordings import Recordings
-from .voicemail.roster import Roster, read_extension_numbers
+from .voicemail.roster import Roster, parse_extension_numbers
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
@@ -310,4 +310,4 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
 def chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:
     """Return the extensions chosen in the options, none if all are wanted."""
-    return read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))
+    return parse_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))
