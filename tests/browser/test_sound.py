@@ -66,7 +66,7 @@ async def _without_a_touch(visit: Visit, pbx: _SlowSimulator) -> None:
     await asyncio.sleep(TOUCH_SECONDS + 5)
     await expect(visit.row("7001")).to_contain_text("Zum Anhören erneut auf Abspielen drücken")
     await visit.row("7001").scroll_into_view_if_needed()
-    await visit.look("touch-again")
+    await visit.screenshot("touch-again")
     pbx.patience = 60
     await play.tap()
     await expect(visit.row("7001").get_by_role("button", name="Pause")).to_be_visible(timeout=2000)
