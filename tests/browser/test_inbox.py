@@ -39,9 +39,7 @@ HOSTILE = '"<img src=x onerror=window.hacked=1>" <+4930123456>'
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
-async def test_from_the_dialog_to_an_empty_inbox(
-    tmp_path: Path, browser: Browser, uc501: Simulator
-) -> None:
+async def test_inbox(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
     """All that a new user does, with the mouse and the keyboard."""
     async with (
         run_hass(tmp_path / "home") as (hass, client),
@@ -370,7 +368,9 @@ async def _play_on(visit: Visit) -> None:
     assert await visit.page.evaluate("window.looks") == 0
 
 
-async def test_deletes_before_it_goes(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
+async def test_pending_deletion_when_the_page_is_left(
+    tmp_path: Path, browser: Browser, uc501: Simulator
+) -> None:
     """What is said to be deleted is deleted, though nobody stays until it can not be undone."""
     async with run_hass(tmp_path / "home") as (hass, client):
         await connect(client, uc501.address)
