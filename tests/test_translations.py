@@ -21,6 +21,7 @@ from custom_components.pbx_voicemail.pbx import (
     PbxSetupError,
     PbxUnclearError,
 )
+from custom_components.pbx_voicemail.trigger import Callers
 
 from .conftest import INTEGRATION
 
@@ -92,6 +93,7 @@ def test_every_key_in_the_code_has_words() -> None:
     modules = sorted((INTEGRATION / "frontend").glob("*.js"))
     card = "".join(module.read_text() for module in modules)
     assert {*re.findall(r'"(card_\w+)"', card)} <= ENGLISH["common"].keys()
+    assert ENGLISH["selector"]["callers"]["options"].keys() == {*Callers}
 
 
 def _named(pattern: str) -> set[str]:

@@ -45,7 +45,7 @@ from .voicemail.rate_limit import RateLimiter
 from .voicemail.read_marks import ReadMarks
 from .voicemail.read_state import ReadState
 from .voicemail.recordings import Recordings
-from .voicemail.roster import Roster, read_extension_numbers
+from .voicemail.roster import Roster, parse_extension_numbers
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
@@ -372,4 +372,4 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
 def chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:
     """Return the extensions chosen in the options, none if all are wanted."""
-    return read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))
+    return parse_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))

@@ -85,6 +85,7 @@ def message_as_dict(
         "received": message.received.isoformat() if message.received else None,
         "duration": message.duration,
         "read": bool(message.read),
+        "urgent": message.urgent,
         "media_content_id": MediaId.from_message(entry_id, message).media_content_id,
         "transcript": transcript,
     }
