@@ -16,6 +16,7 @@ from custom_components.pbx_voicemail.config.schemas import InvalidHostError
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.issues import Issue
 from custom_components.pbx_voicemail.pbx import PbxError, PbxGoneError, PbxUnclearError
+from custom_components.pbx_voicemail.trigger import Callers
 
 from .conftest import INTEGRATION
 
@@ -77,6 +78,7 @@ def test_every_key_in_the_code_has_words() -> None:
     modules = sorted((INTEGRATION / "frontend").glob("*.js"))
     card = "".join(module.read_text() for module in modules)
     assert {*re.findall(r'"(card_\w+)"', card)} <= ENGLISH["common"].keys()
+    assert ENGLISH["selector"]["callers"]["options"].keys() == {*Callers}
 
 
 def _named(pattern: str) -> set[str]:
