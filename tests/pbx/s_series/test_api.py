@@ -303,8 +303,8 @@ async def test_new_firmware_with_another_version(
     after = await client.mailboxes()
 
     assert client._api.version is YEASTAR
-    assert before["101"].unread == 0
-    assert after["101"].unread == 3
+    assert {message.read for message in before["101"].messages} == {None}
+    assert {message.read for message in after["101"].messages} == {False}
     assert [m.id for m in after["101"].messages] == [m.id for m in before["101"].messages]
 
 
