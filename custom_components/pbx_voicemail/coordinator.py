@@ -15,7 +15,7 @@ from homeassistant.const import (
     EVENT_CORE_CONFIG_UPDATE,
     EVENT_HOMEASSISTANT_STOP,
 )
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -40,6 +40,7 @@ from .pbx import (
 from .voicemail.arrivals import Arrivals
 from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
+from .voicemail.listeners import ExtensionListeners
 from .voicemail.push import Push
 from .voicemail.rate_limit import RateLimiter
 from .voicemail.read_marks import ReadMarks
@@ -112,6 +113,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
         self._outages = Outages(hass, entry)
+        self._extension_listeners = ExtensionListeners()
         self._push = Push(
             hass,
             entry,
@@ -176,6 +178,23 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         mailboxes = self.read_state.marks.apply(self.read_state.mailboxes)
         self.data = replace(self.data, mailboxes=mailboxes)
         self.async_update_listeners()
+
+    @callback
+    @override
+    def async_add_listener(
+        self, update_callback: CALLBACK_TYPE, context: object = None
+    ) -> Callable[[], None]:
+        """Call a listener when the data changes; with an extension as `context`, when that does."""
+        if isinstance(context, str):
+            return self._extension_listeners.add(context, update_callback)
+        return super().async_add_listener(update_callback)
+
+    @callback
+    @override
+    def async_update_listeners(self) -> None:
+        """Call the listeners of what has changed."""
+        super().async_update_listeners()
+        self._extension_listeners.async_update(self.last_update_success, self.data)
 
     @property
     def known_extensions(self) -> list[Extension]:
