@@ -32,6 +32,11 @@ async def async_setup_entry(
 class MarkAllReadButton(ExtensionEntity, ButtonEntity):
     """Marks all messages of an extension as read."""
 
+    @property
+    @override
+    def _written(self) -> tuple[object, ...]:
+        return (self.available,)
+
     @override
     async def async_press(self) -> None:
         """Mark them."""

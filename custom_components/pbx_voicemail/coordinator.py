@@ -1,11 +1,12 @@
 """One poll for the whole PBX, and what belongs to a PBX while it is set up."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from typing import Final, Self, override
+from typing import TYPE_CHECKING, Any, Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import (
@@ -44,16 +45,22 @@ from .voicemail.rate_limit import RateLimiter
 from .voicemail.read_marks import ReadMarks
 from .voicemail.read_state import ReadState
 from .voicemail.recordings import Recordings
-from .voicemail.roster import Roster, read_extension_numbers
+from .voicemail.roster import Roster, parse_extension_numbers
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
 
-_PUSH_COOLDOWN: Final = 1
-"""How long after a poll the next report of a change waits, in seconds."""
+_COOLDOWN: Final = 1
+"""How long after a poll the next one waits that is wanted at once, in seconds."""
 
 _PUSH_FACTOR: Final = 10
 """How many times rarer polls are while the PBX reports changes."""
+
+_LONGEST_PUSH_INTERVAL: Final = timedelta(minutes=15)
+"""Unless polls are rarer anyway: not every change is reported."""
+
+_CLOSE_TIMEOUT: Final = 5
+"""How long signing out waits for requests that are still running, in seconds."""
 
 type PbxConfigEntry = ConfigEntry[PbxCoordinator]
 
@@ -86,9 +93,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             name=DOMAIN,
             update_interval=self._interval,
             always_update=False,
-            request_refresh_debouncer=Debouncer(
-                hass, _LOGGER, cooldown=_PUSH_COOLDOWN, immediate=True
-            ),
+            request_refresh_debouncer=Debouncer(hass, _LOGGER, cooldown=_COOLDOWN, immediate=True),
         )
         self.chosen = chosen_extensions(entry)
         self.data = PbxData({}, {})
@@ -107,6 +112,18 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
         self._outages = Outages(hass, entry)
+        self._push = Push(
+            hass,
+            entry,
+            client,
+            changed=self._async_poll_soon,
+            connected=self._async_follow_push,
+        )
+        self._is_poll_wanted = False
+        self._polls: asyncio.Task[None] | None = None
+        """Polls for as long as a poll is wanted."""
+        self._asking: set[asyncio.Task[Any]] = set()
+        """The tasks that wait for an answer of the PBX."""
 
     @classmethod
     async def async_create(cls, hass: HomeAssistant, entry: PbxConfigEntry) -> Self:
@@ -126,13 +143,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await self.transcripts.async_load()
         Cleanup(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
         if Capability.PUSH in self.client.capabilities:
-            Push(
-                self.hass,
-                self.config_entry,
-                self.client,
-                changed=self._async_poll_soon,
-                connected=self._async_follow_push,
-            ).async_start()
+            self._push.async_start()
         # Home Assistant does not unload entries when it stops.
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._async_stop)
@@ -140,10 +151,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def async_save(self) -> None:
         """Write what the next run needs, and sign out."""
+        await self._async_close()
         await self.arrivals.async_save()
         await self.transcripts.async_save()
         await self.read_state.marks.async_save()
-        await self.client.close()
 
     async def async_get_recording(self, message: Message) -> bytes:
         """Return the audio of a message. Raises HomeAssistantError."""
@@ -211,18 +222,42 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     @callback
     def _async_poll_soon(self) -> None:
-        self.config_entry.async_create_background_task(
-            self.hass, self.async_request_refresh(), f"{DOMAIN} poll after push"
-        )
+        """Poll as soon as the poll that is running, and the pause after it, have ended."""
+        self._is_poll_wanted = True
+        if self._polls is None or self._polls.done():
+            self._polls = self.config_entry.async_create_background_task(
+                self.hass, self._async_poll_while_wanted(), f"{DOMAIN} poll"
+            )
+
+    async def _async_poll_while_wanted(self) -> None:
+        # What is reported during a poll may have come too late for it.
+        while self._is_poll_wanted:
+            self._is_poll_wanted = False
+            await self.async_refresh()
+            await asyncio.sleep(_COOLDOWN)
 
     @callback
     def _async_follow_push(self, connected: bool) -> None:
-        """Poll rarely while the PBX reports changes, and at once when it stops reporting them."""
-        self.update_interval = self._interval * (_PUSH_FACTOR if connected else 1)
+        """Poll at once when the PBX stops reporting changes."""
         if not connected:
             self._async_poll_soon()
 
+    @property
+    def _next_interval(self) -> timedelta:
+        """The time until the next poll: long while the PBX reports changes."""
+        if not self._push.is_connected or self.client.is_catching_up:
+            return self._interval
+        return max(self._interval, min(_PUSH_FACTOR * self._interval, _LONGEST_PUSH_INTERVAL))
+
     async def _async_stop(self, event: Event) -> None:
+        await self._async_close()
+
+    async def _async_close(self) -> None:
+        """Sign out, once nothing is asked any more: a request would sign in again."""
+        await self.async_shutdown()
+        await self._push.async_stop()
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=_CLOSE_TIMEOUT)
         await self.client.close()
 
     async def _async_ask[AnswerT](
@@ -248,6 +283,8 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     @override
     async def _async_update_data(self) -> PbxData:
+        # A poll that fails is repeated soon, whatever is reported.
+        self.update_interval = self._interval
         self._outages.raise_if_locked_out()
         self.read_state.poll_begins()
         with self._translated_errors(Issue.SETUP_FOR_POLLS), self.log.recording(self.client):
@@ -267,6 +304,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.read_state.marks.rename(self.renamed)
         self._reload_if_capabilities_changed()
         self.last_update_success_time = dt_util.utcnow()
+        self.update_interval = self._next_interval
         return PbxData(self.read_state.poll_succeeded(mailboxes), roster, info)
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
@@ -311,10 +349,15 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @contextmanager
     def _translated_errors(self, setup_issue: Issue) -> Iterator[None]:
         """Turn the client's errors into Home Assistant's, and keep what it learns meanwhile."""
+        task = asyncio.current_task()
+        if TYPE_CHECKING:
+            assert task
+        self._asking.add(task)
         try:
             with self._outages.errors_as_ha(setup_issue):
                 yield
         finally:
+            self._asking.discard(task)
             async_remember(self.hass, self.config_entry, self.client)
 
     @callback
@@ -329,4 +372,4 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
 def chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:
     """Return the extensions chosen in the options, none if all are wanted."""
-    return read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))
+    return parse_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))

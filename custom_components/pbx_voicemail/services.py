@@ -36,7 +36,7 @@ from .pbx import Message, PbxGoneError
 from .voicemail.media_id import MESSAGE_ID, message_as_dict
 from .voicemail.permissions import may_control, may_hear
 from .voicemail.saved_files import copy_or_replace, copy_to_new_file, is_in_media_dir
-from .voicemail.speech_to_text import ENGINES
+from .voicemail.speech_to_text import ENGINE_DOMAINS
 from .voicemail.wav import AUDIO_SUFFIXES
 
 SERVICE_DELETE_MESSAGE: Final = "delete_message"
@@ -118,7 +118,7 @@ SERVICE_SAVE_RECORDING_SCHEMA: Final = vol.Schema(
 SERVICE_TRANSCRIBE_MESSAGE_SCHEMA: Final = vol.Schema(
     {
         **_MESSAGE_FIELDS,
-        vol.Optional(ATTR_ENGINE): cv.entity_domain([*ENGINES]),
+        vol.Optional(ATTR_ENGINE): cv.entity_domain([*ENGINE_DOMAINS]),
         vol.Optional(ATTR_LANGUAGE): _LANGUAGE_TAG,
     }
 )

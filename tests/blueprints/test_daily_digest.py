@@ -1,4 +1,4 @@
-"""What a phone is told of all mailboxes, once a day."""
+"""The blueprint that sends a summary of all mailboxes once a day."""
 
 from datetime import UTC, datetime, timedelta
 import json
@@ -22,16 +22,18 @@ EIGHT = datetime(2037, 11, 25, 8, tzinfo=HOME_ZONE)
 
 
 async def _digest(harness: Harness, mailboxes: dict[str, tuple[str, dict[str, Any]]]) -> None:
-    """Have it sent, of mailboxes that may be anything."""
+    """Create mailboxes, and send the summary."""
     for entity_id, (state, attributes) in mailboxes.items():
         harness.hass.states.async_set(entity_id, state, attributes)
-    await harness.use("daily_digest", mailboxes=list(mailboxes), phone=harness.phone.device_id)
+    await harness.use_blueprint(
+        "daily_digest", mailboxes=list(mailboxes), phone=harness.phone.device_id
+    )
     await _send(harness)
-    await harness.leave_off()
+    await harness.turn_off()
 
 
 async def _send(harness: Harness) -> None:
-    """Have it sent now."""
+    """Send the summary."""
     await harness.hass.services.async_call(
         "automation", "trigger", {"entity_id": "automation.daily_digest"}, blocking=True
     )
@@ -42,19 +44,19 @@ async def test_daily_digest(
     freezer: FrozenDateTimeFactory, harness: Harness, pbx: Simulator
 ) -> None:
     await harness.wait_until(freezer, pbx, EIGHT - timedelta(minutes=1))
-    await harness.use("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
     await harness.wait_until(freezer, pbx, EIGHT + timedelta(seconds=1))
     async_fire_time_changed(harness.hass)
     await harness.hass.async_block_till_done()
-    await harness.leave_off()
-    assert harness.told == ["101: 3 new, latest from 张伟"]
+    await harness.turn_off()
+    assert harness.texts == ["101: 3 new, latest from 张伟"]
 
 
 @pytest.mark.parametrize("kind", ["messages", "unread_messages"])
 async def test_only_new_messages(
     harness: Harness, pbx: Simulator, hass_client: ClientSessionGenerator, kind: str
 ) -> None:
-    """What was heard does not count, and nobody is named whose message was heard."""
+    """Messages that were heard are not counted, and their callers are not named."""
     hass = harness.hass
     for minute, caller in enumerate(("Ann <1>", "Bob {{ 1 }} <2>", "Zed <3>")):
         received = datetime(2026, 11, 24, 9, 30 + minute, tzinfo=UTC)
@@ -62,7 +64,7 @@ async def test_only_new_messages(
     await poll(hass)
     messages = (await call_action(hass, "get_messages", extension="104"))["messages"]
     sensors = [f"sensor.reception_101_{kind}", f"sensor.extension_104_{kind}"]
-    await harness.use("daily_digest", mailboxes=sensors, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=sensors, phone=harness.phone.device_id)
     await call_action(hass, "mark_read", extension="101", all=True)
     await harness.hear(await hass_client(), messages[0])
     await _send(harness)
@@ -70,12 +72,12 @@ async def test_only_new_messages(
     await _send(harness)
     await call_action(hass, "mark_read", extension="104", all=True)
     await _send(harness)
-    assert harness.told == [
+    assert harness.texts == [
         "104: 2 new, latest from Bob {{ 1 }}",
         "104: 1 new, latest from Ann",
     ]
     assert get_state(hass, "sensor.extension_104_messages").state == "3"
-    await harness.leave_off()
+    await harness.turn_off()
 
 
 @pytest.mark.parametrize("number", ["+101", "0101", "101*"])
@@ -93,28 +95,28 @@ async def test_extension_that_looks_like_a_number(
         for state in harness.hass.states.async_all("sensor")
         if state.attributes.get("extension") == number
     ]
-    await harness.use("daily_digest", mailboxes=[sensor], phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=[sensor], phone=harness.phone.device_id)
     await _send(harness)
-    await harness.leave_off()
-    assert harness.told == [f"{number}: 1 new, latest from Ann"]
+    await harness.turn_off()
+    assert harness.texts == [f"{number}: 1 new, latest from Ann"]
 
 
 async def test_unread_messages_are_disabled(harness: Harness) -> None:
-    """Then all messages count."""
+    """All messages are counted then."""
     er.async_get(harness.hass).async_update_entity(
         "sensor.reception_101_unread_messages", disabled_by=er.RegistryEntryDisabler.USER
     )
     await harness.hass.async_block_till_done()
-    await harness.use("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
     await call_action(harness.hass, "mark_read", extension="101", all=True)
     await _send(harness)
-    await harness.leave_off()
-    assert harness.told == ["101: 3, latest from 张伟"]
+    await harness.turn_off()
+    assert harness.texts == ["101: 3, latest from 张伟"]
 
 
 async def test_no_notification_without_messages(harness: Harness) -> None:
     await _digest(harness, {"sensor.a": ("0", {"extension": "101"})})
-    assert harness.told == []
+    assert harness.texts == []
 
 
 async def test_malicious_callers(harness: Harness) -> None:
@@ -125,7 +127,7 @@ async def test_malicious_callers(harness: Harness) -> None:
             "sensor.b": ("2", {"extension": "102", "latest_caller": "שלום"}),
         },
     )
-    assert harness.told == [
+    assert harness.texts == [
         "101: 1, latest from ‹b›＆lt;['a']; 102: 2, latest from \u2068שלום\u2069"
     ]
 
@@ -137,34 +139,34 @@ async def test_counts_of_many_mailboxes(harness: Harness, name: str) -> None:
         for number in range(100, 150)
     }
     await _digest(harness, mailboxes)
-    assert harness.told == ["; ".join(f"{number}: 3" for number in range(100, 150))]
+    assert harness.texts == ["; ".join(f"{number}: 3" for number in range(100, 150))]
     assert len(json.dumps(json.loads(harness.phone.bodies[0])).encode()) <= 4096
 
 
 async def test_pbx_is_unavailable(
     freezer: FrozenDateTimeFactory, harness: Harness, pbx: Simulator
 ) -> None:
-    """It is waited for, and what it has is told when it is back."""
+    """The summary is sent when the PBX is available again."""
     hass = harness.hass
     await harness.wait_until(freezer, pbx, EIGHT - timedelta(minutes=1))
     hass.states.async_set("sensor.a", "unavailable", {"friendly_name": "Extension 105 Messages"})
     hass.states.async_set("sensor.b", "unavailable", {"friendly_name": "Extension 106 Messages"})
     mailboxes = ["sensor.a", "sensor.b"]
-    await harness.use("daily_digest", mailboxes=mailboxes, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=mailboxes, phone=harness.phone.device_id)
     freezer.move_to(EIGHT + timedelta(seconds=1))
     async_fire_time_changed(hass)
-    await harness.settle()
-    assert harness.told == []
+    await harness.run_pending()
+    assert harness.texts == []
     hass.states.async_set("sensor.a", "4", {"extension": "105"})
     freezer.tick(timedelta(minutes=11))
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
-    await harness.leave_off()
-    assert harness.told == ["105: 4; Extension 106 Messages: not available"]
+    await harness.turn_off()
+    assert harness.texts == ["105: 4; Extension 106 Messages: not available"]
 
 
 @pytest.mark.parametrize(
-    ("last", "start", "told"),
+    ("last", "start", "count"),
     [
         (timedelta(days=-1), timedelta(hours=1), 1),
         (timedelta(days=-1), timedelta(hours=-1), 0),
@@ -178,7 +180,7 @@ async def test_home_assistant_was_stopped(
     pbx: Simulator,
     last: timedelta | None,
     start: timedelta,
-    told: int,
+    count: int,
 ) -> None:
     hass = harness.hass
     await harness.wait_until(freezer, pbx, EIGHT + start)
@@ -186,8 +188,8 @@ async def test_home_assistant_was_stopped(
     state = State("automation.daily_digest", "on", {"last_triggered": triggered})
     mock_restore_cache(hass, [state])
     hass.set_state(CoreState.not_running)
-    await harness.use("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
     await hass.async_start()
     await hass.async_block_till_done()
-    await harness.leave_off()
-    assert len(harness.told) == told
+    await harness.turn_off()
+    assert len(harness.texts) == count

@@ -1,19 +1,34 @@
 """Marks messages as read or unread, here and on PBXs that can be told."""
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 import logging
+from math import inf
+from time import monotonic
+from typing import Final
 
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from ..const import DOMAIN
 from ..errors import translated_error
-from ..pbx import Capability, Mailbox, Message, PbxClient, PbxGoneError
+from ..pbx import (
+    Capability,
+    Mailbox,
+    Message,
+    PbxClient,
+    PbxConnectionError,
+    PbxGoneError,
+    PbxSetupError,
+)
 from .data import MessageSource
 from .read_marks import ReadMarks
 
 _LOGGER = logging.getLogger(__name__)
+
+_SETUP_SECONDS: Final = 10 * 60
+"""How long a PBX that has to be set up first is not told again, unless a person marks a message."""
 
 
 class ReadState:
@@ -31,7 +46,8 @@ class ReadState:
         self._source = source
         self._client = client
         self._confirming: frozenset[str] = frozenset()
-        self._is_telling = False
+        self._telling = asyncio.Lock()
+        self._next_retry = -inf
 
     @callback
     def poll_begins(self) -> None:
@@ -46,7 +62,8 @@ class ReadState:
         if (
             self._can_tell
             and self.marks.extensions.keys() - self.marks.told
-            and not self._is_telling
+            and not self._telling.locked()
+            and monotonic() >= self._next_retry
         ):
             self._source.config_entry.async_create_background_task(
                 self._source.hass, self._retry(), f"{DOMAIN} read marks", eager_start=False
@@ -101,25 +118,42 @@ class ReadState:
             await self._tell()
 
     async def _tell(self) -> None:
-        """Tell the PBX of all marks that it does not know yet."""
-        self._is_telling = True
+        """Tell the PBX of all marks that it does not know yet. Raises HomeAssistantError."""
+        async with self._telling:
+            try:
+                await self._tell_each()
+            except HomeAssistantError as err:
+                if isinstance(err.__cause__, PbxSetupError):
+                    self._next_retry = monotonic() + _SETUP_SECONDS
+                raise
+
+    async def _tell_each(self) -> None:
+        """Tell the PBX of one mark after the other.
+
+        A mailbox that fails does not keep the others from being told of.
+        """
         told: set[str] = set()
+        failed: dict[str, HomeAssistantError] = {}
         try:
             for message_id, extension in self.marks.extensions.items():
                 message = self._source.data.mailbox(extension).find(message_id)
-                if message is None or message_id in self.marks.told:
+                if message is None or message_id in self.marks.told or extension in failed:
                     continue
                 try:
                     await self._source.async_tell_read(message)
                 except HomeAssistantError as err:
-                    if err.translation_key != PbxGoneError.kind:
+                    if isinstance(err.__cause__, PbxConnectionError):
                         raise
+                    if err.translation_key != PbxGoneError.kind:
+                        failed[extension] = err
+                        continue
                 told.add(message_id)
         finally:
-            self._is_telling = False
             if told:
                 self.marks.note_told(told)
                 await self._source.async_request_refresh()
+        for error in failed.values():
+            raise error
 
 
 @contextmanager

@@ -50,6 +50,11 @@ class AsteriskClient(PbxClient):
     def capabilities(self) -> Capability:
         return _CAPABILITIES
 
+    @property
+    @override
+    def is_catching_up(self) -> bool:
+        return self._mailboxes.is_catching_up
+
     @override
     async def info(self) -> PbxInfo:
         """Return the version, which every answer of the web server gives away.

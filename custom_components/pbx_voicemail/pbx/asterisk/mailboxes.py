@@ -77,6 +77,11 @@ class Mailboxes:
         """How many mailboxes have counts that differ from what is in them."""
         return sum(state.mismatches > 0 for state in self._states.values())
 
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether the last poll left mailboxes to be asked for in the next one."""
+        return self._next_recheck <= monotonic()
+
     def mark_changed(self, place: Place) -> None:
         """Ask for a mailbox at the next poll, whatever its counts."""
         if place.extension in self._list.mailboxes:
