@@ -1,4 +1,4 @@
-"""A simulated PBX over real HTTP, and Home Assistant with the integration connected to it."""
+"""Fixtures: a simulated PBX over real HTTP, and Home Assistant with the integration."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -36,7 +36,7 @@ TOKEN = "813b621cfe8eecf445a2ce1f4a079ffe"
 # For random histories: pytest --hypothesis-profile=nightly
 settings.register_profile("nightly", max_examples=2000)
 
-_COMPLAINTS = (
+_WARNINGS = (
     f"custom integration '{DOMAIN}'|deprecated.*{DOMAIN}|does not generate unique IDs"
     "|Unclosed client session|Unexpected error"
 )
@@ -50,27 +50,27 @@ def integration_of_this_repository(enable_custom_integrations: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail where Home Assistant complains of something that the integration does."""
+def no_warnings_of_home_assistant(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail if Home Assistant logs a warning about the integration."""
     yield
     stages = (caplog.get_records("setup"), caplog.get_records("call"))
     warnings = [
         record.getMessage()
         for record in chain(*stages)
-        if re.search(_COMPLAINTS, record.getMessage())
+        if re.search(_WARNINGS, record.getMessage())
     ]
     assert not warnings
 
 
 @pytest.fixture
 def hass_config_dir(tmp_path: Path) -> str:
-    """Give Home Assistant a folder of its own to keep recordings in."""
+    """Use a configuration folder of its own for each test, for recordings."""
     return str(tmp_path / "homeassistant")
 
 
 @pytest.fixture
 def entity_registry_enabled_by_default() -> Iterator[None]:
-    """Enable the entities that a person would have to enable."""
+    """Enable entities that are disabled by default."""
     with patch(
         "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
         PropertyMock(return_value=True),
@@ -80,19 +80,19 @@ def entity_registry_enabled_by_default() -> Iterator[None]:
 
 @pytest.fixture
 def same_ids_in_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the secret that is part of ids, as journals of earlier versions do."""
+    """Create ids without the secret, as early versions did."""
     monkeypatch.setattr(arrivals, "token_hex", lambda length: "")
 
 
 @pytest.fixture
 def fast_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let the seconds between announcements pass at once, and count them."""
+    """Skip the waiting times between announcements, and return them."""
     passed: list[float] = []
-    really = asyncio.sleep
+    real_sleep = asyncio.sleep
 
     async def sleep(seconds: float) -> None:
         passed.append(seconds)
-        await really(0)
+        await real_sleep(0)
 
     clock = SimpleNamespace(time=lambda: sum(passed))
     fast = SimpleNamespace(sleep=sleep, get_running_loop=lambda: clock)
@@ -102,7 +102,7 @@ def fast_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def announced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let thousands of messages be announced at once, where that is not what is tested."""
+    """Announce thousands of messages at once, where the rate limit is not tested."""
     monkeypatch.setattr(rate_limit, "BURST", 1_000_000)
 
 
@@ -152,7 +152,7 @@ def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
 
 @pytest.fixture
 def entry_with_user(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
-    """Configure the PBX by the user of its API instead of a token."""
+    """Configure the PBX with an API user instead of a token."""
     login = {"username": "api", "secret": PASSWORD_MD5}
     hass.config_entries.async_update_entry(entry, data={**entry.data, "credentials": login})
     return entry
@@ -168,21 +168,21 @@ async def connected(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEn
 
 @pytest.fixture
 async def ffmpeg(hass: HomeAssistant) -> None:
-    """Have an ffmpeg in Home Assistant, wherever the machine has its own."""
+    """Set up FFmpeg in Home Assistant, even if the machine does not have it."""
     binary = imageio_ffmpeg.get_ffmpeg_exe()
     assert await async_setup_component(hass, "ffmpeg", {"ffmpeg": {"ffmpeg_bin": binary}})
 
 
 @pytest.fixture
 async def no_ffmpeg(hass: HomeAssistant) -> None:
-    """Have none, even on a machine that has."""
+    """Set up Home Assistant without FFmpeg, even if the machine has it."""
     nowhere = str(FIXTURES / "no such program")
     assert await async_setup_component(hass, "ffmpeg", {"ffmpeg": {"ffmpeg_bin": nowhere}})
 
 
 @pytest.fixture
 async def restricted(hass: HomeAssistant, connected: MockConfigEntry) -> MockUser:
-    """Have a user who may see Reception (101), control Workshop (102), and nothing else."""
+    """Create a user who may only see Reception (101) and control Workshop (102)."""
     await hass.auth.async_get_users()
 
     def device(extension: str) -> str:
@@ -213,13 +213,13 @@ async def restricted_token(hass: HomeAssistant, restricted: MockUser) -> str:
 
 @pytest.fixture
 def unpacked_in(monkeypatch: pytest.MonkeyPatch) -> list[Thread]:
-    """Note in which threads mailboxes are unpacked, which takes a while where they are large."""
+    """Return the threads in which mailboxes are unpacked, which is slow for large ones."""
     threads: list[Thread] = []
     unpack: Callable[[Mailbox], tuple[Message, ...]] = vars(Mailbox)["messages"].fget
 
-    def note(mailbox: Mailbox) -> tuple[Message, ...]:
+    def record(mailbox: Mailbox) -> tuple[Message, ...]:
         threads.append(current_thread())
         return unpack(mailbox)
 
-    monkeypatch.setattr(Mailbox, "messages", property(note))
+    monkeypatch.setattr(Mailbox, "messages", property(record))
     return threads

@@ -101,7 +101,9 @@ async def test_news_of_one_extension_wakes_no_other(
         "sensor.extension_104_messages",
         "sensor.extension_104_latest_caller",
         "sensor.extension_104_latest_message",
+        "sensor.extension_104_unread_messages",
         "sensor.uc501_messages",
+        "sensor.uc501_unread_messages",
         "sensor.uc501_mailboxes_with_messages",
     }
 

@@ -1,4 +1,4 @@
-"""A server that says back what it was told: nothing of it is in a log or in any error."""
+"""With a server that echoes requests, no secret is in a log or in an error."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -91,7 +91,7 @@ async def _server(port: int, echo: Echo) -> AsyncIterator[None]:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Log everything, and look through what we logged, and through every error in it."""
+    """Log everything, and check the log of the integration and all errors in it."""
     caplog.set_level(logging.DEBUG)
     yield caplog
     for record in caplog.get_records("call"):
@@ -108,7 +108,7 @@ def _check(text: str) -> None:
 
 
 def check_error(error: BaseException | None) -> None:
-    """Look through an error and all that it came from, also where it is not shown."""
+    """Check an error with its causes and contexts, even suppressed ones."""
     while error is not None:
         _check("".join(traceback.format_exception(error)))
         _check(repr(error) + repr(vars(error)))

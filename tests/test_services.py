@@ -67,7 +67,8 @@ async def test_get_messages(hass: HomeAssistant, connected: MockConfigEntry) -> 
         "caller_name": "张伟",
         "received": "2026-11-23T14:51:02+00:00",
         "duration": 2,
-        "read": None,
+        "read": False,
+        "urgent": False,
         "media_content_id": (
             f"media-source://pbx_voicemail/{connected.entry_id}/101/{first['message_id']}"
         ),

@@ -1,4 +1,4 @@
-"""The simulated PBX keeps to the documents: a test against it is worth what it is worth."""
+"""The simulated PBX behaves as documented."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ RECORDED = FIXTURES / "asterisk-voicemail"
 
 
 class Caller:
-    """Somebody at the API, with a token or without."""
+    """A client of the API, with or without a token."""
 
     def __init__(self, session: aiohttp.ClientSession, pbx: Simulator) -> None:
         self._session = session
@@ -72,7 +72,7 @@ async def test_login(caller: Caller, pbx: Simulator) -> None:
     assert await caller.ask("logout") == _failed("20004")
 
 
-async def test_five_strikes_lock_for_ten_minutes(caller: Caller, pbx: Simulator) -> None:
+async def test_lock_out_after_five_failed_logins(caller: Caller, pbx: Simulator) -> None:
     now = datetime.now(UTC)
     pbx.clock = lambda: now
     assert await caller.ask("login", username="api", password=SECRET) == _failed("10004")
@@ -164,7 +164,7 @@ async def test_delete_renumbers_as_asterisk_does(caller: Caller, pbx: Simulator)
     assert again == _failed("20018")
 
 
-async def test_moving_to_old_makes_a_second_file_of_the_same_name(recorded: Spool) -> None:
+async def test_moving_to_old_creates_a_duplicate_file_name(recorded: Spool) -> None:
     def move() -> None:
         recorded.delete("101", "msg0000")
         recorded.move("101", "msg0000")
@@ -177,7 +177,7 @@ async def test_moving_to_old_makes_a_second_file_of_the_same_name(recorded: Spoo
     assert left.caller == '"Ann Müller" <6000>'
 
 
-def test_what_it_leaves_reads_like_what_asterisk_left(recorded: Spool, tmp_path: Path) -> None:
+def test_text_files_are_like_those_of_asterisk(recorded: Spool, tmp_path: Path) -> None:
     folder = tmp_path / "spool" / "101" / "INBOX"
     by_asterisk = (folder / "msg0001.txt").read_text().splitlines()
     left = recorded.leave(

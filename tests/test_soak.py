@@ -1,4 +1,4 @@
-"""Weeks of polling in simulated time: whatever happens, nothing piles up, and nothing is missed.
+"""Weeks of polling in simulated time: nothing leaks, and no message is missed.
 
 `pytest --hypothesis-profile=nightly tests/test_soak.py` polls ten thousand times.
 """
@@ -26,7 +26,7 @@ from .helpers import get_state, leave_message, poll
 from .simulator import Simulator
 
 _HEAVY = {"too much", "no end", "gzip bomb"}
-"""Their 64 MiB each would only take time here."""
+"""Faults with large responses, which would only take time here."""
 
 PASSING = [
     fault
@@ -40,22 +40,22 @@ _NAMES = dict(
 )
 _MOST_MESSAGES = 20
 _LEEWAY, _LEEWAY_PER_POLL = 256 * 1024, 512
-"""Bytes that may be added: caches, this test's own notes, and timers, for which no time passes."""
+"""The allowed growth in bytes: caches, data of this test, and timers that never fire."""
 
 
 @pytest.fixture(autouse=True)
 def without_log() -> Iterator[None]:
-    """Keep the test's own record of the log from being what piles up."""
+    """Clear the captured log, which would otherwise grow."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
 
 
 class Office:
-    """People who call, hear and delete, and what has to be announced of it."""
+    """Users who leave, hear and delete messages, and the expected announcements."""
 
     def __init__(self, pbx: Simulator, random: Random) -> None:
-        """Begin with what is there, which is no news."""
+        """Start with the existing messages, which are not announced."""
         self._pbx = pbx
         self._random = random
         self._now = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -63,7 +63,7 @@ class Office:
         self.expected: Counter[str] = Counter()
 
     async def live(self) -> None:
-        """Leave some messages and delete some, as it comes."""
+        """Leave and delete random messages."""
         for extension in EXTENSIONS:
             there = self._pbx.spool.messages(extension)
             if self._random.random() < 0.2:
@@ -75,7 +75,7 @@ class Office:
                 await asyncio.to_thread(self._pbx.spool.delete, extension, gone.name)
 
     def look(self) -> None:
-        """Expect of every message that is there now that it is announced, or has been."""
+        """Expect that every message that exists now is announced, or has been."""
         for extension in EXTENSIONS:
             for message in self._pbx.spool.messages(extension):
                 if message.caller.isdecimal() and int(message.caller) <= self._calls:
@@ -138,9 +138,9 @@ async def test_soak(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEn
 
 
 def _held() -> tuple[int, int, int, int]:
-    """Return how many bytes, objects of ours, tasks, and handles of files and sockets there are."""
+    """Return the numbers of bytes, objects of the integration, tasks, and open files and sockets."""
     for mock in gc.get_objects():
-        # Those in place of Home Assistant's storage remember all that was ever written.
+        # The mocks of Home Assistant's storage keep everything that was ever written.
         if isinstance(mock, NonCallableMock):
             mock.reset_mock()
     gc.collect()

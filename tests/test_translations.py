@@ -1,5 +1,6 @@
 """Every language says the same things, and all that the code refers to."""
 
+from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
@@ -10,12 +11,17 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.pbx_voicemail import pbx
 from custom_components.pbx_voicemail.config.probe import TokenNotSupportedError
 from custom_components.pbx_voicemail.config.schemas import InvalidHostError
 from custom_components.pbx_voicemail.const import DOMAIN
-from custom_components.pbx_voicemail.issues import Issue
-from custom_components.pbx_voicemail.pbx import PbxError, PbxGoneError, PbxUnclearError
+from custom_components.pbx_voicemail.issues import SETUP_ISSUES, Issue
+from custom_components.pbx_voicemail.pbx import (
+    PbxError,
+    PbxGoneError,
+    PbxSetupError,
+    PbxUnclearError,
+)
+from custom_components.pbx_voicemail.trigger import Callers
 
 from .conftest import INTEGRATION
 
@@ -48,17 +54,27 @@ def _blanks(text: str) -> set[str]:
     return set(re.findall(r"{(\w*)}", text))
 
 
+_OF_FORMS = {InvalidHostError.kind, TokenNotSupportedError.kind}
+
+
+def _subclasses(error: type[PbxError]) -> Iterator[type[PbxError]]:
+    """Return the errors of all families that can be raised."""
+    for subclass in error.__subclasses__():
+        if hasattr(subclass, "kind"):
+            yield subclass
+        yield from _subclasses(subclass)
+
+
 def test_every_error_and_issue_has_words() -> None:
-    kinds = {
-        error.kind
-        for error in vars(pbx).values()
-        if isinstance(error, type) and issubclass(error, PbxError) and hasattr(error, "kind")
-    }
-    assert kinds | _named(r'translated_error\(\s*\w+,\s*"(\w+)"') <= ENGLISH["exceptions"].keys()
+    kinds = {error.kind for error in _subclasses(PbxError)}
+    of_setup = {error.kind for error in _subclasses(PbxSetupError)}
+    assert (
+        kinds - _OF_FORMS | _named(r'translated_error\(\s*\w+,\s*"(\w+)"')
+        <= ENGLISH["exceptions"].keys()
+    )
     of_messages = {PbxGoneError.kind, PbxUnclearError.kind}
-    of_forms = {InvalidHostError.kind, TokenNotSupportedError.kind}
-    assert (kinds - of_messages) | of_forms <= ENGLISH["config"]["error"].keys()
-    assert ENGLISH["issues"].keys() == set(Issue)
+    assert kinds - of_messages | _OF_FORMS == ENGLISH["config"]["error"].keys()
+    assert ENGLISH["issues"].keys() == {*Issue} - SETUP_ISSUES | of_setup
 
 
 def test_every_key_in_the_code_has_words() -> None:
@@ -77,6 +93,7 @@ def test_every_key_in_the_code_has_words() -> None:
     modules = sorted((INTEGRATION / "frontend").glob("*.js"))
     card = "".join(module.read_text() for module in modules)
     assert {*re.findall(r'"(card_\w+)"', card)} <= ENGLISH["common"].keys()
+    assert ENGLISH["selector"]["callers"]["options"].keys() == {*Callers}
 
 
 def _named(pattern: str) -> set[str]:

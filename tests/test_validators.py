@@ -21,11 +21,15 @@ ENGLISH: Final = "translations/en.json"
 GERMAN: Final = "translations/de.json"
 ICONS: Final = "icons.json"
 ACTIONS: Final = "services.yaml"
+TRIGGERS: Final = "triggers.yaml"
+CONDITIONS: Final = "conditions.yaml"
 
 STEP: Final = ("config", "step", "user")
 ERROR: Final = ("config", "error", "timeout")
 COUNT: Final = ("entity", "sensor", "messages")
 FIELD: Final = ("get_messages", "fields", "limit")
+CALLERS: Final = ("message_received", "fields", "callers")
+DURATION: Final = ("is_message_waiting", "fields", "for")
 
 
 def put(file: str, value: object, *path: str) -> Breakage:
@@ -71,10 +75,17 @@ def import_recorder(folder: Path) -> None:
 
 
 BREAKAGES: Final[list[tuple[str, Breakage, str]]] = [
+    ("automations", drop(TRIGGERS, "message_received", "target"), "required"),
+    ("automations", put(TRIGGERS, ["any"], *CALLERS, "selector", "select", "options"), "no option"),
+    ("automations", put(CONDITIONS, {"texxt": None}, *DURATION, "selector"), "texxt"),
+    ("automations", drop(CONDITIONS, *DURATION), "for is either no field"),
+    ("automations", drop(ENGLISH, "triggers", *CALLERS), "callers is either no field"),
+    ("automations", drop(ENGLISH, "conditions"), "is_message_waiting is either no condition"),
     ("dependencies", put(MANIFEST, ["ffmpeg", "http", "zha"], "dependencies"), "nothing uses it"),
     ("dependencies", import_recorder, "recorder is imported"),
     ("icons", put(ICONS, "mdi:vociemail", "services", "get_messages", "service"), "no icon"),
     ("icons", drop(ICONS, "services", "get_messages"), "without an icon"),
+    ("icons", drop(ICONS, "conditions"), "is_message_waiting is either no condition"),
     ("manifest", drop(MANIFEST, "version"), "required"),
     ("manifest", put(MANIFEST, "local", "iot_class"), "iot_class"),
     ("manifest", put(MANIFEST, "x", "zzz"), "zzz"),
@@ -87,6 +98,7 @@ BREAKAGES: Final[list[tuple[str, Breakage, str]]] = [
     ("translations", put(ENGLISH, "See '{detail}'", *ERROR), "single quotes"),
     ("translations", put(ENGLISH, "See {detail", *ERROR), "other half"),
     ("translations", put(ENGLISH, "{count}", *COUNT, "unit_of_measurement"), "fill it in"),
+    ("translations", drop(ENGLISH, "triggers", *CALLERS, "name"), "required"),
 ]
 
 

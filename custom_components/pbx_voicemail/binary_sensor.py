@@ -41,6 +41,4 @@ class MessageWaitingSensor(ExtensionEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool:
         """Return whether a message is waiting."""
-        if self.coordinator.has_read_state:
-            return self.mailbox.unread > 0
-        return self.mailbox.count > 0
+        return self.mailbox.unread > 0

@@ -41,7 +41,7 @@ from .const import (
 )
 from .coordinator import PbxConfigEntry
 from .pbx import FAMILIES, Capability, Family, PbxAuthError, PbxError, family
-from .voicemail.roster import read_extension_numbers
+from .voicemail.roster import parse_extension_numbers
 
 _MANY_EXTENSIONS: Final = 26
 """From this number on, the user is asked to select extensions."""
@@ -180,7 +180,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_extensions(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask which extensions to show."""
         if user_input is not None:
-            chosen = read_extension_numbers(user_input.get(CONF_EXTENSIONS, []))
+            chosen = parse_extension_numbers(user_input.get(CONF_EXTENSIONS, []))
             return self._create(self._probe, list(chosen))
         extensions = self._probe.extensions
         return self.async_show_form(

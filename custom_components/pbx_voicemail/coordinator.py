@@ -1,11 +1,12 @@
 """One poll for the whole PBX, and what belongs to a PBX while it is set up."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from typing import Final, Self, override
+from typing import TYPE_CHECKING, Any, Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import (
@@ -41,17 +42,25 @@ from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
 from .voicemail.push import Push
 from .voicemail.rate_limit import RateLimiter
+from .voicemail.read_marks import ReadMarks
+from .voicemail.read_state import ReadState
 from .voicemail.recordings import Recordings
-from .voicemail.roster import Roster, read_extension_numbers
+from .voicemail.roster import Roster, parse_extension_numbers
 from .voicemail.transcripts import Transcripts
 
 _LOGGER = logging.getLogger(__name__)
 
-_PUSH_COOLDOWN: Final = 1
-"""How long after a poll the next report of a change waits, in seconds."""
+_COOLDOWN: Final = 1
+"""How long after a poll the next one waits that is wanted at once, in seconds."""
 
 _PUSH_FACTOR: Final = 10
 """How many times rarer polls are while the PBX reports changes."""
+
+_LONGEST_PUSH_INTERVAL: Final = timedelta(minutes=15)
+"""Unless polls are rarer anyway: not every change is reported."""
+
+_CLOSE_TIMEOUT: Final = 5
+"""How long signing out waits for requests that are still running, in seconds."""
 
 type PbxConfigEntry = ConfigEntry[PbxCoordinator]
 
@@ -66,7 +75,12 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     config_entry: PbxConfigEntry
 
     def __init__(
-        self, hass: HomeAssistant, entry: PbxConfigEntry, client: PbxClient, arrivals: Arrivals
+        self,
+        hass: HomeAssistant,
+        entry: PbxConfigEntry,
+        client: PbxClient,
+        arrivals: Arrivals,
+        marks: ReadMarks,
     ) -> None:
         """Prepare to poll the PBX of an entry that is being set up."""
         self._interval = timedelta(
@@ -79,9 +93,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             name=DOMAIN,
             update_interval=self._interval,
             always_update=False,
-            request_refresh_debouncer=Debouncer(
-                hass, _LOGGER, cooldown=_PUSH_COOLDOWN, immediate=True
-            ),
+            request_refresh_debouncer=Debouncer(hass, _LOGGER, cooldown=_COOLDOWN, immediate=True),
         )
         self.chosen = chosen_extensions(entry)
         self.data = PbxData({}, {})
@@ -89,6 +101,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.arrivals = arrivals
         self.recordings = Recordings(self)
         self.transcripts = Transcripts(self, self.recordings)
+        self.read_state = ReadState(self, client, marks)
         self.rate_limiter = RateLimiter()
         self.renamed: Mapping[str, str] = {}
         """The messages that the last good poll found under new ids: old id to new."""
@@ -99,30 +112,38 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
         self._outages = Outages(hass, entry)
+        self._push = Push(
+            hass,
+            entry,
+            client,
+            changed=self._async_poll_soon,
+            connected=self._async_follow_push,
+        )
+        self._is_poll_wanted = False
+        self._polls: asyncio.Task[None] | None = None
+        """Polls for as long as a poll is wanted."""
+        self._asking: set[asyncio.Task[Any]] = set()
+        """The tasks that wait for an answer of the PBX."""
 
     @classmethod
     async def async_create(cls, hass: HomeAssistant, entry: PbxConfigEntry) -> Self:
         """Return the coordinator of an entry, which has not asked the PBX anything yet."""
         arrivals = Arrivals(hass, entry.entry_id, chosen_extensions(entry))
         await arrivals.async_load()
+        marks = ReadMarks(hass, entry.entry_id)
+        await marks.async_load()
         id_key = bytes.fromhex(arrivals.id_key)
         client = create_client(hass, entry, await time_zone_of(entry.options), id_key)
-        return cls(hass, entry, client, arrivals)
+        return cls(hass, entry, client, arrivals, marks)
 
     async def async_load(self) -> None:
         """Read what was kept of messages in earlier runs, once the PBX has answered."""
         await self.arrivals.async_start(self.data.mailboxes)
         await self.recordings.async_load()
         await self.transcripts.async_load()
-        Cleanup(self, self.recordings, self.transcripts).async_start()
+        Cleanup(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
         if Capability.PUSH in self.client.capabilities:
-            Push(
-                self.hass,
-                self.config_entry,
-                self.client,
-                changed=self._async_poll_soon,
-                connected=self._async_follow_push,
-            ).async_start()
+            self._push.async_start()
         # Home Assistant does not unload entries when it stops.
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._async_stop)
@@ -130,9 +151,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def async_save(self) -> None:
         """Write what the next run needs, and sign out."""
+        await self._async_close()
         await self.arrivals.async_save()
         await self.transcripts.async_save()
-        await self.client.close()
+        await self.read_state.marks.async_save()
 
     async def async_get_recording(self, message: Message) -> bytes:
         """Return the audio of a message. Raises HomeAssistantError."""
@@ -144,10 +166,16 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """Delete a message. Raises HomeAssistantError."""
         await self._async_ask(Issue.SETUP_FOR_CHANGES, lambda: self.client.delete(message))
 
-    @property
-    def has_read_state(self) -> bool:
-        """Whether messages say if they were heard."""
-        return Capability.READ_STATE in self.client.capabilities
+    async def async_tell_read(self, message: Message) -> None:
+        """Tell the PBX that a message was heard. Raises HomeAssistantError."""
+        await self._async_ask(Issue.SETUP_FOR_CHANGES, lambda: self.client.mark_read(message))
+
+    @callback
+    def async_apply_marks(self) -> None:
+        """Show messages as they are marked by now."""
+        mailboxes = self.read_state.marks.apply(self.read_state.mailboxes)
+        self.data = replace(self.data, mailboxes=mailboxes)
+        self.async_update_listeners()
 
     @property
     def known_extensions(self) -> list[Extension]:
@@ -194,18 +222,42 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     @callback
     def _async_poll_soon(self) -> None:
-        self.config_entry.async_create_background_task(
-            self.hass, self.async_request_refresh(), f"{DOMAIN} poll after push"
-        )
+        """Poll as soon as the poll that is running, and the pause after it, have ended."""
+        self._is_poll_wanted = True
+        if self._polls is None or self._polls.done():
+            self._polls = self.config_entry.async_create_background_task(
+                self.hass, self._async_poll_while_wanted(), f"{DOMAIN} poll"
+            )
+
+    async def _async_poll_while_wanted(self) -> None:
+        # What is reported during a poll may have come too late for it.
+        while self._is_poll_wanted:
+            self._is_poll_wanted = False
+            await self.async_refresh()
+            await asyncio.sleep(_COOLDOWN)
 
     @callback
     def _async_follow_push(self, connected: bool) -> None:
-        """Poll rarely while the PBX reports changes, and at once when it stops reporting them."""
-        self.update_interval = self._interval * (_PUSH_FACTOR if connected else 1)
+        """Poll at once when the PBX stops reporting changes."""
         if not connected:
             self._async_poll_soon()
 
+    @property
+    def _next_interval(self) -> timedelta:
+        """The time until the next poll: long while the PBX reports changes."""
+        if not self._push.is_connected or self.client.is_catching_up:
+            return self._interval
+        return max(self._interval, min(_PUSH_FACTOR * self._interval, _LONGEST_PUSH_INTERVAL))
+
     async def _async_stop(self, event: Event) -> None:
+        await self._async_close()
+
+    async def _async_close(self) -> None:
+        """Sign out, once nothing is asked any more: a request would sign in again."""
+        await self.async_shutdown()
+        await self._push.async_stop()
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=_CLOSE_TIMEOUT)
         await self.client.close()
 
     async def _async_ask[AnswerT](
@@ -231,7 +283,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     @override
     async def _async_update_data(self) -> PbxData:
+        # A poll that fails is repeated soon, whatever is reported.
+        self.update_interval = self._interval
         self._outages.raise_if_locked_out()
+        self.read_state.poll_begins()
         with self._translated_errors(Issue.SETUP_FOR_POLLS), self.log.recording(self.client):
             try:
                 info = await self._async_verify()
@@ -246,13 +301,15 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             self.renamed = await self._async_find_renamed(mailboxes)
             roster = await self._async_update_roster(mailboxes)
         self.arrivals.async_rename(self.renamed, self.client.id_context)
+        self.read_state.marks.rename(self.renamed)
         self._reload_if_capabilities_changed()
         self.last_update_success_time = dt_util.utcnow()
-        return PbxData(mailboxes, roster, info)
+        self.update_interval = self._next_interval
+        return PbxData(self.read_state.poll_succeeded(mailboxes), roster, info)
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
         """Return messages whose ids have changed, old ids to new."""
-        before = self.data.mailboxes
+        before = self.read_state.mailboxes
         suspects = self.arrivals.possibly_renamed(
             {
                 extension: mailbox
@@ -292,10 +349,15 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     @contextmanager
     def _translated_errors(self, setup_issue: Issue) -> Iterator[None]:
         """Turn the client's errors into Home Assistant's, and keep what it learns meanwhile."""
+        task = asyncio.current_task()
+        if TYPE_CHECKING:
+            assert task
+        self._asking.add(task)
         try:
             with self._outages.errors_as_ha(setup_issue):
                 yield
         finally:
+            self._asking.discard(task)
             async_remember(self.hass, self.config_entry, self.client)
 
     @callback
@@ -310,4 +372,4 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
 def chosen_extensions(entry: ConfigEntry) -> tuple[str, ...]:
     """Return the extensions chosen in the options, none if all are wanted."""
-    return read_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))
+    return parse_extension_numbers(entry.options.get(CONF_EXTENSIONS, ()))

@@ -45,7 +45,7 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
     """
 
     _attr_has_entity_name = True
-    _last_written: tuple[bool, Mailbox]
+    _last_written: tuple[object, ...]
 
     def __init__(
         self, coordinator: PbxCoordinator, extension: str, description: EntityDescription
@@ -68,18 +68,22 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
         """Return whether the PBX is available and has the extension."""
         return super().available and self.extension in self.coordinator.data.roster
 
+    @property
+    def _written(self) -> tuple[object, ...]:
+        """What the state depends on: it is written again when this changes."""
+        return self.available, self.mailbox
+
     @override
     async def async_added_to_hass(self) -> None:
         """Remember what Home Assistant writes when it adds the entity."""
         await super().async_added_to_hass()
-        self._last_written = self.available, self.mailbox
+        self._last_written = self._written
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        current = self.available, self.mailbox
-        if current != self._last_written:
-            self._last_written = current
+        if self._written != self._last_written:
+            self._last_written = self._written
             self._async_write_changes()
 
     @callback

@@ -39,7 +39,10 @@ class RecordingView(HomeAssistantView):
     async def get(
         self, request: web.Request, entry_id: str, extension: str, file_name: str
     ) -> web.StreamResponse:
-        """Return the recording, or the requested range of it."""
+        """Return the recording, or the requested range of it.
+
+        The message counts as heard from then on.
+        """
         entry: PbxConfigEntry | None = self._hass.config_entries.async_get_entry(entry_id)
         if entry is None or entry.domain != DOMAIN:
             return _error(HTTPStatus.NOT_FOUND, "There is no such PBX")
@@ -60,6 +63,8 @@ class RecordingView(HomeAssistantView):
             except HomeAssistantError as err:
                 is_gone = err.translation_key == PbxGoneError.kind
                 return _error(HTTPStatus.NOT_FOUND if is_gone else HTTPStatus.BAD_GATEWAY, str(err))
+            if _is_to_be_heard(request):
+                coordinator.read_state.async_note_heard(message)
             return _RecordingResponse(recording, stack.pop_all())
 
     head = get
@@ -86,6 +91,14 @@ class _RecordingResponse(web.FileResponse):
             return await super().prepare(request)
         finally:
             self._release()
+
+
+def _is_to_be_heard(request: web.Request) -> bool:
+    """Return whether the audio itself is requested, not only its headers.
+
+    Safari requests the first two bytes to find out whether ranges are supported.
+    """
+    return request.method == hdrs.METH_GET and request.headers.get(hdrs.RANGE) != "bytes=0-1"
 
 
 def _error(status: HTTPStatus, text: str) -> web.Response:

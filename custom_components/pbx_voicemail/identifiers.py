@@ -4,9 +4,12 @@ They start with the serial number of the PBX or, if it has none, with the entry 
 follows after `_`, which neither of them contains.
 """
 
+from collections.abc import Iterable
+
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity import EntityDescription
 
 from .const import DOMAIN
 
@@ -41,3 +44,17 @@ def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
         if domain == DOMAIN and name.startswith(prefix):
             return name.removeprefix(prefix)
     return None
+
+
+def entities_of_kind(
+    hass: HomeAssistant, entity_ids: Iterable[str], kind: EntityDescription
+) -> set[str]:
+    """Return those entities that an extension of any PBX has by this description."""
+    registry = er.async_get(hass)
+    return {
+        entity_id
+        for entity_id in entity_ids
+        if (entity := registry.async_get(entity_id))
+        and entity.platform == DOMAIN
+        and entity.translation_key == kind.translation_key
+    }

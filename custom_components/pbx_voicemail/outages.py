@@ -36,6 +36,13 @@ from .pbx import (
     PbxSetupError,
 )
 
+_PERSISTENT: Final = {
+    Issue.LOCKED_OUT,
+    Issue.SETUP_FOR_CHANGES,
+    Issue.SETUP_FOR_RECORDINGS,
+}
+"""What no poll would find out again after a restart."""
+
 _ANOTHER_PBX_SECONDS: Final = 15 * 60
 """How long another PBX in the place of ours is left alone: each request shows it the token."""
 
@@ -176,8 +183,7 @@ class Outages:
             self._entry,
             issue,
             data=data,
-            # A lock-out is respected after a restart, too.
-            is_persistent=issue is Issue.LOCKED_OUT,
+            is_persistent=issue in _PERSISTENT,
             severity=severity,
             translation_key=translation_key,
             placeholders={"model": self.model, **(placeholders or {})},

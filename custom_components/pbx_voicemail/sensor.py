@@ -46,6 +46,12 @@ HUB_SENSORS = (
         value_fn=lambda data: sum(mailbox.count for mailbox in data.mailboxes.values()),
     ),
     PbxHubSensorEntityDescription(
+        key="unread_messages",
+        translation_key="unread_messages",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda data: sum(mailbox.unread for mailbox in data.mailboxes.values()),
+    ),
+    PbxHubSensorEntityDescription(
         key="mailboxes_with_messages",
         translation_key="mailboxes_with_messages",
         state_class=SensorStateClass.MEASUREMENT,
@@ -99,8 +105,7 @@ async def async_setup_entry(
 
     def create(extension: str) -> Iterator[SensorEntity]:
         yield MessagesSensor(coordinator, extension, MESSAGES_SENSOR)
-        if coordinator.has_read_state:
-            yield UnreadSensor(coordinator, extension, UNREAD_SENSOR)
+        yield UnreadSensor(coordinator, extension, UNREAD_SENSOR)
         for latest in LATEST_SENSORS:
             yield LatestSensor(coordinator, extension, latest)
 

@@ -1,4 +1,4 @@
-"""Actions that list, delete, save and transcribe messages."""
+"""Actions that list, delete, mark, save and transcribe messages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -36,11 +36,12 @@ from .pbx import Message, PbxGoneError
 from .voicemail.media_id import MESSAGE_ID, message_as_dict
 from .voicemail.permissions import may_control, may_hear
 from .voicemail.saved_files import copy_or_replace, copy_to_new_file, is_in_media_dir
-from .voicemail.speech_to_text import ENGINES
+from .voicemail.speech_to_text import ENGINE_DOMAINS
 from .voicemail.wav import AUDIO_SUFFIXES
 
 SERVICE_DELETE_MESSAGE: Final = "delete_message"
 SERVICE_GET_MESSAGES: Final = "get_messages"
+SERVICE_MARK_READ: Final = "mark_read"
 SERVICE_SAVE_RECORDING: Final = "save_recording"
 SERVICE_TRANSCRIBE_MESSAGE: Final = "transcribe_message"
 
@@ -50,7 +51,9 @@ ATTR_EXTENSION: Final = "extension"
 ATTR_LANGUAGE: Final = "language"
 ATTR_LIMIT: Final = "limit"
 ATTR_MESSAGE_ID: Final = "message_id"
+ATTR_READ: Final = "read"
 ATTR_SINCE: Final = "since"
+ATTR_UNREAD: Final = "unread"
 
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -75,6 +78,7 @@ SERVICE_GET_MESSAGES_SCHEMA: Final = vol.Schema(
         vol.Optional(ATTR_EXTENSION): _TEXT,
         vol.Optional(ATTR_SINCE): cv.datetime,
         vol.Optional(ATTR_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1)),
+        vol.Optional(ATTR_UNREAD, default=False): cv.boolean,
     }
 )
 
@@ -87,17 +91,26 @@ def _validate_one_or_all(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-SERVICE_DELETE_MESSAGE_SCHEMA: Final = vol.All(
-    vol.Schema(
-        {
-            **_PBX_FIELDS,
-            vol.Optional(ATTR_MESSAGE_ID): _TEXT,
-            vol.Optional(ATTR_EXTENSION): _TEXT,
-            vol.Optional(ATTR_ALL): cv.boolean,
-        }
-    ),
-    _validate_one_or_all,
-    vol.Schema({vol.Optional(ATTR_MESSAGE_ID): _MESSAGE_ID}, extra=vol.ALLOW_EXTRA),
+def _one_or_all_schema(fields: dict[vol.Marker, Any] | None = None) -> vol.All[Any]:
+    """Return the schema of an action on one message, or on all of an extension."""
+    return vol.All(
+        vol.Schema(
+            {
+                **_PBX_FIELDS,
+                vol.Optional(ATTR_MESSAGE_ID): _TEXT,
+                vol.Optional(ATTR_EXTENSION): _TEXT,
+                vol.Optional(ATTR_ALL): cv.boolean,
+                **(fields or {}),
+            }
+        ),
+        _validate_one_or_all,
+        vol.Schema({vol.Optional(ATTR_MESSAGE_ID): _MESSAGE_ID}, extra=vol.ALLOW_EXTRA),
+    )
+
+
+SERVICE_DELETE_MESSAGE_SCHEMA: Final = _one_or_all_schema()
+SERVICE_MARK_READ_SCHEMA: Final = _one_or_all_schema(
+    {vol.Optional(ATTR_READ, default=True): cv.boolean}
 )
 SERVICE_SAVE_RECORDING_SCHEMA: Final = vol.Schema(
     {**_MESSAGE_FIELDS, vol.Required(CONF_FILENAME): _TEXT}
@@ -105,7 +118,7 @@ SERVICE_SAVE_RECORDING_SCHEMA: Final = vol.Schema(
 SERVICE_TRANSCRIBE_MESSAGE_SCHEMA: Final = vol.Schema(
     {
         **_MESSAGE_FIELDS,
-        vol.Optional(ATTR_ENGINE): cv.entity_domain([*ENGINES]),
+        vol.Optional(ATTR_ENGINE): cv.entity_domain([*ENGINE_DOMAINS]),
         vol.Optional(ATTR_LANGUAGE): _LANGUAGE_TAG,
     }
 )
@@ -122,6 +135,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         SupportsResponse.ONLY,
     )
     register(SERVICE_DELETE_MESSAGE, _async_delete_message, SERVICE_DELETE_MESSAGE_SCHEMA)
+    register(SERVICE_MARK_READ, _async_mark_read, SERVICE_MARK_READ_SCHEMA)
     register(
         SERVICE_SAVE_RECORDING,
         _async_save_recording,
@@ -152,6 +166,7 @@ async def _async_get_messages(call: ServiceCall) -> ServiceResponse:
             for mailbox in mailboxes
             for message in mailbox.messages
             if since is None or (message.received and message.received >= since)
+            if not (call.data[ATTR_UNREAD] and message.read)
         ]
         messages.sort(key=lambda message: message.received or _EARLIEST, reverse=True)
         return [
@@ -169,28 +184,25 @@ async def _async_delete_message(call: ServiceCall) -> None:
     They are deleted one by one: if the PBX deleted all, it would include messages that have
     just arrived and have not been announced.
     """
-    user = await _async_get_user(call)
-    messages: Sequence[Message]
-    if is_all := call.data.get(ATTR_ALL, False):
-        entry = _get_entry(call)
-        coordinator = entry.runtime_data
-        extension: str = call.data[ATTR_EXTENSION]
-        _require(call, may_control(call.hass, entry, user, extension), POLICY_CONTROL)
-        mailbox = coordinator.data.mailbox(_get_extension(call, coordinator))
-        messages = await call.hass.async_add_executor_job(lambda: mailbox.messages)
-    else:
-        entry, message = _get_message(call, user)
-        coordinator, messages = entry.runtime_data, (message,)
-        _require(call, may_control(call.hass, entry, user, message.extension), POLICY_CONTROL)
+    coordinator, messages = await _async_get_one_or_all(call)
     try:
         for message in messages:
             try:
                 await coordinator.async_delete(message)
             except HomeAssistantError as err:
-                if not (is_all and err.translation_key == PbxGoneError.kind):
+                if not (call.data.get(ATTR_ALL) and err.translation_key == PbxGoneError.kind):
                     raise
     finally:
         await coordinator.async_refresh()
+
+
+async def _async_mark_read(call: ServiceCall) -> None:
+    """Mark one message, or all messages of an extension, as read or as unread."""
+    coordinator, messages = await _async_get_one_or_all(call)
+    if call.data[ATTR_READ]:
+        await coordinator.read_state.async_mark_read(messages)
+    else:
+        coordinator.read_state.async_mark_unread(messages)
 
 
 async def _async_save_recording(call: ServiceCall) -> ServiceResponse:
@@ -272,6 +284,20 @@ def _get_message(call: ServiceCall, user: User | None) -> tuple[PbxConfigEntry, 
     if len(found) > 1:
         raise translated_error(ServiceValidationError, "message_of_several")
     return found[0]
+
+
+async def _async_get_one_or_all(call: ServiceCall) -> tuple[PbxCoordinator, Sequence[Message]]:
+    """Return the message of a call, or all of an extension, if the user may control them."""
+    user = await _async_get_user(call)
+    if not call.data.get(ATTR_ALL):
+        entry, message = _get_message(call, user)
+        _require(call, may_control(call.hass, entry, user, message.extension), POLICY_CONTROL)
+        return entry.runtime_data, (message,)
+    entry = _get_entry(call)
+    coordinator, extension = entry.runtime_data, call.data[ATTR_EXTENSION]
+    _require(call, may_control(call.hass, entry, user, extension), POLICY_CONTROL)
+    mailbox = coordinator.data.mailbox(_get_extension(call, coordinator))
+    return coordinator, await call.hass.async_add_executor_job(lambda: mailbox.messages)
 
 
 def _get_extensions(call: ServiceCall, entry: PbxConfigEntry, user: User | None) -> list[str]:

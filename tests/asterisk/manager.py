@@ -1,7 +1,9 @@
 """Another program at the manager of the same Asterisk, without the web."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 import re
 
 from .program import Asterisk
@@ -70,3 +72,51 @@ async def _change(
         **fields,
     )
     assert "successful" in answers
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """What Asterisk tells telephones about a mailbox, for their message-waiting lamps."""
+
+    mailbox: str
+    is_on: bool
+
+
+@asynccontextmanager
+async def lamps(asterisk: Asterisk) -> AsyncIterator[list[Lamp]]:
+    """Note, for a while, what Asterisk tells telephones."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", asterisk.ports.manager)
+    writer.write(
+        f"Action: Login\r\nUsername: {USERNAME}\r\nSecret: {SECRET}\r\nEvents: call\r\n\r\n".encode()
+    )
+    seen: list[Lamp] = []
+    await reader.readuntil(b"Message: Authentication accepted\r\n\r\n")
+
+    async def note() -> None:
+        while True:
+            block = (await reader.readuntil(b"\r\n\r\n")).decode()
+            if "Event: MessageWaiting\r\n" in block:
+                fields = dict(line.partition(": ")[::2] for line in block.split("\r\n"))
+                seen.append(Lamp(fields["Mailbox"], fields["Waiting"] == "1"))
+
+    task = asyncio.create_task(note())
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        writer.close()
+        await writer.wait_closed()
+
+
+async def counts(asterisk: Asterisk, mailbox: str) -> tuple[int, int]:
+    """Return how many new and old messages Asterisk counts in a mailbox."""
+    answers = await act(asterisk, "VoicemailUsersList")
+    (block,) = [
+        block
+        for block in answers.split("\r\n\r\n")
+        if f"VMContext: default\r\nVoiceMailbox: {mailbox}\r\n" in block
+    ]
+    fields = dict(line.partition(": ")[::2] for line in block.split("\r\n"))
+    return int(fields["NewMessageCount"]), int(fields["OldMessageCount"])

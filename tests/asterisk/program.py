@@ -21,11 +21,17 @@ _UNPACKED = Path(__file__).parents[2] / ".asterisk" / "bin" / "asterisk"
 _NEW_ENOUGH = re.compile(r"Asterisk (2[1-9]\.|20\.([5-9]|[1-9][0-9])\.)")
 _PATIENCE = 30
 
-# In a process of its own: tests may not open sockets wherever they start something.
+# In a process of its own, since tests may not open sockets wherever they start something. Ports that
+# the system hands out to clients could be taken when Asterisk starts again.
 _FREE_PORTS = """
-import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(one.getsockname()[1] for one in sockets))
+import random, socket
+servers = []
+while len(servers) < 3:
+    try:
+        servers.append(socket.create_server(("127.0.0.1", random.randrange(15000, 32000))))
+    except OSError:
+        continue
+print(*(one.getsockname()[1] for one in servers))
 """
 
 

@@ -310,6 +310,20 @@ async def test_change_that_asterisk_does_not_make(known: PbxClient, fake: Fake) 
     await known.delete(message)
 
 
+async def test_delete_while_the_message_is_being_moved(known: PbxClient, fake: Fake) -> None:
+    (message, *_) = (await known.mailboxes(["101"]))["101"].messages
+    start, *blocks, end = SUMMARY.split(b"\r\n\r\nEvent: ")
+    copy = blocks[-1].replace(b"Folder: INBOX", b"Folder: Old")
+    twice = b"\r\n\r\nEvent: ".join((start, *blocks, copy, end.replace(b"4", b"5")))
+    fake.replies["VoicemailBoxSummary"] = [twice, EMPTY_SUMMARY]
+    fake.replies["VoicemailRemove"] = [
+        recorded("VoicemailRemove-failed"),
+        recorded("VoicemailRemove"),
+    ]
+    await known.delete(message)
+    assert fake.actions["VoicemailRemove"] == 2
+
+
 async def test_recording_that_is_always_another_ones(known: PbxClient, fake: Fake) -> None:
     (message, *_) = (await known.mailboxes(["101"]))["101"].messages
     for number in range(10):

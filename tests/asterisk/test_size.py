@@ -90,9 +90,9 @@ async def test_polls(
     assert milliseconds <= CHANGED_MS
 
     # Once an hour, all are asked for, some at a time.
-    monkeypatch.setattr(mailboxes_module, "_SWEEP_SECONDS", 0)
-    large._mailboxes._next_sweep = 0  # type: ignore[attr-defined]
+    monkeypatch.setattr(mailboxes_module, "_RECHECK_SECONDS", 0)
+    large._mailboxes._next_recheck = 0  # type: ignore[attr-defined]
     for _ in range(3):
         requests.clear()
         assert await large.mailboxes() is before
-        assert len(requests) == 1 + mailboxes_module._SWEEP_AT_ONCE
+        assert len(requests) == 1 + mailboxes_module._RECHECKS_PER_POLL

@@ -1,4 +1,4 @@
-"""Measures this integration and the yardstick side by side, and says which goals are met."""
+"""Compares this integration with Home Assistant's rest integration, and checks the goals."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ from .pbx import FullPbx
 
 SIZES = ((10, 10), (20, 20), (100, 100), (500, 100))
 _LARGEST_FOR_REST = 100 * 100
-"""Beyond it, the yardstick keeps Home Assistant busy for longer than its polls are apart."""
+"""With more messages, a poll of the rest integration takes longer than the poll interval."""
 
 _ROUNDS = 7
 _LINE = 2**20
@@ -32,21 +32,21 @@ _LINE = 2**20
 type Figures = dict[str, float]
 
 
-class Harness:
-    """A Home Assistant in another process, which does what it is told."""
+class HarnessProcess:
+    """The harness in another process, with a Home Assistant to measure."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Take the process, which listens to its standard input."""
+        """Use a process that reads commands from its standard input."""
         self._process = process
 
-    async def do(self, order: str, **arguments: Any) -> Any:
-        """Give an order, and return what was measured."""
+    async def run(self, command: str, **arguments: Any) -> Any:
+        """Run a command, and return its result."""
         assert self._process.stdin
-        self._process.stdin.write(f"{json.dumps([order, arguments])}\n".encode())
-        return await self.hear()
+        self._process.stdin.write(f"{json.dumps([command, arguments])}\n".encode())
+        return await self.read_response()
 
-    async def hear(self) -> Any:
-        """Return the next answer."""
+    async def read_response(self) -> Any:
+        """Return the next line of output."""
         assert self._process.stdout
         line = await self._process.stdout.readline()
         if not line:
@@ -55,8 +55,8 @@ class Harness:
 
 
 @asynccontextmanager
-async def _run_harness(pbx: FullPbx) -> AsyncIterator[Harness]:
-    """Run a Home Assistant that knows no PBX yet."""
+async def _run_harness(pbx: FullPbx) -> AsyncIterator[HarnessProcess]:
+    """Run a Home Assistant without a PBX."""
     with TemporaryDirectory() as folder:
         config = Path(folder)
         await asyncio.to_thread(HassProcess(config, free_port()).prepare)
@@ -69,8 +69,8 @@ async def _run_harness(pbx: FullPbx) -> AsyncIterator[Harness]:
             limit=_LINE,
         )
         try:
-            harness = Harness(process)
-            await harness.hear()
+            harness = HarnessProcess(process)
+            await harness.read_response()
             yield harness
         finally:
             assert process.stdin
@@ -86,25 +86,25 @@ async def _pbx(extensions: int, messages: int) -> AsyncIterator[FullPbx]:
 
 
 async def _measure(extensions: int, messages: int) -> Figures:
-    """Measure both at one size, in turns, on the same PBX."""
+    """Measure both integrations at one size, alternately, with the same PBX."""
     figures: Figures = {}
     async with AsyncExitStack() as stack:
         pbx = await stack.enter_async_context(_pbx(extensions, messages))
         ours = await stack.enter_async_context(_run_harness(pbx))
         harnesses = {"ours": ours}
-        _set_up(figures, "ours", await ours.do("set_up_ours"))
+        _set_up(figures, "ours", await ours.run("set_up_ours"))
         if extensions * messages <= _LARGEST_FOR_REST:
             rest = await stack.enter_async_context(_run_harness(pbx))
             harnesses["rest"] = rest
-            set_up = await rest.do("set_up_rest", extensions=list(pbx.extensions))
+            set_up = await rest.run("set_up_rest", extensions=list(pbx.extensions))
             _set_up(figures, "rest", set_up)
-        figures |= await _take_turns(pbx, harnesses)
+        figures |= await _measure_alternately(pbx, harnesses)
         for name, harness in harnesses.items():
-            shown = await harness.do("counts")
+            shown = await harness.run("counts")
             if shown != pbx.counts:
                 raise RuntimeError(f"{name} shows other counts than the PBX has")
         for kind, changing in (("unchanged", False), ("changed", True)):
-            measured = await ours.do("from_bytes", polls=40, changing=changing)
+            measured = await ours.run("from_bytes", polls=40, changing=changing)
             figures |= {f"{kind}_from_bytes": measured["cpu"], f"{kind}_loads": measured["loads"]}
         figures["bytes"] = len(pbx.reply)
     return figures
@@ -115,8 +115,8 @@ def _set_up(figures: Figures, name: str, measured: Figures) -> None:
     figures[f"{name}_entities"] = measured["entities"]
 
 
-async def _take_turns(pbx: FullPbx, harnesses: dict[str, Harness]) -> Figures:
-    """Poll in turns: twice without a change, twice with one, for CPU and for the stall."""
+async def _measure_alternately(pbx: FullPbx, harnesses: dict[str, HarnessProcess]) -> Figures:
+    """Poll alternately, without and with a change, to measure CPU time and stalls."""
     rounds: dict[str, list[float]] = {}
 
     def note(name: str, figure: float) -> None:
@@ -126,10 +126,10 @@ async def _take_turns(pbx: FullPbx, harnesses: dict[str, Harness]) -> Figures:
         for kind in ("unchanged", "changed"):
             for measure in ("poll", "stall"):
                 if kind == "changed":
-                    await harnesses["ours"].do("leave")
+                    await harnesses["ours"].run("leave")
                 for name, harness in harnesses.items():
                     pbx.requests.clear()
-                    measured = await harness.do(measure)
+                    measured = await harness.run(measure)
                     if measure == "stall":
                         note(f"{name}_{kind}_stall", measured["stall"])
                         continue
@@ -140,27 +140,27 @@ async def _take_turns(pbx: FullPbx, harnesses: dict[str, Harness]) -> Figures:
 
 
 async def _memory(extensions: int, messages: int) -> Figures:
-    """Return how many bytes are held because of messages, beside those of the reply."""
+    """Return the memory for messages, and the size of the reply."""
     held = []
     for count in (0, messages):
         async with _pbx(extensions, count) as pbx, _run_harness(pbx) as harness:
-            await harness.do("watch")
-            await harness.do("set_up_ours")
-            await harness.do("poll")
-            held.append((await harness.do("held"))["bytes"])
+            await harness.run("watch")
+            await harness.run("set_up_ours")
+            await harness.run("poll")
+            held.append((await harness.run("held"))["bytes"])
             reply = len(pbx.reply)
     return {"held_for_messages": held[1] - held[0], "bytes": reply}
 
 
 async def _recorder() -> Figures:
     async with _pbx(20, 20) as pbx, _run_harness(pbx) as harness:
-        await harness.do("set_up_ours")
-        measured: Figures = await harness.do("recorded", messages=500)
+        await harness.run("set_up_ours")
+        measured: Figures = await harness.run("recorded", messages=500)
         return measured
 
 
 def _goals(sizes: dict[str, Figures], memory: Figures, recorder: Figures) -> list[dict[str, Any]]:
-    """Compare what was measured with what was promised."""
+    """Compare the figures with the goals."""
     middle, large = sizes["100x100"], sizes["500x100"]
     per_message = [
         sizes[name]["changed_from_bytes"] / count
@@ -286,7 +286,7 @@ async def _run(target: Path | None) -> None:
 
 
 def main() -> None:
-    """Read the command line and measure."""
+    """Parse the command line, and run the benchmarks."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
     asyncio.run(_run(parser.parse_args().json))

@@ -37,21 +37,21 @@ from custom_components.pbx_voicemail.pbx.http import HttpClient, HttpResponse
 from tests.conftest import TOKEN
 
 _QUERY = "api/v0.0.1/voicemail/query"
-_PIECE = 256 * 1024
+_BLOCK_BYTES = 256 * 1024
 
 
 class Harness:
-    """A running Home Assistant, and the coordinator that polls the PBX."""
+    """A running Home Assistant, and the coordinator that polls the PBX. Methods are commands."""
 
     def __init__(self, hass: HomeAssistant, pbx: str) -> None:
-        """Take the PBX's `host:port`."""
+        """Use a PBX at `host:port`."""
         self._hass = hass
         self._pbx = pbx
         self._written: list[str] = []
         self._coordinator: DataUpdateCoordinator[Any] | None = None
 
     async def set_up_ours(self) -> dict[str, float]:
-        """Connect the PBX, which no registry knows yet, and measure it by the entity."""
+        """Set up this integration, and return CPU seconds and the number of entities."""
         host, port = self._pbx.split(":")
         entry = MockConfigEntry(
             domain=DOMAIN,
@@ -76,7 +76,7 @@ class Harness:
         return measured
 
     async def set_up_rest(self, extensions: list[str]) -> dict[str, float]:
-        """Set up the yardstick, as an owner would write it, and measure it by the sensor."""
+        """Set up the rest integration, and return CPU seconds and the number of sensors."""
         sensors = [
             {
                 "name": f"Voicemail {number}",
@@ -104,7 +104,7 @@ class Harness:
         return measured
 
     async def counts(self) -> dict[str, int]:
-        """Return what the sensors of extensions show, by extension."""
+        """Return the states of the message sensors by extension."""
         return {
             str(state.attributes.get("extension") or state.entity_id.rpartition("_")[2]): int(
                 state.state
@@ -114,17 +114,17 @@ class Harness:
         }
 
     async def leave(self, count: int = 1) -> None:
-        """Have messages left, one extension after another."""
+        """Leave messages, one extension after another."""
         await self._post(f"leave/{count}")
 
     async def poll(self) -> dict[str, float]:
-        """Poll once over HTTP, and return the CPU seconds of the whole process."""
+        """Poll once over HTTP, and return CPU seconds and the number of written states."""
         self._written.clear()
         cpu = await self._cpu_of(self._refresh)
         return {"cpu": cpu, "written": len(self._written)}
 
     async def stall(self) -> dict[str, float]:
-        """Poll once, and return the longest time for which nothing else could be done, in seconds."""
+        """Poll once, and return how long the event loop was blocked, in seconds."""
         beats = [perf_counter()]
 
         async def beat() -> None:
@@ -144,7 +144,7 @@ class Harness:
         """
         path = "leave/1" if changing else _QUERY
         bodies = [await self._post(path) for _ in range(polls)]
-        waiting = iter([_Answer(body) for body in bodies])
+        waiting = iter([_Body(body) for body in bodies])
 
         async def request(
             self: HttpClient, *_: object, max_bytes: int, known: bytes = b"", **__: object
@@ -159,7 +159,7 @@ class Harness:
         return {"cpu": median(cpu[1:]), "loads": median(loads), "bytes": len(bodies[-1])}
 
     async def recorded(self, messages: int) -> dict[str, float]:
-        """Return by how many bytes the recorder's database grows per message, and per empty poll."""
+        """Return by how many bytes the recorder database grows per message, and per unchanged poll."""
 
         async def grown(act: Callable[[], Awaitable[object]]) -> int:
             before = await self._recorded_bytes()
@@ -167,24 +167,24 @@ class Harness:
                 await act()
             return await self._recorded_bytes() - before
 
-        async def news() -> None:
+        async def add_message() -> None:
             await self.leave()
             await self._refresh()
 
-        # Attributes that stay the same are stored once, with the first message.
+        # Attributes that do not change are stored once, with the first message.
         for _ in range(10):
-            await news()
+            await add_message()
         unchanged = await grown(self._refresh)
-        return {"message": await grown(news) / messages, "unchanged": unchanged / messages}
+        return {"message": await grown(add_message) / messages, "unchanged": unchanged / messages}
 
     async def held(self) -> dict[str, float]:
-        """Return the bytes that are held since `watch`, once the recorder has written all."""
+        """Return the memory allocated since `watch`, without what the recorder has still to write."""
         await self._recorded_bytes()
         gc.collect()
         return {"bytes": float(tracemalloc.get_traced_memory()[0])}
 
     async def watch(self) -> None:
-        """Begin to count bytes; everything is slower from now on."""
+        """Start to trace memory, which makes everything slower."""
         gc.collect()
         tracemalloc.start()
 
@@ -202,11 +202,11 @@ class Harness:
 
     def _listen(self) -> None:
         @callback
-        def note(event: Event[Any]) -> None:
+        def record(event: Event[Any]) -> None:
             self._written.append(event.data["entity_id"])
 
         for kind in (EVENT_STATE_CHANGED, EVENT_STATE_REPORTED):
-            self._hass.bus.async_listen(kind, note, event_filter=_is_of_a_pbx)
+            self._hass.bus.async_listen(kind, record, event_filter=_is_of_a_pbx)
 
     async def _refresh(self) -> None:
         assert self._coordinator
@@ -225,10 +225,10 @@ class Harness:
             return await response.read()
 
     async def _recorded_bytes(self) -> int:
-        """Return how much of the recorder's database is in use, once all is written."""
+        """Return the used size of the recorder database, after everything is written."""
         instance = get_instance(self._hass)
         await instance.async_block_till_done()
-        # Commits are put off for a second.
+        # The recorder commits after a second.
         await asyncio.sleep(1.5)
         await instance.async_block_till_done()
 
@@ -249,16 +249,18 @@ def _is_of_a_pbx(data: Any) -> bool:
     return not data["entity_id"].startswith(("sun.", "zone.", "person."))
 
 
-class _Answer:
-    """The body of an answer, in the pieces in which a socket gives it out."""
+class _Body:
+    """The body of a response, in blocks as a socket returns them."""
 
     def __init__(self, body: bytes) -> None:
         self.content = self
-        self._pieces = [body[begin : begin + _PIECE] for begin in range(0, len(body), _PIECE)]
+        self._blocks = [
+            body[begin : begin + _BLOCK_BYTES] for begin in range(0, len(body), _BLOCK_BYTES)
+        ]
 
     async def iter_any(self) -> AsyncIterator[bytes]:
-        while self._pieces:
-            yield self._pieces.pop(0)
+        while self._blocks:
+            yield self._blocks.pop(0)
 
 
 def _cpu_of_call(call: Callable[[], object]) -> float:
@@ -275,8 +277,8 @@ async def _run(config: Path, pbx: str) -> None:
     harness = Harness(hass, pbx)
     print(json.dumps("ready"), flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
-        order, arguments = json.loads(line)
-        print(json.dumps(await getattr(harness, order)(**arguments)), flush=True)
+        command, arguments = json.loads(line)
+        print(json.dumps(await getattr(harness, command)(**arguments)), flush=True)
     await hass.async_stop(force=True)
 
 

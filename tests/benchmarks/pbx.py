@@ -1,4 +1,4 @@
-"""A PBX whose mailboxes are in memory, full from the start, and told without delay."""
+"""A simulated PBX with many messages in memory, which replies without delay."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ class FullPbx(Simulator):
     """
 
     def __init__(self, spool: Spool, extensions: int, messages: int) -> None:
-        """Fill the mailboxes. The spool stays empty."""
+        """Create the messages. The spool stays empty."""
         numbers = range(FIRST_EXTENSION, FIRST_EXTENSION + extensions)
         super().__init__(
             spool, extensions={str(number): f"Desk {number}" for number in numbers}, token=TOKEN
@@ -42,7 +42,7 @@ class FullPbx(Simulator):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many messages each extension has."""
+        """The number of messages by extension."""
         return {number: len(box) for number, box in self._boxes.items()}
 
     async def _answer_at_once(self, request: web.Request) -> web.Response | None:

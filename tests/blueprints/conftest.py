@@ -1,4 +1,4 @@
-"""A Home Assistant with the PBX, the blueprints, and a phone that gets notifications."""
+"""Fixtures: a Home Assistant with the PBX, the blueprints, and a phone."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from .phones import PushService
 async def push_service(
     hass: HomeAssistant, socket_enabled: None, hass_client_no_auth: ClientSessionGenerator
 ) -> AsyncIterator[PushService]:
-    """Pass notifications on to phones."""
+    """Run the service that sends notifications to phones."""
     service = PushService(hass, hass_client_no_auth)
     await service.start()
     yield service
@@ -34,7 +34,7 @@ async def harness(
     hass_admin_user: User,
     tmp_path: Path,
 ) -> Harness:
-    """Have a phone, which belongs to nobody in particular."""
+    """Set up the blueprints and a phone that does not belong to a person."""
     hass.config.config_dir = str(tmp_path)
     target = tmp_path / "blueprints" / "automation" / "pbx_voicemail"
     await asyncio.to_thread(shutil.copytree, FOLDER, target)

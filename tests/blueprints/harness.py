@@ -1,4 +1,4 @@
-"""A Home Assistant with a phone in it, and a blueprint in use."""
+"""A Home Assistant with a phone and an automation from a blueprint."""
 
 import asyncio
 from datetime import datetime
@@ -18,55 +18,57 @@ from .phones import Phone
 
 FOLDER = REPOSITORY / "blueprints" / "automation" / "pbx_voicemail"
 EVENTS = ["event.reception_101_new_message", "event.extension_104_new_message"]
-LAMP = "binary_sensor.extension_104_message_waiting"
+INDICATOR = "binary_sensor.extension_104_message_waiting"
 HOME_ZONE = ZoneInfo("US/Pacific")
 MORE = "There are more messages than notifications. "
 
 
 class Harness:
-    """A Home Assistant with a phone in it, and a blueprint in use."""
+    """A Home Assistant with a phone and an automation from a blueprint."""
 
     def __init__(self, hass: HomeAssistant, phone: Phone) -> None:
         self.hass = hass
         self.phone = phone
         self._announced = 0
 
-    async def use(self, blueprint: str, **answers: Any) -> str:
-        """Make an automation of a blueprint, and return its entity id."""
-        use = {"path": f"pbx_voicemail/{blueprint}.yaml", "input": answers}
-        automation = {"automation": [{"id": blueprint, "alias": blueprint, "use_blueprint": use}]}
+    async def use_blueprint(self, blueprint: str, **answers: Any) -> str:
+        """Create an automation from a blueprint, and return its entity id."""
+        use_blueprint = {"path": f"pbx_voicemail/{blueprint}.yaml", "input": answers}
+        automation = {
+            "automation": [{"id": blueprint, "alias": blueprint, "use_blueprint": use_blueprint}]
+        }
         assert await async_setup_component(self.hass, "automation", automation)
         await self.hass.async_block_till_done()
         (state,) = self.hass.states.async_all("automation")
         assert state.state == "on", state
         return state.entity_id
 
-    async def settle(self) -> None:
-        """Let everything happen that waits for no time to pass, as automations do."""
+    async def run_pending(self) -> None:
+        """Run everything that does not wait for time to pass."""
         for _ in range(20):
             await asyncio.sleep(0)
 
-    async def leave_off(self) -> None:
-        """Switch the automation off, and its timers with it."""
+    async def turn_off(self) -> None:
+        """Turn the automation off, which also cancels its timers."""
         entity = {"entity_id": "all"}
         await self.hass.services.async_call("automation", "turn_off", entity, blocking=True)
 
     async def wait_until(
         self, freezer: FrozenDateTimeFactory, pbx: Simulator, when: datetime
     ) -> None:
-        """Let hours pass in one leap, which the polls that come of it have to recover from."""
+        """Set the time forward, and poll until the PBX is available again."""
         freezer.move_to(when)
         pbx.issue_token(TOKEN)
         for _ in range(3):
             await poll(self.hass)
 
     async def announce(self, count: int, **attributes: Any) -> None:
-        """Announce messages for 101, and wait for what automations make of them."""
+        """Announce messages for 101, and wait for the automation."""
         self.set_messages(count, **attributes)
         await self.hass.async_block_till_done()
 
     def set_messages(self, count: int, **attributes: Any) -> None:
-        """Announce messages at once, as the integration does, with whatever may come with them."""
+        """Announce messages at once, as the integration does, with additional attributes."""
         entry = self.hass.config_entries.async_entries("pbx_voicemail")[0].entry_id
         for number in range(self._announced, self._announced + count):
             message_id = f"{number:016x}"
@@ -86,6 +88,6 @@ class Harness:
         self._announced += count
 
     @property
-    def told(self) -> list[str]:
-        """What the phone was told."""
-        return self.phone.told
+    def texts(self) -> list[str]:
+        """The text of each notification, oldest first."""
+        return self.phone.texts

@@ -1,4 +1,4 @@
-"""Phones with the Home Assistant app, and the service that brings them their notifications."""
+"""Phones with the Home Assistant app, and the service that sends their notifications."""
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,7 +18,7 @@ EVENT = "mobile_app_notification_action"
 
 @dataclass
 class Phone:
-    """A phone as Home Assistant sees it, with every notification that was sent to it."""
+    """A phone that is registered in Home Assistant, with all notifications it has received."""
 
     hass: HomeAssistant
     client: ClientSessionGenerator
@@ -28,7 +28,7 @@ class Phone:
 
     @property
     def notifications(self) -> list[dict[str, Any]]:
-        """What was sent, oldest first, without what Home Assistant adds."""
+        """The notifications, oldest first, without the data that Home Assistant adds."""
         added = {"push_token", "registration_info"}
         return [
             {key: value for key, value in json.loads(body).items() if key not in added}
@@ -36,12 +36,12 @@ class Phone:
         ]
 
     @property
-    def told(self) -> list[str]:
+    def texts(self) -> list[str]:
         """The text of each notification, oldest first."""
         return [notification["message"] for notification in self.notifications]
 
     async def fire(self, action: Any) -> None:
-        """Say that a button was pressed, as the app does, or whoever has its webhook."""
+        """Send the event of a pressed button, as the app does through its webhook."""
         client = await self.client()
         event = {"event_type": EVENT, "event_data": {"action": action}}
         response = await client.post(
@@ -51,7 +51,7 @@ class Phone:
         await self.hass.async_block_till_done()
 
     async def press(self, title: str) -> dict[str, Any]:
-        """Press a button of the last notification that has any, and return the button."""
+        """Press a button of the last notification with buttons, and return the button."""
         last = [note for note in self.notifications if "actions" in note.get("data", {})][-1]
         (button,) = [button for button in last["data"]["actions"] if button["title"] == title]
         await self.fire(button["action"])
@@ -59,7 +59,7 @@ class Phone:
 
 
 class PushService:
-    """Stands for the relay in front of Firebase, and keeps what it is to pass on."""
+    """Replaces the push service of the app, and stores the notifications."""
 
     def __init__(self, hass: HomeAssistant, client: ClientSessionGenerator) -> None:
         self._hass = hass
@@ -85,8 +85,8 @@ class PushService:
         await self._runner.cleanup()
 
     async def register(self, user: User, name: str = "My phone") -> Phone:
-        """Set the app up on another phone, signed in as a user."""
-        # All that adds addresses has to be there before the first request.
+        """Register another phone, whose app is signed in as a user."""
+        # Views can only be registered before the first request.
         for component in "notify", "stt", "mobile_app":
             assert await async_setup_component(self._hass, component, {})
         await self._hass.async_block_till_done()
@@ -98,7 +98,7 @@ class PushService:
             "/api/mobile_app/registrations",
             headers={"Authorization": f"Bearer {access}"},
             json={
-                # As long as Firebase's are.
+                # As long as tokens of Firebase.
                 "app_data": {"push_token": number * 11 + ":" + "x" * 140, "push_url": self._url},
                 "app_id": "io.robbie.HomeAssistant",
                 "app_name": "Home Assistant",

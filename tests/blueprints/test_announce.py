@@ -1,4 +1,4 @@
-"""What is said aloud of new messages."""
+"""The blueprint that announces new messages on a speaker."""
 
 from datetime import datetime
 import re
@@ -19,13 +19,15 @@ ANN = "New voicemail from Ann, for extension 101."
 
 @pytest.fixture
 def spoken(harness: Harness) -> list[ServiceCall]:
-    """What was given to a text-to-speech engine."""
+    """The texts for the text-to-speech engine."""
     return async_mock_service(harness.hass, "tts", "speak")
 
 
 async def _use(harness: Harness, **answers: Any) -> None:
     speakers = ["media_player.kitchen"]
-    await harness.use("announce", events=EVENTS, speakers=speakers, voice="tts.local", **answers)
+    await harness.use_blueprint(
+        "announce", events=EVENTS, speakers=speakers, voice="tts.local", **answers
+    )
 
 
 def _texts(spoken: list[ServiceCall]) -> list[str]:
@@ -98,16 +100,16 @@ async def test_many_messages_at_once(
     pbx: Simulator,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One after the other, so that a speaker can finish each, and the last covers the rest."""
+    """Announced one after another, with a summary of the rest at the end."""
     await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
     await _use(harness)
     harness.set_messages(60)
-    await harness.settle()
+    await harness.run_pending()
     counts = [len(spoken)]
     for _ in range(6):
         freezer.tick(8)
         async_fire_time_changed(harness.hass)
-        await harness.settle()
+        await harness.run_pending()
         counts.append(len(spoken))
     assert counts == [1, 2, 3, 4, 5, 6, 6]
     more = " There may be more. 3 for extension 101. 0 for extension 104."
@@ -121,13 +123,13 @@ async def test_many_messages_at_once(
 async def test_one_message_soon_after_another(
     freezer: FrozenDateTimeFactory, harness: Harness, spoken: list[ServiceCall], pbx: Simulator
 ) -> None:
-    """The second one does not cut the first one short."""
+    """The second announcement does not interrupt the first."""
     await harness.wait_until(freezer, pbx, datetime(2037, 11, 25, 12, tzinfo=HOME_ZONE))
     await _use(harness)
     await harness.announce(1)
     freezer.tick(1)
     harness.set_messages(1, caller_name="Bob")
-    await harness.settle()
+    await harness.run_pending()
     assert len(spoken) == 1
     freezer.tick(8)
     async_fire_time_changed(harness.hass)

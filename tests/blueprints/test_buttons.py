@@ -1,4 +1,4 @@
-"""The buttons of a notification do what they offer, for whom they were offered to."""
+"""The buttons of a notification, and who may use them."""
 
 from typing import Any
 
@@ -19,20 +19,20 @@ SPEAKER = "media_player.kitchen"
 
 @pytest.fixture
 def played(harness: Harness) -> list[ServiceCall]:
-    """What a speaker was given to play."""
+    """The media that a speaker plays."""
     return async_mock_service(harness.hass, "media_player", "play_media")
 
 
 async def _notified(harness: Harness, pbx: Simulator, *callers: str, **answers: Any) -> None:
-    """Have somebody leave messages for 104, and the phone told of them."""
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id, **answers)
+    """Leave messages for 104, so that the phone gets notifications."""
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id, **answers)
     for caller in callers or ("1",):
         await leave_message(pbx, "104", caller)
     await poll(harness.hass)
 
 
 async def test_delete(harness: Harness, pbx: Simulator) -> None:
-    """Only the message that the button belongs to, and only if it is this automation's button."""
+    """A button only deletes the message of its notification, and only for its automation."""
     await _notified(harness, pbx, "1", "2")
     for action in "PBX_VOICEMAIL_DELETE|automation.another|0", "SNOOZE", None, ["a"], {"a": 1}, 7:
         await harness.phone.fire(action)
@@ -49,7 +49,7 @@ async def test_delete_missing_message(harness: Harness, pbx: Simulator) -> None:
     await _notified(harness, pbx)
     await harness.phone.press("Delete")
     await harness.phone.press("Delete")
-    assert harness.told[1:] == ["clear_notification"] * 2
+    assert harness.texts[1:] == ["clear_notification"] * 2
 
 
 async def test_delete_while_the_pbx_is_unavailable(harness: Harness, pbx: Simulator) -> None:
@@ -57,11 +57,11 @@ async def test_delete_while_the_pbx_is_unavailable(harness: Harness, pbx: Simula
     await pbx.stop()
     await poll(harness.hass)
     await harness.phone.press("Delete")
-    assert len(harness.told) == 1
+    assert len(harness.texts) == 1
     await pbx.start()
     await poll(harness.hass)
     await harness.phone.press("Delete")
-    assert harness.told[1:] == ["clear_notification"]
+    assert harness.texts[1:] == ["clear_notification"]
 
 
 async def test_play_on_a_speaker(
@@ -82,7 +82,7 @@ async def test_play_on_a_speaker(
 async def test_play_plays_nothing_else(
     harness: Harness, pbx: Simulator, played: list[ServiceCall]
 ) -> None:
-    """Whoever has an app can say that a button was pressed, and what was behind it."""
+    """Any app can send the event of a pressed button, with any data."""
     await _notified(harness, pbx, speaker=SPEAKER)
     (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
     root = f"media-source://{DOMAIN}/{entry.entry_id}"
@@ -139,13 +139,13 @@ async def test_delete_deletes_nothing_else(harness: Harness, pbx: Simulator) -> 
         await harness.phone.fire(f"PBX_VOICEMAIL_DELETE|automation.notify|{message_id}")
     assert len(pbx.spool.messages("102")) == 2
     assert len(pbx.spool.messages("104")) == 1
-    assert len(harness.told) == 1
+    assert len(harness.texts) == 1
 
 
 async def _of_ann(
     harness: Harness, push_service: PushService, restricted: MockUser
 ) -> tuple[Phone, Phone]:
-    """Have a phone of Ann's, and one of somebody else's."""
+    """Register a phone of Ann, and one of another user."""
     ann = MockUser(name="Ann").add_to_hass(harness.hass)
     await person.async_create_person(harness.hass, "Ann", user_id=ann.id)
     await harness.hass.async_block_till_done()
@@ -167,11 +167,11 @@ async def test_only_the_person_of_the_phone(
         await other.fire(button["action"])
     assert len(pbx.spool.messages("104")) == 1
     assert played == []
-    assert other.told == []
+    assert other.texts == []
     refused = (
         "The button was ignored, because the user who pressed it is not the person of this phone"
     )
-    assert anns.told[1:] == [f"{refused} (Settings > People)."] * 2
+    assert anns.texts[1:] == [f"{refused} (Settings > People)."] * 2
 
     await anns.press("Play")
     await anns.press("Delete")
@@ -182,7 +182,7 @@ async def test_only_the_person_of_the_phone(
 async def test_automation_that_presses_a_button(
     harness: Harness, push_service: PushService, restricted: MockUser, pbx: Simulator
 ) -> None:
-    """As for the actions, nobody in particular is behind it."""
+    """An automation has no user."""
     anns, _other = await _of_ann(harness, push_service, restricted)
     await _notified(harness, pbx)
     (button,) = [
@@ -198,8 +198,8 @@ async def test_automation_that_presses_a_button(
 async def test_buttons_of_other_notifications_are_not_queued(
     harness: Harness, pbx: Simulator
 ) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     for number in range(500):
         harness.hass.bus.async_fire(EVENT, {"action": f"OTHER_{number}"})
     await harness.announce(1)
-    assert len(harness.told) == 1
+    assert len(harness.texts) == 1

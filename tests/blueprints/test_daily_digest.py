@@ -1,4 +1,4 @@
-"""What a phone is told of all mailboxes, once a day."""
+"""The blueprint that sends a summary of all mailboxes once a day."""
 
 from datetime import datetime, timedelta
 import json
@@ -19,32 +19,34 @@ EIGHT = datetime(2037, 11, 25, 8, tzinfo=HOME_ZONE)
 
 
 async def _digest(harness: Harness, mailboxes: dict[str, tuple[str, dict[str, Any]]]) -> None:
-    """Have it sent, of mailboxes that may be anything."""
+    """Create mailboxes, and send the summary."""
     for entity_id, (state, attributes) in mailboxes.items():
         harness.hass.states.async_set(entity_id, state, attributes)
-    await harness.use("daily_digest", mailboxes=list(mailboxes), phone=harness.phone.device_id)
+    await harness.use_blueprint(
+        "daily_digest", mailboxes=list(mailboxes), phone=harness.phone.device_id
+    )
     await harness.hass.services.async_call(
         "automation", "trigger", {"entity_id": "automation.daily_digest"}, blocking=True
     )
     await harness.hass.async_block_till_done()
-    await harness.leave_off()
+    await harness.turn_off()
 
 
 async def test_daily_digest(
     freezer: FrozenDateTimeFactory, harness: Harness, pbx: Simulator
 ) -> None:
     await harness.wait_until(freezer, pbx, EIGHT - timedelta(minutes=1))
-    await harness.use("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
     await harness.wait_until(freezer, pbx, EIGHT + timedelta(seconds=1))
     async_fire_time_changed(harness.hass)
     await harness.hass.async_block_till_done()
-    await harness.leave_off()
-    assert harness.told == ["101: 3, latest from 张伟"]
+    await harness.turn_off()
+    assert harness.texts == ["101: 3, latest from 张伟"]
 
 
 async def test_no_notification_without_messages(harness: Harness) -> None:
     await _digest(harness, {"sensor.a": ("0", {"extension": "101"})})
-    assert harness.told == []
+    assert harness.texts == []
 
 
 async def test_malicious_callers(harness: Harness) -> None:
@@ -55,7 +57,7 @@ async def test_malicious_callers(harness: Harness) -> None:
             "sensor.b": ("2", {"extension": "102", "latest_caller": "שלום"}),
         },
     )
-    assert harness.told == [
+    assert harness.texts == [
         "101: 1, latest from ‹b›＆lt;['a']; 102: 2, latest from \u2068שלום\u2069"
     ]
 
@@ -67,34 +69,34 @@ async def test_counts_of_many_mailboxes(harness: Harness, name: str) -> None:
         for number in range(100, 150)
     }
     await _digest(harness, mailboxes)
-    assert harness.told == ["; ".join(f"{number}: 3" for number in range(100, 150))]
+    assert harness.texts == ["; ".join(f"{number}: 3" for number in range(100, 150))]
     assert len(json.dumps(json.loads(harness.phone.bodies[0])).encode()) <= 4096
 
 
 async def test_pbx_is_unavailable(
     freezer: FrozenDateTimeFactory, harness: Harness, pbx: Simulator
 ) -> None:
-    """It is waited for, and what it has is told when it is back."""
+    """The summary is sent when the PBX is available again."""
     hass = harness.hass
     await harness.wait_until(freezer, pbx, EIGHT - timedelta(minutes=1))
     hass.states.async_set("sensor.a", "unavailable", {"friendly_name": "Extension 105 Messages"})
     hass.states.async_set("sensor.b", "unavailable", {"friendly_name": "Extension 106 Messages"})
     mailboxes = ["sensor.a", "sensor.b"]
-    await harness.use("daily_digest", mailboxes=mailboxes, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=mailboxes, phone=harness.phone.device_id)
     freezer.move_to(EIGHT + timedelta(seconds=1))
     async_fire_time_changed(hass)
-    await harness.settle()
-    assert harness.told == []
+    await harness.run_pending()
+    assert harness.texts == []
     hass.states.async_set("sensor.a", "4", {"extension": "105"})
     freezer.tick(timedelta(minutes=11))
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
-    await harness.leave_off()
-    assert harness.told == ["105: 4; Extension 106 Messages: not available"]
+    await harness.turn_off()
+    assert harness.texts == ["105: 4; Extension 106 Messages: not available"]
 
 
 @pytest.mark.parametrize(
-    ("last", "start", "told"),
+    ("last", "start", "count"),
     [
         (timedelta(days=-1), timedelta(hours=1), 1),
         (timedelta(days=-1), timedelta(hours=-1), 0),
@@ -108,7 +110,7 @@ async def test_home_assistant_was_stopped(
     pbx: Simulator,
     last: timedelta | None,
     start: timedelta,
-    told: int,
+    count: int,
 ) -> None:
     hass = harness.hass
     await harness.wait_until(freezer, pbx, EIGHT + start)
@@ -116,8 +118,8 @@ async def test_home_assistant_was_stopped(
     state = State("automation.daily_digest", "on", {"last_triggered": triggered})
     mock_restore_cache(hass, [state])
     hass.set_state(CoreState.not_running)
-    await harness.use("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
+    await harness.use_blueprint("daily_digest", mailboxes=MAILBOXES, phone=harness.phone.device_id)
     await hass.async_start()
     await hass.async_block_till_done()
-    await harness.leave_off()
-    assert len(harness.told) == told
+    await harness.turn_off()
+    assert len(harness.texts) == count

@@ -1,4 +1,4 @@
-"""Whom messages are told of that are left outside working hours."""
+"""The blueprint that sends notifications outside working hours."""
 
 from datetime import datetime
 import json
@@ -13,7 +13,7 @@ from .harness import EVENTS, HOME_ZONE, MORE, Harness
 
 
 @pytest.mark.parametrize(
-    ("day", "hour", "told"), [(25, 12, 0), (25, 18, 1), (25, 8, 1), (28, 12, 1)]
+    ("day", "hour", "count"), [(25, 12, 0), (25, 18, 1), (25, 8, 1), (28, 12, 1)]
 )
 async def test_empty_office(
     freezer: FrozenDateTimeFactory,
@@ -21,26 +21,30 @@ async def test_empty_office(
     pbx: Simulator,
     day: int,
     hour: int,
-    told: int,
+    count: int,
 ) -> None:
     await harness.wait_until(freezer, pbx, datetime(2037, 11, day, hour, tzinfo=HOME_ZONE))
-    await harness.use("empty_office", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("empty_office", events=EVENTS, phone=harness.phone.device_id)
     await leave_message(pbx, "101")
     await poll(harness.hass)
-    assert harness.told == ["Ann left a message for 101 at 01:30."] * told
+    assert harness.texts == ["Ann left a message for 101 at 01:30."] * count
 
 
 async def test_more_messages_than_notifications(harness: Harness) -> None:
-    await harness.use("empty_office", events=EVENTS, phone=harness.phone.device_id, workdays=[])
+    await harness.use_blueprint(
+        "empty_office", events=EVENTS, phone=harness.phone.device_id, workdays=[]
+    )
     await harness.announce(60)
-    assert len(harness.told) == 60
+    assert len(harness.texts) == 60
     await harness.announce(150)
-    assert len(harness.told) == 60 + 101
-    assert harness.told[-1] == MORE + "101: 3. 104: 0."
+    assert len(harness.texts) == 60 + 101
+    assert harness.texts[-1] == MORE + "101: 3. 104: 0."
 
 
 async def test_any_caller(harness: Harness) -> None:
-    await harness.use("empty_office", events=EVENTS, phone=harness.phone.device_id, workdays=[])
+    await harness.use_blueprint(
+        "empty_office", events=EVENTS, phone=harness.phone.device_id, workdays=[]
+    )
     for caller_name, name in (
         ("<b>Bob</b>", "‹b›Bob‹/b›"),
         ("&lt;AT&T", "＆lt;AT＆T"),
@@ -51,7 +55,7 @@ async def test_any_caller(harness: Harness) -> None:
         ("👩\u200d👩\u200d👧" * 51, "👩\u200d👩\u200d👧" * 51),
     ):
         await harness.announce(1, caller_name=caller_name)
-        assert harness.told[-1] == f"{name} left a message for 101 at 01:30."
+        assert harness.texts[-1] == f"{name} left a message for 101 at 01:30."
         assert len(json.dumps(json.loads(harness.phone.bodies[-1])).encode()) <= 4096
     await harness.announce(1, caller=None, caller_name=None, received=None)
-    assert harness.told[-1] == "Unknown caller left a message for 101."
+    assert harness.texts[-1] == "Unknown caller left a message for 101."

@@ -1,4 +1,4 @@
-"""A light that shows whether messages wait."""
+"""A light that shows whether messages are waiting."""
 
 import asyncio
 
@@ -9,20 +9,20 @@ from pytest_homeassistant_custom_component.common import async_mock_service
 from tests.helpers import leave_message, poll
 from tests.simulator import Simulator
 
-from .harness import LAMP, Harness
+from .harness import INDICATOR, Harness
 
 LIGHT = "light.desk"
 
 
 @pytest.fixture
 def switched_on(harness: Harness) -> list[ServiceCall]:
-    """How often the light was switched on."""
+    """How often the light was turned on."""
     return async_mock_service(harness.hass, "light", "turn_on")
 
 
 @pytest.fixture
 def switched_off(harness: Harness) -> list[ServiceCall]:
-    """How often it was switched off."""
+    """How often it was turned off."""
     return async_mock_service(harness.hass, "light", "turn_off")
 
 
@@ -32,7 +32,7 @@ async def test_message_waiting_light(
     switched_on: list[ServiceCall],
     switched_off: list[ServiceCall],
 ) -> None:
-    await harness.use("message_waiting_light", lamps=[LAMP], light=LIGHT)
+    await harness.use_blueprint("message_waiting_light", lamps=[INDICATOR], light=LIGHT)
     await leave_message(pbx, "104")
     await poll(harness.hass)
     assert [call.data["rgb_color"] for call in switched_on] == [[255, 0, 0]]
@@ -45,12 +45,12 @@ async def test_message_waiting_light(
 async def test_one_of_two_pbxs_is_unavailable(
     harness: Harness, switched_off: list[ServiceCall]
 ) -> None:
-    """Its messages may be waiting still."""
+    """Its messages may still be waiting."""
     lamps = ["binary_sensor.a", "binary_sensor.b"]
     states = harness.hass.states
     states.async_set("binary_sensor.a", "on")
     states.async_set("binary_sensor.b", "unavailable")
-    await harness.use("message_waiting_light", lamps=lamps, light=LIGHT)
+    await harness.use_blueprint("message_waiting_light", lamps=lamps, light=LIGHT)
     states.async_set("binary_sensor.a", "off")
     await harness.hass.async_block_till_done()
     assert switched_off == []
@@ -62,7 +62,7 @@ async def test_one_of_two_pbxs_is_unavailable(
 async def test_missing_extension(harness: Harness, switched_off: list[ServiceCall]) -> None:
     lamps = ["binary_sensor.a", "binary_sensor.gone"]
     harness.hass.states.async_set("binary_sensor.a", "on")
-    await harness.use("message_waiting_light", lamps=lamps, light=LIGHT)
+    await harness.use_blueprint("message_waiting_light", lamps=lamps, light=LIGHT)
     harness.hass.states.async_set("binary_sensor.a", "off")
     await harness.hass.async_block_till_done()
     assert len(switched_off) == 1
@@ -74,7 +74,7 @@ async def test_unavailable_light(
     states = harness.hass.states
     states.async_set(LIGHT, "unavailable")
     states.async_set("binary_sensor.a", "on")
-    await harness.use("message_waiting_light", lamps=["binary_sensor.a"], light=LIGHT)
+    await harness.use_blueprint("message_waiting_light", lamps=["binary_sensor.a"], light=LIGHT)
     states.async_set(LIGHT, "off")
     await harness.hass.async_block_till_done()
     assert len(switched_on) == 1

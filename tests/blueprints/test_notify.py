@@ -1,4 +1,4 @@
-"""What a phone is told of new messages."""
+"""The blueprint that sends a notification for each new message."""
 
 import json
 import re
@@ -15,21 +15,21 @@ from tests.simulator import Simulator
 from .harness import EVENTS, MORE, Harness
 
 HOSTILE = r'"Bob \"X\" {{ states }} <img src=x>" <+4930123456>'
-# What Firebase and Apple take.
+# The limits of Firebase and Apple.
 MOST_BYTES = 4096
 
 
 async def test_notify(harness: Harness, pbx: Simulator) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     await leave_message(pbx, "101")
     await leave_message(pbx, "104", HOSTILE)
     await leave_message(pbx, "103")
     await poll(harness.hass)
-    assert sorted(harness.told) == [
+    assert sorted(harness.texts) == [
         "From Ann (6000), 01:30, 4 s",
         'From Bob "X" {{ states }} ‹img src=x› (+4930123456), 01:30, 4 s',
     ]
-    note = harness.phone.notifications[harness.told.index("From Ann (6000), 01:30, 4 s")]
+    note = harness.phone.notifications[harness.texts.index("From Ann (6000), 01:30, 4 s")]
     assert note["title"] == "Voicemail for 101"
     assert note["data"]["tag"].startswith("pbx_voicemail_")
 
@@ -37,7 +37,7 @@ async def test_notify(harness: Harness, pbx: Simulator) -> None:
     await poll(harness.hass)
     await pbx.start()
     await poll(harness.hass)
-    assert len(harness.told) == 2
+    assert len(harness.texts) == 2
 
 
 async def test_transcript_in_the_notification(harness: Harness, pbx: Simulator) -> None:
@@ -45,10 +45,10 @@ async def test_transcript_in_the_notification(harness: Harness, pbx: Simulator) 
     (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
     harness.hass.config_entries.async_update_entry(entry, options={"transcriber": STT_ENGINE})
     await harness.hass.config_entries.async_reload(entry.entry_id)
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     await leave_message(pbx, "101")
     await poll(harness.hass)
-    assert harness.told == ["From Ann (6000), 01:30, 4 s: Please call me back."]
+    assert harness.texts == ["From Ann (6000), 01:30, 4 s: Please call me back."]
 
 
 NOTHING = dict.fromkeys(["caller", "caller_name", "received", "duration", "transcript"])
@@ -61,16 +61,16 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
     (NOTHING | {"duration": 0, "transcript": ""}, "From Unknown caller, 0 s"),
     (NOTHING | {"received": "2026-11-24T09:30:00+00:00"}, "From Unknown caller, 01:30"),
     (NOTHING | {"transcript": "Hi."}, "From Unknown caller: Hi."),
-    # What templates would turn into numbers and lists stays text.
+    # Texts that templates would convert to numbers and lists.
     (NOTHING | {"caller_name": "['a']"}, "From ['a']"),
     (NOTHING | {"caller": "12345"}, "From 12345"),
     (NOTHING | {"caller_name": "{{ states }}{% raw %}"}, "From {{ states }}{% raw %}"),
-    # A name that is written from right to left does not carry the number along.
+    # A name that is written from right to left does not change the direction of the number.
     (
         {"caller_name": "שלום", "caller": "050"},
         "From \u2068שלום\u2069 (050), 01:30, 4 s",
     ),
-    # Android renders HTML, and takes the two characters "\n" for a line break.
+    # Android renders HTML, and shows the two characters "\n" as a line break.
     ({"caller_name": "A <b>B</b> & C"}, "From A ‹b›B‹/b› & C (6000), 01:30, 4 s"),
     ({"caller_name": "&lt;b&#62; AT&T"}, "From ＆lt;b＆#62; AT＆T (6000), 01:30, 4 s"),
     ({"caller_name": r"AC\nDC"}, "From AC/nDC (6000), 01:30, 4 s"),
@@ -80,11 +80,11 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
 
 
 async def test_text_of_any_caller(harness: Harness) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     for attributes, text in TEXTS:
         await harness.announce(1, **attributes)
-        assert harness.told[-1] == text
-    assert len(harness.told) == len(TEXTS)
+        assert harness.texts[-1] == text
+    assert len(harness.texts) == len(TEXTS)
 
 
 COMMANDS = (
@@ -94,16 +94,16 @@ COMMANDS = (
 
 
 async def test_caller_cannot_send_commands_to_the_app(harness: Harness) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     for command in COMMANDS:
         for name in "caller", "caller_name", "transcript":
             await harness.announce(1, **NOTHING | {name: command})
-    assert len(harness.told) == 3 * len(COMMANDS)
-    assert all(text.startswith("From ") for text in harness.told)
+    assert len(harness.texts) == 3 * len(COMMANDS)
+    assert all(text.startswith("From ") for text in harness.texts)
     assert {note["title"] for note in harness.phone.notifications} == {"Voicemail for 101"}
 
 
-# What a reader takes for one character, in ever more pieces.
+# One visible character that consists of more and more code points.
 CHARACTERS = {
     "Latin": "a",
     "Cyrillic": "я",
@@ -129,7 +129,7 @@ CHARACTERS = {
 
 
 async def test_long_transcript_is_cut_between_characters(harness: Harness) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     for script, character in CHARACTERS.items():
         for before in "", "x", "xy", "xyz":
             await harness.announce(1, transcript=before + character * 3000)
@@ -145,8 +145,8 @@ async def test_long_transcript_is_cut_between_characters(harness: Harness) -> No
 
 
 async def test_malicious_values(harness: Harness) -> None:
-    """Longest names, an extension in letters, and an automation's longest name."""
-    entity_id = await harness.use(
+    """The longest possible values."""
+    entity_id = await harness.use_blueprint(
         "notify", events=EVENTS, phone=harness.phone.device_id, speaker="media_player.kitchen"
     )
     assert entity_id
@@ -165,13 +165,13 @@ async def test_malicious_values(harness: Harness) -> None:
     assert len(json.dumps(json.loads(body)).encode()) <= MOST_BYTES
     assert "4 s: яяя" in json.loads(body)["message"]
     tag = json.loads(body)["data"]["tag"]
-    # Apple refuses more.
+    # The limit of Apple.
     assert len(tag) <= 64
 
 
 @pytest.mark.parametrize("count", [60, 100])
 async def test_many_messages_at_once(harness: Harness, count: int) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     await harness.announce(count)
     tags = [note["data"]["tag"] for note in harness.phone.notifications]
     assert tags[:count] == [f"pbx_voicemail_{number:016x}" for number in range(count)]
@@ -180,29 +180,29 @@ async def test_many_messages_at_once(harness: Harness, count: int) -> None:
 async def test_more_messages_than_notifications(
     harness: Harness, pbx: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     await harness.announce(150)
-    assert len(harness.told) == 101
-    assert harness.told[-1] == MORE + "101: 3. 104: 0."
+    assert len(harness.texts) == 101
+    assert harness.texts[-1] == MORE + "101: 3. 104: 0."
     assert "Maximum number of runs exceeded" not in caplog.text
     await harness.announce(1, caller_name="Zed")
-    assert harness.told[101:] == ["From Zed (6000), 01:30, 4 s"]
+    assert harness.texts[101:] == ["From Zed (6000), 01:30, 4 s"]
 
 
 async def test_several_extensions_at_once(harness: Harness, pbx: Simulator) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     for number in range(30):
         await leave_message(pbx, "101", str(number))
         await leave_message(pbx, "104", str(100 + number))
     await poll(harness.hass)
-    assert sorted(int(text.split()[1].strip(",")) for text in harness.told) == [
+    assert sorted(int(text.split()[1].strip(",")) for text in harness.texts) == [
         *range(30),
         *range(100, 130),
     ]
 
 
 async def test_play_on_the_phone(harness: Harness, pbx: Simulator) -> None:
-    await harness.use("notify", events=EVENTS, phone=harness.phone.device_id)
+    await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     await leave_message(pbx, "104")
     await poll(harness.hass)
     button = await harness.phone.press("Play")

@@ -1,4 +1,4 @@
-"""Notifications go to the phone that was chosen, and to no other."""
+"""Notifications are only sent to the chosen phone."""
 
 from typing import Any
 
@@ -19,17 +19,17 @@ MAILBOXES = ["sensor.reception_101_messages"]
 
 
 async def _use(harness: Harness, blueprint: str) -> None:
-    """Have a blueprint that tells the phone of something before long."""
+    """Use each blueprint that sends notifications."""
     events: dict[str, Any] = {"events": EVENTS}
     if blueprint == "empty_office":
         events["workdays"] = []
     if blueprint == "daily_digest":
         events = {"mailboxes": MAILBOXES}
-    await harness.use(blueprint, phone=harness.phone.device_id, **events)
+    await harness.use_blueprint(blueprint, phone=harness.phone.device_id, **events)
 
 
-async def _tell(harness: Harness, blueprint: str) -> None:
-    """Make it tell the phone."""
+async def _send_notification(harness: Harness, blueprint: str) -> None:
+    """Make a blueprint send a notification."""
     if blueprint == "daily_digest":
         await harness.hass.services.async_call(
             "automation",
@@ -40,7 +40,7 @@ async def _tell(harness: Harness, blueprint: str) -> None:
     else:
         await harness.announce(1)
     await harness.hass.async_block_till_done()
-    await harness.leave_off()
+    await harness.turn_off()
 
 
 @pytest.mark.parametrize("blueprint", ["notify", "empty_office", "daily_digest"])
@@ -49,19 +49,19 @@ async def test_another_phone_of_the_same_name(
 ) -> None:
     await _use(harness, blueprint)
     other = await push_service.register(restricted)
-    await _tell(harness, blueprint)
+    await _send_notification(harness, blueprint)
     (note,) = harness.phone.notifications
-    # Home Assistant can send only the text to it now.
+    # Home Assistant can only send a text to it now.
     assert set(note) == {"title", "message"}
-    assert other.told == []
+    assert other.texts == []
 
 
 @pytest.mark.parametrize("blueprint", ["notify", "empty_office", "daily_digest"])
 async def test_renamed_phone(harness: Harness, blueprint: str) -> None:
     await _use(harness, blueprint)
     dr.async_get(harness.hass).async_update_device(harness.phone.device_id, name_by_user="Ann's")
-    await _tell(harness, blueprint)
-    assert len(harness.told) == 1
+    await _send_notification(harness, blueprint)
+    assert len(harness.texts) == 1
 
 
 @pytest.mark.parametrize("blueprint", ["notify", "empty_office", "daily_digest"])
@@ -80,10 +80,10 @@ async def test_removed_phone(
         if entry.data["webhook_id"] == harness.phone.webhook_id
     )
     await harness.hass.config_entries.async_remove(entry.entry_id)
-    # Whoever takes the name does not take the place.
+    # Another phone with the name does not get the notifications.
     namesake = await push_service.register(hass_admin_user)
-    await _tell(harness, blueprint)
-    assert harness.told == other.told == namesake.told == []
+    await _send_notification(harness, blueprint)
+    assert harness.texts == other.texts == namesake.texts == []
     assert "Unable to resolve webhook ID" in caplog.text
 
 
@@ -92,15 +92,15 @@ async def test_device_other_than_a_phone(
 ) -> None:
     (entry,) = harness.hass.config_entries.async_entries(DOMAIN)
     device = dr.async_entries_for_config_entry(dr.async_get(harness.hass), entry.entry_id)[0]
-    use = {
+    use_blueprint = {
         "path": "pbx_voicemail/notify.yaml",
         "input": {"events": EVENTS, "phone": device.id},
     }
-    automation = {"automation": [{"alias": "Wrong", "use_blueprint": use}]}
+    automation = {"automation": [{"alias": "Wrong", "use_blueprint": use_blueprint}]}
     assert await async_setup_component(harness.hass, "automation", automation)
     await harness.hass.async_block_till_done()
     await harness.announce(1)
-    assert harness.told == []
+    assert harness.texts == []
     assert "Unable to resolve webhook ID" in caplog.text
 
 
@@ -122,8 +122,8 @@ async def test_two_phones(
     await harness.hass.async_block_till_done()
     await leave_message(pbx, "104")
     await poll(harness.hass)
-    assert harness.told == other.told == ["From Ann (6000), 01:30, 4 s"]
+    assert harness.texts == other.texts == ["From Ann (6000), 01:30, 4 s"]
     await other.press("Delete")
     assert pbx.spool.messages("104") == []
-    assert other.told[1:] == ["clear_notification"]
-    assert len(harness.told) == 1
+    assert other.texts[1:] == ["clear_notification"]
+    assert len(harness.texts) == 1

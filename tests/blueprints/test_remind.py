@@ -1,4 +1,4 @@
-"""Reminders of a message until it is heard."""
+"""The blueprint that sends reminders until messages are heard."""
 
 import asyncio
 from datetime import timedelta
@@ -17,13 +17,13 @@ INTERVAL = {"minutes": 10}
 
 async def _use(harness: Harness) -> None:
     reminder = [{"action": "test.remind"}]
-    await harness.use("remind", lamp=LAMP, interval=INTERVAL, times=3, reminder=reminder)
+    await harness.use_blueprint("remind", lamp=LAMP, interval=INTERVAL, times=3, reminder=reminder)
 
 
 async def _ten_minutes(harness: Harness, reminded: list[ServiceCall]) -> int:
-    """Let the time between two reminders pass, and return how many there have been."""
+    """Pass the time between two reminders, and return the number of reminders so far."""
     async_fire_time_changed(harness.hass, dt_util.utcnow() + timedelta(minutes=10, seconds=1))
-    await harness.settle()
+    await harness.run_pending()
     return len(reminded)
 
 
@@ -42,11 +42,11 @@ async def test_remind(harness: Harness) -> None:
     assert await _ten_minutes(harness, reminded) == 4
     hass.states.async_set(LAMP, "off")
     assert await _ten_minutes(harness, reminded) == 4
-    await harness.leave_off()
+    await harness.turn_off()
 
 
 async def test_new_message_after_the_first_was_heard(harness: Harness) -> None:
-    """The next message is reminded of after a while, like the first one."""
+    """There are reminders for the new message, as for the first one."""
     hass = harness.hass
     reminded = async_mock_service(hass, "test", "remind")
     hass.states.async_set(LAMP, "off")
@@ -55,10 +55,10 @@ async def test_new_message_after_the_first_was_heard(harness: Harness) -> None:
     assert await _ten_minutes(harness, reminded) == 1
     hass.states.async_set(LAMP, "off")
     hass.states.async_set(LAMP, "on")
-    await harness.settle()
+    await harness.run_pending()
     assert len(reminded) == 1
     assert await _ten_minutes(harness, reminded) == 2
-    await harness.leave_off()
+    await harness.turn_off()
 
 
 async def test_reminder_fails(harness: Harness) -> None:
@@ -70,20 +70,20 @@ async def test_reminder_fails(harness: Harness) -> None:
     await _use(harness)
     hass.states.async_set(LAMP, "on")
     assert [await _ten_minutes(harness, reminded) for _ in range(4)] == [1, 2, 3, 3]
-    await harness.leave_off()
+    await harness.turn_off()
 
 
 @pytest.mark.parametrize(("state", "count"), [("on", 1), ("off", 0)])
 async def test_restart(harness: Harness, state: str, count: int) -> None:
-    """What waits since before a restart is reminded of, too."""
+    """There are reminders for messages from before a restart."""
     hass = harness.hass
     reminded = async_mock_service(hass, "test", "remind")
     hass.states.async_set(LAMP, state)
     hass.set_state(CoreState.not_running)
     await _use(harness)
     start = asyncio.create_task(hass.async_start())
-    await harness.settle()
+    await harness.run_pending()
     assert reminded == []
     assert await _ten_minutes(harness, reminded) == count
-    await harness.leave_off()
+    await harness.turn_off()
     await start

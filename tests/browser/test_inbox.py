@@ -39,9 +39,7 @@ HOSTILE = '"<img src=x onerror=window.hacked=1>" <+4930123456>'
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
-async def test_from_the_dialog_to_an_empty_inbox(
-    tmp_path: Path, browser: Browser, uc501: Simulator
-) -> None:
+async def test_inbox(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
     """All that a new user does, with the mouse and the keyboard."""
     async with (
         run_hass(tmp_path / "home") as (hass, client),
@@ -53,14 +51,14 @@ async def test_from_the_dialog_to_an_empty_inbox(
         fields = page.locator("ha-dialog input:visible, ha-form input:visible")
         await fields.nth(0).fill(uc501.address)
         await fields.nth(1).fill(TOKEN)
-        await visit.look("dialog")
+        await visit.screenshot("dialog")
         await page.get_by_role("button", name="Submit").click()
         await page.get_by_role("button", name="Finish").click()
         await create_dashboard(client)
         await _have_it_asked_often(client)
         await visit.open()
         await expect(visit.card.get_by_role("listitem")).to_have_count(7)
-        await visit.look("inbox")
+        await visit.screenshot("inbox")
         await _suggestion(visit)
         await _hear(visit)
         await _one_at_a_time(visit)
@@ -104,7 +102,7 @@ async def _hear(visit: Visit) -> None:
     await expect(row.get_by_text("0:03 / 0:04")).to_be_visible()
     await row.get_by_role("slider").fill("1")
     await expect(row.get_by_text("0:01 / 0:04")).to_be_visible()
-    await visit.look("playing")
+    await visit.screenshot("playing")
     await row.get_by_role("button", name="Pause").click()
     await expect(row.get_by_role("button", name="Play")).to_be_visible()
     await row.get_by_role("button", name="Play").click()
@@ -122,7 +120,7 @@ async def _delete(visit: Visit, uc501: Simulator) -> None:
     """Delete one, and think better of it; with the keyboard, as well."""
     await visit.row("Ann").get_by_role("button", name="Delete").click()
     await expect(visit.card.get_by_text("Message from Ann Müller deleted")).to_be_visible()
-    await visit.look("deleted")
+    await visit.screenshot("deleted")
     await visit.page.keyboard.press("Enter")
     await expect(visit.row("Ann").get_by_role("button", name="Delete")).to_be_focused()
     assert len(uc501.spool.messages("101")) == 3
@@ -192,7 +190,7 @@ async def _outage(visit: Visit, uc501: Simulator) -> None:
     await visit.poll()
     await expect(visit.card.get_by_text("has been unavailable since")).to_be_visible(timeout=15_000)
     await expect(visit.row("7001").get_by_role("button", name="Play")).to_be_disabled()
-    await visit.look("unavailable")
+    await visit.screenshot("unavailable")
     await uc501.start()
     await visit.poll()
     await expect(visit.card.get_by_text("has been unavailable since")).to_have_count(
@@ -207,7 +205,7 @@ async def _end(visit: Visit, uc501: Simulator) -> None:
         await asyncio.to_thread(uc501.spool.delete_mailbox, extension)
     await visit.poll()
     await expect(visit.card.get_by_text("No messages")).to_be_visible(timeout=15_000)
-    await visit.look("empty")
+    await visit.screenshot("empty")
 
 
 LOOKS: dict[str, tuple[dict[str, Any], str]] = {
@@ -239,7 +237,7 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                 await expect(visit.card.locator("h2")).to_have_text(_title(language))
                 await visit.row("<img").get_by_role("button").first.click()
                 await expect(visit.row("<img").get_by_role("slider")).to_be_visible()
-                await visit.look(name)
+                await visit.screenshot(name)
                 links = await visit.card.locator("a:visible").evaluate_all(
                     "links => links.map(link => link.getAttribute('href'))"
                 )
@@ -333,7 +331,7 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
             await visit.page.wait_for_timeout(16)
         longest = await visit.page.evaluate("window.longest")
         await _play_on(visit)
-        await visit.look("thousand")
+        await visit.screenshot("thousand")
         # For whoever measures; beside other tests these say nothing.
         print(f"first row after {first:.0f} ms, longest task {longest:.0f} ms")
 
@@ -370,7 +368,9 @@ async def _play_on(visit: Visit) -> None:
     assert await visit.page.evaluate("window.looks") == 0
 
 
-async def test_deletes_before_it_goes(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
+async def test_pending_deletion_when_the_page_is_left(
+    tmp_path: Path, browser: Browser, uc501: Simulator
+) -> None:
     """What is said to be deleted is deleted, though nobody stays until it can not be undone."""
     async with run_hass(tmp_path / "home") as (hass, client):
         await connect(client, uc501.address)

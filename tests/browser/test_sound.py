@@ -1,4 +1,4 @@
-"""Sound in a browser that wants a touch for each, as Home Assistant's Android app does by default."""
+"""Playback in a browser that requires a touch, as Home Assistant's Android app does by default."""
 
 import asyncio
 from functools import partial
@@ -17,28 +17,26 @@ from tests.simulator.__main__ import EXTENSIONS
 from .visit import Visit, open_visit, run_hass
 
 TOUCH_SECONDS = 5
-"""For how long a browser remembers a touch."""
+"""How long a touch permits playback."""
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
 class _SlowSimulator(Simulator):
-    """A PBX that takes its time, and has nothing to say in some recordings."""
+    """A PBX that replies slowly, and has silent recordings."""
 
-    patience = 0.0
+    delay = 0.0
     is_empty = False
 
     @override
     async def _download(self, request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(self.patience)
+        await asyncio.sleep(self.delay)
         if self.is_empty:
             return web.Response(body=b"RIFF", content_type="audio/x-wav")
         return await super()._download(request)
 
 
-async def test_each_sound_needs_a_touch(
-    tmp_path: Path, strict_browser: Browser, mailboxes: Spool
-) -> None:
+async def test_autoplay_policy(tmp_path: Path, strict_browser: Browser, mailboxes: Spool) -> None:
     """One touch plays, however long the PBX takes; where it does not, a second is asked for."""
     async with (
         _SlowSimulator(mailboxes, extensions=EXTENSIONS, token=TOKEN, names=True) as pbx,
@@ -59,15 +57,15 @@ async def test_each_sound_needs_a_touch(
 
 async def _without_a_touch(visit: Visit, pbx: _SlowSimulator) -> None:
     """A touch that has expired, then a real one, which plays at once what is loaded."""
-    pbx.patience = 1
+    pbx.delay = 1
     play = visit.row("7001").get_by_role("button", name="abspielen")
     # What Playwright does counts as a touch, so from now on it does nothing.
     await play.evaluate(f"button => setTimeout(() => button.click(), {(TOUCH_SECONDS + 1) * 1000})")
     await asyncio.sleep(TOUCH_SECONDS + 5)
     await expect(visit.row("7001")).to_contain_text("Zum Anhören erneut auf Abspielen drücken")
     await visit.row("7001").scroll_into_view_if_needed()
-    await visit.look("touch-again")
-    pbx.patience = 60
+    await visit.screenshot("touch-again")
+    pbx.delay = 60
     await play.tap()
     await expect(visit.row("7001").get_by_role("button", name="Pause")).to_be_visible(timeout=2000)
     await expect(visit.row("7001").locator(".problem")).to_be_empty()
@@ -75,16 +73,16 @@ async def _without_a_touch(visit: Visit, pbx: _SlowSimulator) -> None:
 
 async def _after_a_long_wait(visit: Visit, pbx: _SlowSimulator) -> None:
     """The touch counts for the sound that comes of it."""
-    pbx.patience = TOUCH_SECONDS + 2
+    pbx.delay = TOUCH_SECONDS + 2
     await visit.page.reload()
     await visit.row("Ann").get_by_role("button", name="abspielen").tap()
-    await asyncio.sleep(pbx.patience + 2)
+    await asyncio.sleep(pbx.delay + 2)
     await expect(visit.row("Ann").get_by_role("button", name="Pause")).to_be_visible(timeout=2000)
 
 
 async def _not_playable(visit: Visit, pbx: _SlowSimulator) -> None:
     """Home Assistant's words are English here, and the browser's own; a German sees neither."""
-    pbx.patience, pbx.is_empty = 0, True
+    pbx.delay, pbx.is_empty = 0, True
     problem = visit.row("anonymous").locator(".problem")
     await visit.row("anonymous").get_by_role("button", name="abspielen").tap()
     await expect(problem).to_have_text("Die Telefonanlage ist nicht erreichbar.")

@@ -81,7 +81,7 @@ async def test_catches_up(tmp_path: Path, browser: Browser, uc501: Simulator) ->
             await _restart(visit, hass, client, uc501)
             await _slow_restart(tmp_path, visit, hass, client, uc501, browser)
             # A console tells of connections that are lost; nothing else may go wrong.
-            visit.complaints[:] = [line for line in visit.complaints if not _is_of_the_outage(line)]
+            visit.errors[:] = [line for line in visit.errors if not _is_of_the_outage(line)]
 
 
 def _add_slow(components: Path) -> None:
@@ -212,12 +212,12 @@ async def _restart(visit: Visit, hass: HassProcess, client: ApiClient, uc501: Si
 
 async def _look_stale(visit: Visit) -> None:
     """Keep pictures of it, and make sure that nothing is cut off."""
-    await visit.look("stale-light")
+    await visit.screenshot("stale-light")
     await visit.page.emulate_media(color_scheme="dark")
     await visit.page.wait_for_timeout(500)  # for colors to fade over
-    await visit.look("stale-dark")
+    await visit.screenshot("stale-dark")
     await visit.page.set_viewport_size({"width": 360, "height": 740})
-    await visit.look("stale-phone")
+    await visit.screenshot("stale-phone")
     assert await visit.card.evaluate(
         "card => [...card.shadowRoot.querySelectorAll('*')]"
         ".every(part => part.scrollWidth <= card.clientWidth)"
@@ -257,11 +257,11 @@ async def _slow_restart(
         await expect(visit.row("Slowly")).to_be_visible(timeout=30_000)
         await expect(visit.card.get_by_text(STALE)).to_have_count(0)
         await expect(early.row("Slowly")).to_be_visible(timeout=30_000)
-        await early.look("early")
+        await early.screenshot("early")
         await hass.stop()
         await expect(early.card.get_by_text("غير محدَّث منذ")).to_be_visible()
-        await early.look("stale-right-to-left")
-        early.complaints.clear()
+        await early.screenshot("stale-right-to-left")
+        early.errors.clear()
 
 
 async def _wait_for_socket(page: Page) -> None:
@@ -307,7 +307,7 @@ async def test_update_of_dashboards_in_yaml(
             await hass.start(client)
             await visit.page.reload()
             await expect(visit.card.locator("h2")).to_have_text("Version 2")
-            visit.complaints[:] = [line for line in visit.complaints if not _is_of_the_outage(line)]
+            visit.errors[:] = [line for line in visit.errors if not _is_of_the_outage(line)]
 
 
 def _update(frontend: Path) -> None:

@@ -1,4 +1,4 @@
-"""A person's browser at a real Home Assistant."""
+"""A browser with the frontend of a real Home Assistant."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,12 +19,12 @@ SCREENSHOTS = REPOSITORY / "screenshots"
 
 @dataclass
 class Visit:
-    """A browser at a Home Assistant, and the person in front of it."""
+    """A page in a browser, and a client for the same Home Assistant."""
 
     page: Page
     client: ApiClient
     url: URL
-    complaints: list[str]
+    errors: list[str]
 
     @property
     def card(self) -> Locator:
@@ -34,7 +34,7 @@ class Visit:
         return self.card.get_by_role("listitem").filter(has_text=caller).first
 
     async def open(self, path: str = "") -> None:
-        """Go to a page, and sign in if that is asked for."""
+        """Open a page, and sign in if necessary."""
         await self.page.goto(f"{self.url}{path}")
         name = self.page.locator("input[name=username]")
         await name.or_(self.page.locator("home-assistant-main")).first.wait_for()
@@ -44,13 +44,13 @@ class Visit:
             await self.page.keyboard.press("Enter")
             await self.page.locator("home-assistant-main").wait_for()
 
-    async def look(self, name: str) -> None:
-        """Keep a picture of what is seen."""
+    async def screenshot(self, name: str) -> None:
+        """Save a screenshot."""
         await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
     async def poll(self) -> None:
-        """Have the PBX asked now."""
+        """Poll the PBX now."""
         await self.client.post(
             "/api/services/homeassistant/update_entity", entity_id="sensor.uc501_messages"
         )
@@ -60,32 +60,32 @@ class Visit:
 async def open_visit(
     browser: Browser, hass: HassProcess, client: ApiClient, **look: Any
 ) -> AsyncIterator[Visit]:
-    """Open a page with nothing kept from earlier; it must not complain of anything."""
+    """Open a page in a new browser context. There must be no errors in its console."""
     context = await browser.new_context(**look)
     page = await context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "console",
         lambda line: (
-            complaints.append(line.text)
+            errors.append(line.text)
             if line.type == "error" and "Failed to load resource" not in line.text
             else None
         ),
     )
     try:
-        yield Visit(page, client, hass.url, complaints)
+        yield Visit(page, client, hass.url, errors)
     except BaseException:
         await page.screenshot(path=SCREENSHOTS / "failed.png")
         raise
     finally:
         await context.close()
-    assert complaints == [], complaints
+    assert errors == [], errors
 
 
 @asynccontextmanager
 async def run_hass(config: Path, **options: Any) -> AsyncIterator[tuple[HassProcess, ApiClient]]:
-    """Run a Home Assistant in a folder, which may be new, and sign in."""
+    """Run a Home Assistant in a folder, which need not exist, and sign in."""
     await asyncio.to_thread(SCREENSHOTS.mkdir, exist_ok=True)
     hass = HassProcess(config, free_port(), **options)
     async with ApiClient(hass.url) as client:

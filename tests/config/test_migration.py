@@ -126,7 +126,8 @@ async def test_everything_stays(
     registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     base = serial_number if kept else entry.entry_id
     assert all(entity.unique_id.startswith(f"{base}_") for entity in registered)
-    assert len(registered) == 4 * len(OF_EXTENSION) + len(OF_HUB)
+    added = {"mark_all_read", "unread_messages"}
+    assert len(registered) == 4 * (len(OF_EXTENSION) + len(added)) + len(OF_HUB) + 1
 
     # Once is enough.
     await hass.config_entries.async_reload(entry.entry_id)

@@ -105,7 +105,8 @@ async def test_choice_of_extensions_leaves_no_orphans(
         entities = er.async_entries_for_config_entry(entity_registry, connected.entry_id)
         return (
             {device.name for device in devices},
-            {entity.unique_id.split("_")[1] for entity in entities} - {"messages", "mailboxes"},
+            {entity.unique_id.split("_")[1] for entity in entities}
+            - {"messages", "mailboxes", "unread"},
         )
 
     everything = known()

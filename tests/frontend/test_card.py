@@ -1,4 +1,4 @@
-"""The card comes with the integration: served, loaded by dashboards, updated, and taken away."""
+"""Serving the card, and adding it to dashboards, updating it and removing it."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -27,7 +27,7 @@ OLD = "/pbx_voicemail_card/0123456789ab/pbx-voicemail-card.js"
 
 @pytest.fixture
 async def dashboards(hass: HomeAssistant) -> None:
-    """Have dashboards that are made in the browser, as they are by default."""
+    """Set up dashboards that are edited in the browser, as they are by default."""
     assert await async_setup_component(hass, "lovelace", {})
 
 
@@ -43,7 +43,7 @@ async def _set_up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_loaded_by_dashboards(
+async def test_added_to_dashboards(
     hass: HomeAssistant,
     dashboards: None,
     entry: MockConfigEntry,
@@ -64,10 +64,10 @@ async def test_loaded_by_dashboards(
         assert await response.read() == await hass.async_add_executor_job(module.read_bytes)
 
 
-async def test_once_and_no_old_one(
+async def test_old_version_is_replaced(
     hass: HomeAssistant, dashboards: None, entry: MockConfigEntry
 ) -> None:
-    """After an upgrade, the entry of the old version becomes that of the new one."""
+    """After an update, the resource of the old version is replaced."""
     resources = hass.data[LOVELACE_DATA].resources
     assert isinstance(resources, ResourceStorageCollection)
     for url in "/local/another.js", OLD, OLD.replace("0", "1"), f"{card.RETRY_URL}//old":
@@ -82,7 +82,7 @@ async def test_once_and_no_old_one(
         await hass.config_entries.async_reload(entry.entry_id)
 
 
-async def test_gone_with_the_last_pbx(
+async def test_removed_with_the_last_pbx(
     hass: HomeAssistant, dashboards: None, entry: MockConfigEntry
 ) -> None:
     await _set_up(hass, entry)
@@ -96,10 +96,10 @@ async def test_gone_with_the_last_pbx(
     assert await _resources(hass) == []
 
 
-async def test_back_with_the_next_one(
+async def test_added_again_with_the_next_pbx(
     hass: HomeAssistant, dashboards: None, entry: MockConfigEntry
 ) -> None:
-    """Without a restart in between."""
+    """Without a restart."""
     await _set_up(hass, entry)
     await hass.config_entries.async_remove(entry.entry_id)
     again = MockConfigEntry(
@@ -118,14 +118,14 @@ async def test_dashboards_in_yaml(
     caplog: pytest.LogCaptureFixture,
     added: bool,
 ) -> None:
-    """The log says what to add, until it is."""
+    """A warning says which resource to add, until it is added."""
     resources = [{"url": card.STABLE_URL, "type": "module"}] if added else []
     lovelace = {"mode": "storage", "resource_mode": "yaml", "resources": resources}
     assert await async_setup_component(hass, "lovelace", {"lovelace": lovelace})
     await _set_up(hass, entry)
-    told = [record.message for record in caplog.records if record.name == card.__name__]
-    assert len(told) == (0 if added else 1)
-    assert all(card.STABLE_URL in line and "configuration.yaml" in line for line in told)
+    logged = [record.message for record in caplog.records if record.name == card.__name__]
+    assert len(logged) == (0 if added else 1)
+    assert all(card.STABLE_URL in line and "configuration.yaml" in line for line in logged)
     response = await (await hass_client_no_auth()).get(card.STABLE_URL)
     assert response.status == 200
     await hass.config_entries.async_remove(entry.entry_id)
@@ -136,10 +136,10 @@ async def test_no_dashboards(hass: HomeAssistant, entry: MockConfigEntry) -> Non
     await hass.config_entries.async_remove(entry.entry_id)
 
 
-async def test_there_while_the_pbx_is_not(
+async def test_added_while_the_pbx_is_unavailable(
     hass: HomeAssistant, dashboards: None, pbx: Simulator, entry: MockConfigEntry
 ) -> None:
-    """The card says that the PBX cannot be reached, so it has to be up to date all the same."""
+    """The card shows that the PBX is unavailable, so it has to be updated all the same."""
     resources = hass.data[LOVELACE_DATA].resources
     assert isinstance(resources, ResourceStorageCollection)
     await resources.async_create_item({"res_type": "module", "url": OLD})
@@ -150,14 +150,14 @@ async def test_there_while_the_pbx_is_not(
 
 
 @pytest.mark.parametrize("url", [card.STABLE_URL, OLD])
-async def test_never_an_old_card(
+async def test_old_versions_load_the_current_card(
     hass: HomeAssistant,
     dashboards: None,
     entry: MockConfigEntry,
     hass_client_no_auth: ClientSessionGenerator,
     url: str,
 ) -> None:
-    """An address that stays the same leads to this version, and is asked for each time."""
+    """URLs of other versions load this version, and are not cached."""
     await _set_up(hass, entry)
     current = (await _resources(hass))[0]["url"]
     client = await hass_client_no_auth()
@@ -165,11 +165,11 @@ async def test_never_an_old_card(
     assert response.status == HTTPStatus.OK
     assert "javascript" in response.headers["Content-Type"]
     assert response.headers["Cache-Control"] == "no-cache"
-    # What keeps the frontend's service worker from keeping it; it does not heed Cache-Control.
+    # Prevents the frontend's service worker from caching it, which ignores Cache-Control.
     assert response.headers["Vary"] == "*"
     imported = (await response.text()).removeprefix('import "').removesuffix('";\n')
     assert str(response.url.join(URL(imported)).path) == current
-    # A browser that kept the old card may still ask for what that imports.
+    # A browser that has cached the old card may still request its modules.
     response = await client.get(f"{url.rpartition('/')[0]}/inbox.js")
     assert response.status == HTTPStatus.OK
     assert response.headers["Cache-Control"] == "no-cache"
@@ -179,7 +179,7 @@ async def test_never_an_old_card(
     "path",
     ["", "latest", "latest/", "latest/..%2fcard.py", "latest/card.py", "%2e%2e/card.py", "a/b/c"],
 )
-async def test_serves_nothing_else(
+async def test_other_files_are_not_served(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     hass_client_no_auth: ClientSessionGenerator,
@@ -192,18 +192,18 @@ async def test_serves_nothing_else(
 
 
 def _rename(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have dashboards that are not what they were when this was written."""
+    """Set up dashboards with changed internals."""
     monkeypatch.delattr(type(hass.data[LOVELACE_DATA].resources), "async_get_info")
 
 
 def _move(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have dashboards whose internals are somewhere else."""
+    """Set up dashboards whose internals have been moved."""
     for module in "const", "resources":
         monkeypatch.setitem(sys.modules, f"homeassistant.components.lovelace.{module}", None)
 
 
 @pytest.mark.parametrize("change", [_rename, _move])
-async def test_failure_costs_nothing_but_the_card(
+async def test_failure_only_affects_the_card(
     hass: HomeAssistant,
     dashboards: None,
     entry: MockConfigEntry,
@@ -211,18 +211,18 @@ async def test_failure_costs_nothing_but_the_card(
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[HomeAssistant, pytest.MonkeyPatch], None],
 ) -> None:
-    """It is logged in one line, once for all tries to set up, and once when it is removed."""
+    """It is logged once for all attempts to set up, and once for the removal."""
     change(hass, monkeypatch)
     await _set_up(hass, entry)
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.config_entries.async_remove(entry.entry_id)
-    told = [record for record in caplog.records if record.name == card.__name__]
-    assert len(told) == 2
-    assert not any(record.exc_info for record in told)
+    logged = [record for record in caplog.records if record.name == card.__name__]
+    assert len(logged) == 2
+    assert not any(record.exc_info for record in logged)
 
 
-def test_imports_no_internals_of_dashboards() -> None:
-    """If one moves, the integration can still be imported."""
+def test_no_imports_of_lovelace_internals() -> None:
+    """If they are moved, the integration can still be imported."""
     program = (
         "import sys;"
         "sys.modules |= dict.fromkeys(['homeassistant.components.lovelace.const',"

@@ -1,4 +1,4 @@
-"""People type addresses in many ways, and mean one thing."""
+"""Parsing what users enter as an address."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The client could be published as it stands."""
+"""The client library does not depend on Home Assistant."""
 
 from pathlib import Path
 import subprocess

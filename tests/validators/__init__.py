@@ -8,11 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from . import dependencies, icons, manifest, quality_scale, services, translations
+from . import automations, dependencies, icons, manifest, quality_scale, services, translations
 
 type Check = Callable[[Path], Iterator[str]]
 
 CHECKS: Final[Mapping[str, Check]] = {
     module.__name__.rpartition(".")[2]: module.check
-    for module in (dependencies, icons, manifest, quality_scale, services, translations)
+    for module in (
+        automations,
+        dependencies,
+        icons,
+        manifest,
+        quality_scale,
+        services,
+        translations,
+    )
 }

@@ -1,4 +1,4 @@
-"""icons.json: icons that there are, for entities and actions that there are."""
+"""icons.json: icons of Material Design, for entities, actions, triggers and conditions."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -16,6 +16,9 @@ _KNOWN: Final = {
     f"mdi:{icon['name']}"
     for icon in json.loads((files("hass_frontend") / "static/mdi/iconList.json").read_text())
 }
+
+_KINDS: Final = {"service": "action", "trigger": "trigger", "condition": "condition"}
+"""What a YAML file describes, and the word for it."""
 
 
 def _icon(value: str) -> str:
@@ -43,8 +46,9 @@ _SCHEMA: Final = vol.Schema(
                 )
             }
         },
-        vol.Optional("services"): {
-            translation_key: {vol.Required("service"): vol.All(str, _icon)},
+        **{
+            vol.Optional(f"{kind}s"): {translation_key: {vol.Required(kind): vol.All(str, _icon)}}
+            for kind in _KINDS
         },
     }
 )
@@ -59,6 +63,7 @@ def check(repository: Path) -> Iterator[str]:
     for platform, entities in icons.get("entity", {}).items():
         for key in sorted(entities.keys() - named.get(platform, {}).keys()):
             yield f"icons.json: there is no {platform} {key}"
-    actions = load_yaml_dict(str(folder / "services.yaml")).keys()
-    for action in sorted(actions ^ icons.get("services", {}).keys()):
-        yield f"icons.json: {action} is either no action, or one without an icon"
+    for kind, word in _KINDS.items():
+        described = load_yaml_dict(str(folder / f"{kind}s.yaml")).keys()
+        for name in sorted(described ^ icons.get(f"{kind}s", {}).keys()):
+            yield f"icons.json: {name} is either no {word}, or one without an icon"

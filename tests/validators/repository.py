@@ -1,6 +1,6 @@
 """How checks read a repository, and how they tell what does not fit a schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import json
 from pathlib import Path
 import re
@@ -27,6 +27,25 @@ def translation_key(value: str) -> str:
     if not _KEY.fullmatch(value):
         raise vol.Invalid(f"'{value}' is no translation key: lower case, digits, single _ and -")
     return value
+
+
+def something(value: object) -> object:
+    """Take any value but none."""
+    if value is None:
+        raise vol.Invalid("nothing is no value")
+    return value
+
+
+def differences(
+    described: Mapping[str, Any], texts: Mapping[str, Any], where: str, kind: str
+) -> Iterator[str]:
+    """Yield actions and the like, and fields of theirs, that are described but have no text, or vice versa."""
+    for name in sorted(described.keys() ^ texts.keys()):
+        yield f"{where}: {name} is either no {kind}, or one without words"
+    for name in sorted(described.keys() & texts.keys()):
+        fields = (described[name] or {}).get("fields", {})
+        for field in sorted(fields.keys() ^ texts[name].get("fields", {}).keys()):
+            yield f"{where}: {field} is either no field of {name}, or one without words"
 
 
 def misfits(schema: vol.Schema, value: object, where: str) -> Iterator[str]:

@@ -9,14 +9,7 @@ from homeassistant.helpers.selector import validate_selector
 from homeassistant.util.yaml import load_yaml_dict
 import voluptuous as vol
 
-from .repository import integration_of, misfits, read_json
-
-
-def _told(value: object) -> object:
-    if value is None:
-        raise vol.Invalid("nothing is no value")
-    return value
-
+from .repository import differences, integration_of, misfits, read_json, something
 
 # Names and descriptions are in the translations, and only there.
 _SCHEMA: Final = vol.Schema(
@@ -24,8 +17,8 @@ _SCHEMA: Final = vol.Schema(
         cv.slug: {
             vol.Required("fields"): {
                 cv.slug: {
-                    vol.Optional("default"): _told,
-                    vol.Optional("example"): _told,
+                    vol.Optional("default"): something,
+                    vol.Optional("example"): something,
                     vol.Optional("required"): bool,
                     vol.Required("selector"): validate_selector,
                 }
@@ -45,9 +38,4 @@ def check(repository: Path) -> Iterator[str]:
     actions: dict[str, Any] = load_yaml_dict(str(file))
     yield from misfits(_SCHEMA, actions, "services.yaml")
     texts = read_json(folder / "translations" / "en.json").get("services", {})
-    for action in sorted(actions.keys() ^ texts.keys()):
-        yield f"services.yaml: {action} is either no action, or one without words"
-    for action in sorted(actions.keys() & texts.keys()):
-        named = texts[action].get("fields", {}).keys()
-        for field in sorted((actions[action] or {}).get("fields", {}).keys() ^ named):
-            yield f"services.yaml: {field} is either no field of {action}, or one without words"
+    yield from differences(actions, texts, "services.yaml", "action")

@@ -93,9 +93,15 @@ _ISSUE: Final = vol.Any(
     {vol.Required("title"): _TEXT, vol.Required("fix_flow"): _FLOW},
 )
 _ACTION: Final = {**_DESCRIBED, vol.Optional("fields"): {translation_key: _DESCRIBED}}
+_NAMED: Final[dict[vol.Marker, Any]] = {
+    vol.Required("name"): _TEXT,
+    vol.Optional("description"): _TEXT,
+}
+_AUTOMATION: Final = {**_DESCRIBED, vol.Optional("fields"): {translation_key: _NAMED}}
 _SCHEMA: Final = vol.Schema(
     {
         vol.Optional("common"): {cv.slug: _TEXT},
+        vol.Optional("conditions"): {translation_key: _AUTOMATION},
         vol.Required("config"): _FLOW,
         vol.Optional("device"): {translation_key: {vol.Required("name"): _TEXT}},
         vol.Optional("entity"): {cv.slug: {translation_key: _ENTITY}},
@@ -104,6 +110,7 @@ _SCHEMA: Final = vol.Schema(
         vol.Optional("options"): _FLOW,
         vol.Optional("selector"): {cv.slug: {vol.Required("options"): _TEXTS}},
         vol.Optional("services"): {translation_key: _ACTION},
+        vol.Optional("triggers"): {translation_key: _AUTOMATION},
     }
 )
 

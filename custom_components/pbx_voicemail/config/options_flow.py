@@ -28,8 +28,8 @@ from ..const import (
     DEFAULT_SCAN_INTERVAL,
 )
 from ..pbx import Extension, family
-from ..voicemail.roster import read_extension_numbers
-from ..voicemail.speech_to_text import ENGINES
+from ..voicemail.roster import parse_extension_numbers
+from ..voicemail.speech_to_text import ENGINE_DOMAINS
 from ..voicemail.transcripts import DEFAULT_LIMIT
 from .schemas import extension_selector
 
@@ -54,7 +54,7 @@ class PbxOptionsFlow(OptionsFlowWithReload):
         """Show all options in one form."""
         if user_input is not None:
             if CONF_EXTENSIONS in user_input:
-                chosen = read_extension_numbers(user_input[CONF_EXTENSIONS])
+                chosen = parse_extension_numbers(user_input[CONF_EXTENSIONS])
                 user_input |= {CONF_EXTENSIONS: list(chosen)}
             return self.async_create_entry(data=user_input)
         time_zones = await self.hass.async_add_executor_job(available_timezones)
@@ -78,7 +78,7 @@ class PbxOptionsFlow(OptionsFlowWithReload):
         time_zone = SelectSelector(
             SelectSelectorConfig(options=time_zones, mode=SelectSelectorMode.DROPDOWN)
         )
-        engine = EntitySelector(EntitySelectorConfig(domain=[*ENGINES]))
+        engine = EntitySelector(EntitySelectorConfig(domain=[*ENGINE_DOMAINS]))
         clock = {vol.Optional(CONF_TIME_ZONE): time_zone} if self._has_local_clock else {}
         return vol.Schema(
             {

@@ -81,6 +81,11 @@ class PbxClient(ABC):
     """The size of the last reply about mailboxes, in bytes."""
 
     @property
+    def is_catching_up(self) -> bool:
+        """Whether the last call of `mailboxes` left mailboxes to be asked for in the next one."""
+        return False
+
+    @property
     @abstractmethod
     def address(self) -> Address:
         """Where the PBX is reached."""

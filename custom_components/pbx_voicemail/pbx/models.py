@@ -1,7 +1,7 @@
 """What every PBX has: messages, mailboxes, extensions, and facts about itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 import re
@@ -53,7 +53,7 @@ class Mailbox:
 
     A large PBX holds tens of thousands of messages that nobody looks at, so they are kept
     packed, and made anew for whoever asks. What is asked for all the time is at hand:
-    `count`, `unread`, how many the PBX says were not heard yet, and `latest`, the newest.
+    `count`, `unread`, how many are not known to have been heard, and `latest`, the newest.
     """
 
     extension: str
@@ -68,7 +68,7 @@ class Mailbox:
         return cls(
             extension,
             count=len(messages),
-            unread=sum(message.read is False for message in messages),
+            unread=sum(not message.read for message in messages),
             latest=messages[0] if messages else None,
             packed=orjson.dumps([_pack(message) for message in messages]),
         )
@@ -77,6 +77,16 @@ class Mailbox:
     def messages(self) -> tuple[Message, ...]:
         """All messages, unpacked."""
         return tuple(_unpack(self.extension, row) for row in orjson.loads(self.packed))
+
+    def with_read(self, ids: Collection[str]) -> Self:
+        """Return the mailbox with some of its messages read."""
+        return type(self).of(
+            self.extension,
+            [
+                replace(message, read=True) if message.id in ids else message
+                for message in self.messages
+            ],
+        )
 
     @property
     def ids(self) -> frozenset[str]:

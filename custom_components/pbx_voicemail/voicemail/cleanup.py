@@ -1,4 +1,4 @@
-"""Deletes the recordings and transcripts of messages that are gone."""
+"""Deletes what is stored of messages that are gone: recordings, transcripts, read marks."""
 
 from collections.abc import Mapping, Set as AbstractSet
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from homeassistant.helpers.event import async_call_later
 
 from ..const import DOMAIN
 from .data import MessageSource, PbxData
+from .read_marks import ReadMarks, read_marks_store
 from .recordings import Recordings, recording_cache
 from .transcripts import Transcripts, transcript_store
 
@@ -17,12 +18,17 @@ class Cleanup:
     """Deletes what is stored of messages that have left one PBX."""
 
     def __init__(
-        self, source: MessageSource, recordings: Recordings, transcripts: Transcripts
+        self,
+        source: MessageSource,
+        recordings: Recordings,
+        transcripts: Transcripts,
+        marks: ReadMarks,
     ) -> None:
         """Prepare to clean up after each poll of `source`."""
         self._source = source
         self._recordings = recordings
         self._transcripts = transcripts
+        self._marks = marks
         self._last_data = source.data
         self._cancel_timer: CALLBACK_TYPE | None = None
 
@@ -32,6 +38,8 @@ class Cleanup:
         entry = self._source.config_entry
         entry.async_on_unload(self._source.async_add_listener(self._handle_update))
         entry.async_on_unload(self._stop_timer)
+        extensions = self._extensions
+        self._delete_gone(extensions.keys() - self._last_data.extensions_of(extensions).keys())
 
     @callback
     def _handle_update(self) -> None:
@@ -41,8 +49,11 @@ class Cleanup:
             self._source.config_entry.async_create_background_task(
                 self._source.hass, self._recordings.async_rename(renamed), f"{DOMAIN} rename"
             )
+        self._delete_gone(_find_gone(self._extensions, before, self._last_data))
+
+    @callback
+    def _delete_gone(self, gone: AbstractSet[str]) -> None:
         extensions = self._extensions
-        gone = _find_gone(extensions, before, self._last_data)
         # A PBX can lose a mailbox for a moment, which makes it look empty.
         doubtful = {
             message_id
@@ -72,13 +83,14 @@ class Cleanup:
 
     @property
     def _extensions(self) -> dict[str, str]:
-        """The messages that have a recording or a transcript, and their extensions."""
-        return self._recordings.extensions | self._transcripts.extensions
+        """The messages of which something is stored, and their extensions."""
+        return self._recordings.extensions | self._transcripts.extensions | self._marks.extensions
 
     @callback
     def _delete(self, message_ids: AbstractSet[str]) -> None:
         if message_ids:
             self._transcripts.async_delete(message_ids)
+            self._marks.drop(message_ids)
             self._source.config_entry.async_create_background_task(
                 self._source.hass, self._recordings.async_delete(message_ids), f"{DOMAIN} cleanup"
             )
@@ -90,9 +102,10 @@ class Cleanup:
 
 
 async def async_delete_stored_data(hass: HomeAssistant, entry_id: str) -> None:
-    """Delete the recordings and transcripts of a PBX that has been removed."""
+    """Delete what is stored of the messages of a PBX that has been removed."""
     await hass.async_add_executor_job(recording_cache(hass, entry_id).delete_all)
     await transcript_store(hass, entry_id).async_remove()
+    await read_marks_store(hass, entry_id).async_remove()
 
 
 def _find_gone(extensions: Mapping[str, str], before: PbxData, now: PbxData) -> set[str]:

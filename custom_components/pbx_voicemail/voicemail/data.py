@@ -103,5 +103,14 @@ class MessageSource(BaseDataUpdateCoordinatorProtocol, Protocol):
     def async_update_listeners(self) -> None:
         """Notify all listeners."""
 
+    async def async_request_refresh(self) -> None:
+        """Poll soon."""
+
     async def async_get_recording(self, message: Message) -> bytes:
         """Download the recording of a message. Raises HomeAssistantError."""
+
+    async def async_tell_read(self, message: Message) -> None:
+        """Tell the PBX that a message was heard. Raises HomeAssistantError."""
+
+    def async_apply_marks(self) -> None:
+        """Show messages as they are marked by now."""

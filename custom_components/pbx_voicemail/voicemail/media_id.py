@@ -84,7 +84,8 @@ def message_as_dict(
         "caller_name": message.caller_name,
         "received": message.received.isoformat() if message.received else None,
         "duration": message.duration,
-        "read": message.read,
+        "read": bool(message.read),
+        "urgent": message.urgent,
         "media_content_id": MediaId.from_message(entry_id, message).media_content_id,
         "transcript": transcript,
     }

@@ -18,7 +18,8 @@ from ..pbx import PbxAuthError, PbxClient, PbxError
 _LOGGER = logging.getLogger(__name__)
 
 _MIN_DELAY: Final = 1
-_MAX_DELAY: Final = 5 * 60
+_MAX_DELAY: Final = 30
+"""As rare as polls: the first message after an outage must not wait longer than they take."""
 
 _STABLE_SECONDS: Final = 60
 """After a connection that lasted so long, the delay before the next one starts over."""
@@ -45,32 +46,42 @@ class Push:
         self._client = client
         self._changed = changed
         self._connected = connected
-        self._is_connected = False
+        self.is_connected = False
+        """Whether the PBX reports changes."""
+        self._task: asyncio.Task[None] | None = None
 
     @callback
     def async_start(self) -> None:
         """Listen until the entry is unloaded."""
-        self._entry.async_create_background_task(
+        self._task = self._entry.async_create_background_task(
             self._hass, self._async_listen(), f"{DOMAIN} push", eager_start=False
         )
+
+    async def async_stop(self) -> None:
+        """Stop listening, if it was started."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _async_listen(self) -> None:
         delay: float = _MIN_DELAY
         while True:
             started = monotonic()
+            retry_after: float | None = None
             try:
                 await self._client.listen(self._handle_change)
             except PbxAuthError as err:
                 # The next poll gets the same error, and starts a reauthentication.
                 _LOGGER.debug("Push has ended: %s", err.kind)
+                self._set_connected(False)
                 return
             except PbxError as err:
                 _LOGGER.debug("The push connection is lost: %s", err.kind)
-            finally:
-                self._set_connected(False)
+                retry_after = err.retry_after
+            self._set_connected(False)
             if monotonic() - started >= _STABLE_SECONDS:
                 delay = _MIN_DELAY
-            await asyncio.sleep(delay)
+            await asyncio.sleep(max(delay, retry_after or 0))
             delay = min(2 * delay, _MAX_DELAY)
 
     @callback
@@ -80,6 +91,6 @@ class Push:
 
     @callback
     def _set_connected(self, connected: bool) -> None:
-        if connected != self._is_connected:
-            self._is_connected = connected
+        if connected != self.is_connected:
+            self.is_connected = connected
             self._connected(connected)

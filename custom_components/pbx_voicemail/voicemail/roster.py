@@ -82,7 +82,7 @@ class Roster:
         return added
 
 
-def read_extension_numbers(entered: Iterable[str]) -> tuple[str, ...]:
+def parse_extension_numbers(entered: Iterable[str]) -> tuple[str, ...]:
     """Return the extension numbers that a user has entered, one or several in each text."""
     numbers = (number for text in entered for number in _SEPARATORS.split(text))
     return tuple(dict.fromkeys(filter(None, numbers)))

@@ -15,7 +15,7 @@ from .recordings import Recording
 from .wav import CodecError, decode_blocks
 
 AI_TASK: Final = "ai_task"
-ENGINES: Final = (stt.DOMAIN, AI_TASK)
+ENGINE_DOMAINS: Final = (stt.DOMAIN, AI_TASK)
 """The domains of entities that can transcribe."""
 
 _TIMEOUT: Final = 10 * 60

@@ -1,4 +1,4 @@
-"""Mailboxes as the tests of replies want them: read anew."""
+"""Helper for tests that parse a single reply."""
 
 from datetime import tzinfo
 

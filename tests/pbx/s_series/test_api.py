@@ -1,4 +1,4 @@
-"""Sign-in, renewal of tokens, the guard against a lock-out, and versions of the API."""
+"""Signing in, renewing tokens, avoiding lock-outs, and finding the version of the API."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -72,13 +72,13 @@ async def connect(pbx: Simulator) -> AsyncIterator[Connect]:
         yield connect
 
 
-def _called(pbx: Simulator) -> list[str]:
+def _requested(pbx: Simulator) -> list[str]:
     called = [path.removeprefix("/api/") for path in pbx.requests]
     pbx.requests.clear()
     return called
 
 
-def test_credentials_keep_no_password_and_show_no_secret() -> None:
+def test_credentials_do_not_contain_the_password() -> None:
     assert USER.secret == md5(b"secret", usedforsecurity=False).hexdigest()
     shown = repr([USER, BARE_TOKEN])
     assert "secret" not in shown
@@ -91,7 +91,7 @@ async def test_signs_in_once_and_polls_on(connect: Connect, pbx: Simulator) -> N
     for _ in range(3):
         assert len(await client.mailboxes()) == 3
     await client.info()
-    assert _called(pbx) == [
+    assert _requested(pbx) == [
         "v0.0.1/login",
         *["v0.0.1/voicemail/query"] * 3,
         "v0.0.1/deviceinfo/query",
@@ -101,11 +101,11 @@ async def test_signs_in_once_and_polls_on(connect: Connect, pbx: Simulator) -> N
 async def test_login_is_sent_as_documented(connect: Connect, pbx: Simulator) -> None:
     seen: list[tuple[dict[str, str], Any]] = []
 
-    async def look(request: web.Request) -> None:
+    async def check(request: web.Request) -> None:
         if request.path.endswith("login"):
             seen.append((dict(request.query), await request.json()))
 
-    pbx.intercept = look
+    pbx.intercept = check
     await connect(USER).mailboxes()
     body = {"username": "api", "password": USER.secret, "port": "8260"}
     assert seen == [({"type": "json"}, body)]
@@ -115,9 +115,9 @@ async def test_renews_an_invalid_token_once(connect: Connect, pbx: Simulator) ->
     client = connect(USER)
     await client.mailboxes()
     pbx.revoke_tokens()
-    _called(pbx)
+    _requested(pbx)
     assert len(await client.mailboxes()) == 3
-    assert _called(pbx) == [
+    assert _requested(pbx) == [
         "v0.0.1/voicemail/query",
         "v0.0.1/login",
         "v0.0.1/voicemail/query",
@@ -181,12 +181,12 @@ async def test_lock_out(connect: Connect, pbx: Simulator) -> None:
 
 
 async def test_login_reply_without_a_token(connect: Connect, pbx: Simulator) -> None:
-    async def forget(request: web.Request) -> web.Response | None:
+    async def drop_token(request: web.Request) -> web.Response | None:
         if request.path.endswith("login"):
             return web.json_response({"status": "Success"})
         return None
 
-    pbx.intercept = forget
+    pbx.intercept = drop_token
     with pytest.raises(PbxReplyError):
         await connect(USER).mailboxes()
 
@@ -249,10 +249,10 @@ async def test_signs_out(connect: Connect, pbx: Simulator) -> None:
     client = connect(USER)
     await client.close()
     await client.mailboxes()
-    _called(pbx)
+    _requested(pbx)
     await client.close()
     await client.close()
-    assert _called(pbx) == ["v0.0.1/logout"]
+    assert _requested(pbx) == ["v0.0.1/logout"]
     assert len(await client.mailboxes()) == 3
 
 
@@ -271,7 +271,7 @@ async def test_bare_token_is_not_signed_out(connect: Connect, pbx: Simulator) ->
 
 
 @pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
-@pytest.mark.parametrize("stranger", ["html", "10003", "30001"])
+@pytest.mark.parametrize("other_version_reply", ["html", "10003", "30001"])
 @pytest.mark.parametrize("version", API_VERSIONS, ids=lambda version: version.name)
 async def test_finds_the_version(
     connect: Connect,
@@ -286,13 +286,13 @@ async def test_finds_the_version(
     assert client._api.version is version
     assert pbx.logins == (1 if credentials is USER else 0)
 
-    _called(pbx)
+    _requested(pbx)
     await client.mailboxes()
-    assert _called(pbx) == [f"{version.name}/voicemail/query"]
+    assert _requested(pbx) == [f"{version.name}/voicemail/query"]
 
 
 @pytest.mark.parametrize("credentials", [USER, BARE_TOKEN], ids=["user", "token"])
-@pytest.mark.parametrize("stranger", ["html", "10003"])
+@pytest.mark.parametrize("other_version_reply", ["html", "10003"])
 async def test_new_firmware_with_another_version(
     connect: Connect, pbx: Simulator, other_version_reply: str, credentials: Credentials
 ) -> None:
@@ -318,7 +318,7 @@ async def test_finding_no_version_keeps_the_known_one(connect: Connect, pbx: Sim
 
 
 @pytest.mark.parametrize(
-    ("stranger", "error"), [("html", PbxReplyError), ("10003", PbxUnsupportedError)]
+    ("other_version_reply", "error"), [("html", PbxReplyError), ("10003", PbxUnsupportedError)]
 )
 async def test_no_version_at_all(
     connect: Connect, pbx: Simulator, other_version_reply: str, error: type[Exception]
@@ -330,10 +330,10 @@ async def test_no_version_at_all(
 
 
 async def test_pbx_without_authentication(connect: Connect, pbx: Simulator) -> None:
-    async def welcome(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         return web.json_response({"status": "Success"})
 
-    pbx.intercept = welcome
+    pbx.intercept = respond
     client = connect(BARE_TOKEN, version=None)
     assert await client.mailboxes() == {}
     assert client._api.version is OPENVOX
@@ -368,7 +368,7 @@ async def test_missing_extension_does_not_affect_others(connect: Connect, pbx: S
     client = connect(BARE_TOKEN)
     for _ in range(2):
         assert (await client.mailboxes(["101", "999"])).keys() == {"101"}
-    assert _called(pbx) == ["v0.0.1/voicemail/query"] * 3
+    assert _requested(pbx) == ["v0.0.1/voicemail/query"] * 3
 
 
 async def test_refused_filter(connect: Connect, pbx: Simulator) -> None:
@@ -381,13 +381,13 @@ async def test_refused_filter(connect: Connect, pbx: Simulator) -> None:
 
 
 async def test_reply_for_another_extension_is_ignored(connect: Connect, pbx: Simulator) -> None:
-    async def tell_all(request: web.Request) -> web.Response:
+    async def respond_with_all(request: web.Request) -> web.Response:
         boxes: list[dict[str, Any]] = [
             {"extid": number, "voicemail": [{}]} for number in ("101", "102")
         ]
         return web.json_response({"status": "Success", "voicemails": boxes})
 
-    pbx.intercept = tell_all
+    pbx.intercept = respond_with_all
     assert (await connect(BARE_TOKEN).mailboxes(["101"])).keys() == {"101"}
 
 
@@ -399,7 +399,7 @@ REFUSALS = pytest.mark.parametrize(
 
 
 class _Reboot:
-    """A PBX that refuses whatever it is asked, and has then forgotten all tokens."""
+    """Makes a PBX refuse all requests for a while, and then all tokens."""
 
     def __init__(self, pbx: Simulator, refusals: list[str | int]) -> None:
         self.logins = 0
@@ -428,7 +428,7 @@ async def test_reboot(
     refusals: list[str | int],
     seconds: int,
 ) -> None:
-    """A password that has worked is not doubted, and works again once the PBX does."""
+    """A password that has worked is used again, and works once the PBX has started."""
     client = connect(USER, has_worked=True)
     await client.mailboxes()
     async with _Reboot(pbx, refusals) as reboot:
@@ -448,7 +448,7 @@ async def test_reboot(
 async def test_endless_reboot(
     freezer: FrozenDateTimeFactory, connect: Connect, pbx: Simulator
 ) -> None:
-    """After three refused logins a person is asked, and nothing is tried any more."""
+    """After three refused logins there are no more attempts, until the user acts."""
     client = connect(USER, has_worked=True)
     async with _Reboot(pbx, ["30003"]) as reboot:
         for _ in range(100):
@@ -488,7 +488,7 @@ async def test_clock_set_back_does_not_delay_logins(connect: Connect, pbx: Simul
 
 @pytest.mark.parametrize("errno", ["20003", "30003"])
 async def test_changed_password(connect: Connect, pbx: Simulator, errno: str) -> None:
-    """The PBX answers all else, so it is the password that it refuses."""
+    """Other requests succeed, so the refusal is due to the password."""
     client = connect(USER, has_worked=True)
     await client.mailboxes()
 
@@ -529,9 +529,9 @@ async def test_yeastar_that_accepts_any_version(
     mailboxes = await client.mailboxes()
     assert client._api.version is YEASTAR
     assert mailboxes["101"].unread == 3
-    _called(pbx)
+    _requested(pbx)
     await client.mailboxes()
-    assert _called(pbx) == ["v1.1.0/voicemail/query"]
+    assert _requested(pbx) == ["v1.1.0/voicemail/query"]
 
 
 async def test_chosen_version(connect: Connect, pbx: Simulator) -> None:
@@ -542,13 +542,13 @@ async def test_chosen_version(connect: Connect, pbx: Simulator) -> None:
 
 
 async def test_read_state_in_openvox_version(connect: Connect, pbx: Simulator) -> None:
-    async def tell(request: web.Request) -> web.Response | None:
+    async def respond(request: web.Request) -> web.Response | None:
         if "v0.0.1" not in request.path:
             return None
         box = {"extid": "101", "voicemail": [{"voicemailstatus": "unread"}]}
         return web.json_response({"status": "Success", "voicemails": [box]})
 
-    pbx.intercept = tell
+    pbx.intercept = respond
     client = connect(BARE_TOKEN)
     for _ in range(2):
         assert (await client.mailboxes()).keys() == {"101"}
@@ -556,16 +556,16 @@ async def test_read_state_in_openvox_version(connect: Connect, pbx: Simulator) -
 
 
 async def test_tokens_that_expire_at_once(connect: Connect, pbx: Simulator) -> None:
-    """A PBX that says "nothing there" to each token, and has forgotten it at the next question."""
+    """A PBX that replies "nothing there" to each token, and refuses it in the next request."""
 
-    async def forget(request: web.Request) -> web.Response | None:
+    async def drop_token(request: web.Request) -> web.Response | None:
         if request.path.endswith("voicemail/query"):
             pbx.revoke_tokens()
             return refuse("20018")
         return None
 
     client = connect(USER)
-    pbx.intercept = forget
+    pbx.intercept = drop_token
     with pytest.raises(PbxRejectedError):
         await client.mailboxes()
     assert pbx.logins <= 4

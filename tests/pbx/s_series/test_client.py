@@ -1,4 +1,4 @@
-"""The client, talking to a PBX over real HTTP."""
+"""The client with a simulated PBX over real HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -83,7 +83,7 @@ async def test_some_mailboxes_in_one_request(client: PbxClient, pbx: Simulator) 
     assert pbx.requests == ["/api/v0.0.1/voicemail/query"]
 
 
-async def test_latest_of_recorded_messages(client: PbxClient) -> None:
+async def test_latest_message(client: PbxClient) -> None:
     latest = (await client.mailboxes())["102"].latest
     assert latest is not None
     assert latest.caller == "anonymous"
@@ -113,12 +113,12 @@ async def test_large_reply_is_parsed_in_a_thread(
 ) -> None:
     monkeypatch.setattr(client_module, "OFF_LOOP_BYTES", 1)
 
-    def decode_off_loop(body: bytes) -> reply_module.JsonObject:
+    def decode_in_thread(body: bytes) -> reply_module.JsonObject:
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
         return reply_module.decode(body)
 
-    monkeypatch.setattr(client_module, "decode", decode_off_loop)
+    monkeypatch.setattr(client_module, "decode", decode_in_thread)
     assert len(await client.mailboxes()) == 3
 
 
@@ -176,12 +176,12 @@ async def test_only_what_changed_is_read(
     before = await client.mailboxes()
     read: list[str] = []
 
-    def note(extension: str, *arguments: Any) -> tuple[Message, ...]:
+    def record(extension: str, *arguments: Any) -> tuple[Message, ...]:
         read.append(extension)
         return really(extension, *arguments)
 
     really = mailboxes_module._read_messages
-    monkeypatch.setattr(mailboxes_module, "_read_messages", note)
+    monkeypatch.setattr(mailboxes_module, "_read_messages", record)
     await leave_message(pbx, "102")
     after = await client.mailboxes()
     assert read == ["102"]
@@ -190,10 +190,10 @@ async def test_only_what_changed_is_read(
 
 
 async def test_reply_that_starts_like_the_last(client: PbxClient, pbx: Simulator) -> None:
-    """They are compared piece by piece as they come, and must not be taken for the last one."""
+    """Replies are compared with the last one while they are received."""
     told = ""
 
-    async def tell(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(len(told))})
         await response.prepare(request)
         for begin in range(0, len(told), 50):
@@ -207,7 +207,7 @@ async def test_reply_that_starts_like_the_last(client: PbxClient, pbx: Simulator
             {"status": "Success", "voicemails": [{"extid": "1", "voicemail": voicemail}]}
         )
 
-    pbx.intercept = tell
+    pbx.intercept = respond
     for dates in (["10:00:00"], ["10:00:00", "11:00:00"], ["10:00:00"], ["10:00:01"], []):
         told = reply(*dates)
         mailboxes = await client.mailboxes()
@@ -265,14 +265,14 @@ async def test_tls_on_a_plain_port(session: aiohttp.ClientSession, pbx: Simulato
         await _client(session, address, UTC).mailboxes()
 
 
-async def test_time_out(client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_timeout(client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     hung_up = asyncio.Event()
 
-    async def think(request: web.Request) -> None:
+    async def wait(request: web.Request) -> None:
         await hung_up.wait()
 
     monkeypatch.setattr(transport_module, "TIMEOUT", aiohttp.ClientTimeout(total=0.05))
-    pbx.intercept = think
+    pbx.intercept = wait
     with pytest.raises(PbxTimeoutError):
         await client.mailboxes()
     hung_up.set()
@@ -289,15 +289,15 @@ async def test_too_large(
 async def test_five_thousand_messages(client: PbxClient, pbx: Simulator) -> None:
     entry = {"messagefrom": "7001", "voicemaildate": "2020-04-07 10:57:31", "voicemaillength": "3"}
 
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         mailbox = {"extid": "101", "voicemail": [entry] * 5000}
         return web.json_response({"status": "Success", "voicemails": [mailbox]})
 
-    pbx.intercept = answer
+    pbx.intercept = respond
     assert len((await client.mailboxes())["101"].messages) == 5000
 
 
-async def test_follows_no_redirect_and_keeps_no_cookie(client: PbxClient, pbx: Simulator) -> None:
+async def test_no_redirects_and_no_cookies(client: PbxClient, pbx: Simulator) -> None:
     cookies = []
 
     async def set_cookie(request: web.Request) -> None:
@@ -312,5 +312,5 @@ async def test_follows_no_redirect_and_keeps_no_cookie(client: PbxClient, pbx: S
     assert "/elsewhere" not in pbx.requests
 
 
-async def test_shows_no_token(client: PbxClient) -> None:
+async def test_repr_does_not_contain_the_token(client: PbxClient) -> None:
     assert TOKEN not in repr([client, client.address, await client.mailboxes()])

@@ -1,4 +1,4 @@
-"""A clock gives away its zone, or that it is wrong."""
+"""Faults of the PBX's clock: another time zone, or a wrong time."""
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -64,12 +64,12 @@ LOS_ANGELES = ZoneInfo("America/Los_Angeles")  # UTC-8 in winter, UTC-7 in July
 @pytest.mark.parametrize(
     ("clock", "zone", "fault"),
     [
-        # Right to the second, though it says winter's offset all year round.
+        # The time is right, although the offset is that of winter all year round.
         ("05:00:00", LOS_ANGELES, None),
         ("05:04:00", LOS_ANGELES, None),
         ("05:37:00", LOS_ANGELES, ClockFault(str(LOS_ANGELES), _minutes(37), None)),
         ("04:00:00", LOS_ANGELES, ClockFault(str(LOS_ANGELES), _minutes(-60), _minutes(-480))),
-        # Home Assistant is elsewhere, and the PBX has summer time.
+        # Home Assistant is in another zone, and the PBX has daylight saving time.
         ("05:00:00", BERLIN, ClockFault(str(BERLIN), _minutes(-540), _minutes(-420))),
         ("04:00:00", BERLIN, ClockFault(str(BERLIN), _minutes(-600), _minutes(-480))),
     ],

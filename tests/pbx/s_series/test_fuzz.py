@@ -1,4 +1,4 @@
-"""Whatever a PBX answers, it is taken for mailboxes or for an error of ours, and for nothing else."""
+"""Every reply is parsed, or leads to a PbxError."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,7 +59,7 @@ ANYTHING = st.recursive(
 
 
 def _objects(*fields: str) -> st.SearchStrategy[object]:
-    """Objects with some of the documented fields, and lists of them, and other things."""
+    """Generate objects with some of the documented fields, lists of them, and other values."""
     some = st.fixed_dictionaries({}, optional=dict.fromkeys(fields, ANYTHING))
     return st.lists(some, max_size=4) | some | ANYTHING
 

@@ -1,4 +1,4 @@
-"""From replies to messages: what is documented, and what has to be put up with."""
+"""Parsing replies: documented ones, and those of real PBXs."""
 
 from datetime import UTC, datetime
 from time import perf_counter
@@ -213,7 +213,7 @@ def test_read_marks(status: str, read: bool | None) -> None:
     assert message.read is read
 
 
-def test_newest_first_and_undated_last() -> None:
+def test_order_of_messages() -> None:
     messages = _messages(
         _entry(messagefrom="2", voicemaildate="2020-01-02 00:00:00"),
         _entry(messagefrom="0", voicemaildate="soon"),
@@ -233,7 +233,7 @@ def test_renumbering_keeps_ids() -> None:
 def test_twins_have_different_ids() -> None:
     twins = _messages(_entry(), _entry(voicemailfile="msg0001.wav"))
     assert len({m.id for m in twins}) == 2
-    # Deleting one of them leaves an id that was there before.
+    # When one of them is deleted, the other has an id that existed before.
     assert _messages(_entry())[0] in twins
 
 
@@ -266,15 +266,15 @@ def test_five_thousand_messages_in_one_mailbox() -> None:
 
 
 def test_too_many_messages() -> None:
-    def boxes(number: int, messages: int) -> Reply:
-        box = {"voicemail": [_entry()] * messages}
-        return {"voicemails": [{"extid": str(extension), **box} for extension in range(number)]}
+    def mailboxes(number: int, messages: int) -> Reply:
+        mailbox = {"voicemail": [_entry()] * messages}
+        return {"voicemails": [{"extid": str(extension), **mailbox} for extension in range(number)]}
 
-    for reply in (boxes(2001, 1), boxes(1, 10_001)):
+    for reply in (mailboxes(2001, 1), mailboxes(1, 10_001)):
         with pytest.raises(PbxReplyError, match="too many"):
             read_mailboxes(reply, UTC)
-    assert len(read_mailboxes(boxes(2000, 1), UTC)) == 2000
-    assert read_mailboxes(boxes(1, 10_000), UTC)["0"].count == 10_000
+    assert len(read_mailboxes(mailboxes(2000, 1), UTC)) == 2000
+    assert read_mailboxes(mailboxes(1, 10_000), UTC)["0"].count == 10_000
     with pytest.raises(PbxReplyError, match="too many"):
         read_extensions({"extlist": [{"extnumber": str(number)} for number in range(2001)]})
 
@@ -305,7 +305,7 @@ def test_nested_message(levels: int) -> None:
     ],
 )
 def test_invalid_numbers(number: str) -> None:
-    """It would end up in logs, addresses and ids."""
+    """It would be used in logs, URLs and ids."""
     assert _mailboxes({"extid": number, "voicemail": [_entry()]}) == {}
     assert read_extensions({"extlist": [{"extnumber": number}]}) == ()
 
@@ -354,15 +354,15 @@ def test_extension_list() -> None:
 
 
 def test_device_info() -> None:
-    told: Reply = {
+    info: Reply = {
         "devicename": "UC501",
         "sn": "a09805021987",
         "hardwarever": 3.1,
         "firmwarever": "",
     }
     expected = DeviceInfo("UC501", "a09805021987", "3.1")
-    assert DeviceInfo.parse({"status": "Success", "deviceinfo": told}) == expected
-    assert DeviceInfo.parse({"status": "Success", **told}) == expected
+    assert DeviceInfo.parse({"status": "Success", "deviceinfo": info}) == expected
+    assert DeviceInfo.parse({"status": "Success", **info}) == expected
     assert DeviceInfo.parse({"status": "Success"}) == DeviceInfo()
     linked = {"devicename": "UC501 ![x](http://a.bc/d) <img src=x>`|*_[]", "sn": "SN_101"}
     assert DeviceInfo.parse(linked) == DeviceInfo("UC501 x(http//a.bc/d) img srcx_")
@@ -371,7 +371,7 @@ def test_device_info() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "clock"),
+    ("system_time", "clock"),
     [
         ("2020-05-19 04:06:07", datetime(2020, 5, 19, 4, 6, 7)),
         ("2017-05-24 23:25:20 UTC-8", datetime(2017, 5, 25, 7, 25, 20, tzinfo=UTC)),
@@ -384,8 +384,8 @@ def test_device_info() -> None:
         ("", None),
     ],
 )
-def test_system_time(told: str, clock: datetime | None) -> None:
-    shown = DeviceInfo.parse({"deviceinfo": {"systemtime": told}}).system_time
+def test_system_time(system_time: str, clock: datetime | None) -> None:
+    shown = DeviceInfo.parse({"deviceinfo": {"systemtime": system_time}}).system_time
     assert shown == clock
     assert shown is None or clock is None or (shown.tzinfo is None) == (clock.tzinfo is None)
 
@@ -398,9 +398,9 @@ def test_daylight_saving_time() -> None:
         )["102"].messages
         return message.received
 
-    # The first of the two readings, since nothing tells which is meant.
+    # The first of the two possible times.
     assert read("2026-10-25 02:30:00") == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert read("2026-10-25 03:00:00") == datetime(2026, 10, 25, 2, 0, tzinfo=UTC)
-    # A clock that has not been put forward yet.
+    # A clock that has not been set forward yet.
     assert read("2026-03-29 02:30:00") == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     assert read("2026-03-29 01:59:59") < read("2026-03-29 02:30:00") < read("2026-03-29 03:31:00")  # type: ignore[operator]

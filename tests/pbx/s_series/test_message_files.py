@@ -1,4 +1,4 @@
-"""Fetching and deleting: always the message that was meant, however the PBX renames its files."""
+"""Downloading and deleting the right message, whenever the PBX renames files."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -61,7 +61,7 @@ async def _mailbox(client: PbxClient, extension: str = "101") -> Mailbox:
 
 
 async def _message_of(client: PbxClient, caller: str) -> Message:
-    """Return the message of a caller: of 7001 it is msg0000, of 6000 msg0002."""
+    """Return the message from a caller: msg0000 from 7001, msg0002 from 6000."""
     (message,) = [found for found in (await _mailbox(client)).messages if found.caller == caller]
     return message
 
@@ -92,7 +92,7 @@ async def test_yeastar_needs_the_status(socket_enabled: None, recorded: Spool) -
     ):
         client = _client(session, pbx)
         by_read = {message.read: message for message in (await _mailbox(client)).messages}
-        # Both have the name msg0000.wav, one in each folder.
+        # There are two files called msg0000.wav, one in each folder.
         assert (
             await client.recording(by_read[True])
             == (RECORDED / "101/INBOX/msg0000.wav").read_bytes()
@@ -138,17 +138,17 @@ async def test_delete(client: PbxClient, pbx: Simulator) -> None:
 
 
 async def test_concurrent_deletions(client: PbxClient, pbx: Simulator) -> None:
-    """Even if the PBX carries out last what would hit another one by then."""
+    """Even if the PBX handles them in the wrong order, after renaming files."""
     first, second, third = [
         await _message_of(client, caller) for caller in ("7001", "13800138000", "6000")
     ]
 
-    async def dawdle(request: web.Request) -> None:
+    async def delay(request: web.Request) -> None:
         if request.path.endswith("/delete") and "msg0001" in await request.text():
             while len(pbx.spool.messages("101")) == 3:
                 await asyncio.sleep(0)
 
-    pbx.intercept = dawdle
+    pbx.intercept = delay
     await asyncio.gather(client.delete(first), client.delete(second))
     assert (await _mailbox(client)).messages == (third,)
 
@@ -156,13 +156,13 @@ async def test_concurrent_deletions(client: PbxClient, pbx: Simulator) -> None:
 async def test_delete_is_sent_once(client: PbxClient, pbx: Simulator) -> None:
     message = await _message_of(client, "7001")
 
-    async def answer_rubbish(request: web.Request) -> web.Response | None:
+    async def send_garbage(request: web.Request) -> web.Response | None:
         if not request.path.endswith("/delete"):
             return None
         pbx.spool.delete("101", "msg0000")
         return web.Response(text="<html>")
 
-    pbx.intercept = answer_rubbish
+    pbx.intercept = send_garbage
     with pytest.raises(PbxReplyError):
         await client.delete(message)
     assert len((await _mailbox(client)).messages) == 2
@@ -171,7 +171,7 @@ async def test_delete_is_sent_once(client: PbxClient, pbx: Simulator) -> None:
 @pytest.mark.parametrize("errno", ["20004", "20010"])
 @pytest.mark.parametrize("where", ["get_random", "download", "delete"])
 async def test_refused(client: PbxClient, pbx: Simulator, where: str, errno: str) -> None:
-    """Not as a refused token: the same token was just good for a query."""
+    """It is not due to the token, which was valid in the query before."""
 
     async def refuse(request: web.Request) -> web.Response | None:
         if request.path.endswith(where):
@@ -231,7 +231,7 @@ async def test_download_timeout(
 ) -> None:
     given_up = asyncio.Event()
 
-    async def dawdle(request: web.Request) -> web.StreamResponse | None:
+    async def delay(request: web.Request) -> web.StreamResponse | None:
         if not request.path.endswith("/download"):
             return None
         response = web.StreamResponse(headers={"Content-Length": "64626"})
@@ -242,7 +242,7 @@ async def test_download_timeout(
 
     message = await _message_of(client, "7001")
     monkeypatch.setattr(requests_module, "DOWNLOAD_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
-    pbx.intercept = dawdle
+    pbx.intercept = delay
     with pytest.raises(PbxTimeoutError):
         await client.recording(message)
     given_up.set()
@@ -263,8 +263,8 @@ async def test_malicious_file_name(client: PbxClient, pbx: Simulator, name: str)
 
     async def rename(request: web.Request) -> web.Response | None:
         if request.path.endswith("/query"):
-            told = {"voicemailfile": name, "messagefrom": "1", "voicemaildate": ""}
-            mailbox = {"extid": "101", "voicemail": [told]}
+            entry = {"voicemailfile": name, "messagefrom": "1", "voicemaildate": ""}
+            mailbox = {"extid": "101", "voicemail": [entry]}
             return web.json_response({"status": "Success", "voicemails": [mailbox]})
         if request.path.endswith("/get_random"):
             asked.append((await request.json())["voicemailfile"])
@@ -300,7 +300,7 @@ async def test_no_error_contains_the_token(client: PbxClient, pbx: Simulator) ->
 
 
 async def test_twin_deleted_during_the_download(client: PbxClient, pbx: Simulator) -> None:
-    """Then the other one has its id and its name: only their number tells that they moved."""
+    """The other twin then has its id and its file name. Only the number of twins has changed."""
     for name in "msg0001", "msg0002":
         pbx.spool.leave(
             "104", "7", received=NOW, duration=2, recording=RECORDED / f"101/INBOX/{name}.wav"
@@ -330,13 +330,13 @@ async def test_renamed_repeatedly(client: PbxClient, pbx: Simulator) -> None:
         if request.path.endswith("/get_random"):
             return web.json_response({"status": "Success", "random": "1"})
         number += 1
-        told = {
+        entry = {
             "voicemailfile": f"msg{number:04}.wav",
             "messagefrom": '"Ann Müller" <6000>',
             "voicemaildate": "2026-11-23 06:51:00",
             "voicemaillength": "5",
         }
-        mailbox = {"extid": "101", "voicemail": [told]}
+        mailbox = {"extid": "101", "voicemail": [entry]}
         return web.json_response({"status": "Success", "voicemails": [mailbox]})
 
     pbx.intercept = rename
@@ -346,23 +346,23 @@ async def test_renamed_repeatedly(client: PbxClient, pbx: Simulator) -> None:
 
 
 async def test_reply_with_other_mailboxes(client: PbxClient, pbx: Simulator) -> None:
-    """Firmware that ignores for whom it was asked tells all."""
+    """Some firmware ignores the requested extension, and lists all."""
     message = await _message_of(client, "6000")
 
-    async def tell_all(request: web.Request) -> web.Response | None:
+    async def respond_with_all(request: web.Request) -> web.Response | None:
         if not request.path.endswith("/query"):
             return None
         voicemails = pbx._mailboxes(["103", "101", "102"])
         return web.json_response({"status": "Success", "voicemails": voicemails})
 
-    pbx.intercept = tell_all
+    pbx.intercept = respond_with_all
     assert await client.recording(message) == (RECORDED / "101/INBOX/msg0002.wav").read_bytes()
 
 
-class Phones:
-    """People who listen, delete and leave messages while we ask.
+class OtherUsers:
+    """Users who hear, delete and leave messages meanwhile.
 
-    The recording of each message is unlike any other, so that it tells whose it is.
+    Each message has another recording, by which it can be identified.
     """
 
     def __init__(self, pbx: Simulator, scratch: Path, random: Random) -> None:
@@ -373,13 +373,13 @@ class Phones:
         self.recordings: dict[str, bytes] = {}
 
     def set_up(self, messages: int) -> None:
-        """Make the mailbox anew."""
+        """Create the mailbox again."""
         self._pbx.spool.delete_mailbox("101")
         self.recordings.clear()
         for _ in range(messages):
             self._leave()
 
-    def act(self) -> None:
+    def change(self) -> None:
         names = [message.name for message in self._pbx.spool.messages("101")]
         match self._random.randrange(5):
             case 0 | 1 if names:
@@ -412,20 +412,20 @@ def _callers(messages: Iterable[Message]) -> set[str | None]:
 
 
 async def test_never_the_wrong_recording(client: PbxClient, pbx: Simulator, tmp_path: Path) -> None:
-    """People use their phones before and between all that is asked for a recording."""
+    """People use their others before and between all that is asked for a recording."""
     outcomes = {"played": 0, "gone": 0, "unclear": 0}
     for seed in range(settings.default.max_examples if settings.default else 100):
         random = Random(seed)
-        phones = Phones(pbx, tmp_path, random)
-        await asyncio.to_thread(phones.set_up, random.randint(1, 6))
+        others = OtherUsers(pbx, tmp_path, random)
+        await asyncio.to_thread(others.set_up, random.randint(1, 6))
         pbx.intercept = None
         message = random.choice((await _mailbox(client)).messages)
 
         async def meanwhile(
-            request: web.Request, random: Random = random, phones: Phones = phones
+            request: web.Request, random: Random = random, others: OtherUsers = others
         ) -> None:
             if random.random() < 0.4:
-                await asyncio.to_thread(phones.act)
+                await asyncio.to_thread(others.change)
 
         pbx.intercept = meanwhile
         try:
@@ -438,22 +438,22 @@ async def test_never_the_wrong_recording(client: PbxClient, pbx: Simulator, tmp_
             outcomes["unclear"] += 1
         else:
             assert message.caller
-            assert recording == phones.recordings[message.caller], seed
+            assert recording == others.recordings[message.caller], seed
             outcomes["played"] += 1
     print(outcomes)
     assert outcomes["played"] > outcomes["gone"] > 0
 
 
 async def test_never_the_wrong_deletion(client: PbxClient, pbx: Simulator, tmp_path: Path) -> None:
-    """People use their phones between the look at the mailbox and the deletion."""
+    """People use their others between the look at the mailbox and the deletion."""
     deleted = 0
     for seed in range(settings.default.max_examples if settings.default else 100):
         random = Random(seed)
-        phones = Phones(pbx, tmp_path, random)
-        await asyncio.to_thread(phones.set_up, random.randint(1, 6))
+        others = OtherUsers(pbx, tmp_path, random)
+        await asyncio.to_thread(others.set_up, random.randint(1, 6))
         message = random.choice((await _mailbox(client)).messages)
         for _ in range(random.randint(0, 3)):
-            phones.act()
+            others.change()
         before = _callers((await _mailbox(client)).messages)
         try:
             await client.delete(message)

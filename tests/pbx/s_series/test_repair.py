@@ -1,4 +1,4 @@
-"""One caller's bytes garble one name, whatever they are."""
+"""Invalid bytes in the name of a caller only affect that name."""
 
 import json
 from time import perf_counter
@@ -24,7 +24,7 @@ def _entry(name: bytes) -> bytes:
 
 
 def _read(name: bytes) -> dict[str, Mailbox]:
-    """Read two mailboxes; in the first, one of the messages is from the caller."""
+    """Parse two mailboxes, with a message from the caller in the first one."""
     body = (
         b'{"status":"Success","voicemails":[{"extid":"101","voicemail":[%b,%b,%b]},'
         b'{"extid":"102","voicemail":[%b]}]}'
@@ -70,7 +70,7 @@ def test_only_the_name_is_affected(name: bytes, read: str) -> None:
 
 @given(st.binary(max_size=12))
 def test_any_bytes(name: bytes) -> None:
-    """But for those that are the JSON of more messages: nobody could tell them from the PBX's."""
+    """Except for bytes that are JSON of more messages, which cannot be detected."""
     _check(_read(name))
 
 
@@ -103,7 +103,7 @@ def test_escaped_texts_are_unchanged(name: str, spacing: str) -> None:
     ],
 )
 def test_linear_time(part: bytes) -> None:
-    """A megabyte takes milliseconds; what grows with the square would take minutes."""
+    """A megabyte takes milliseconds. With quadratic time, it would take minutes."""
     for body in (part * (1_000_000 // len(part)), b'{"a":"' + part + b" " * 1_000_000 + part):
         started = perf_counter()
         repair(body)

@@ -1,4 +1,4 @@
-"""From bytes to an object, or to the error it means."""
+"""Decoding replies to objects and errors."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_failure(status: bytes, expected: type[PbxError]) -> None:
     assert type(raised.value) is expected
 
 
-# Yeastar S-Series API v1.1.0, "Error codes"; OpenVox documents none.
+# Yeastar S-Series API v1.1.0, "Error codes". OpenVox documents none.
 DOCUMENTED = {*range(10002, 10034), *range(20000, 20022), 30001, 30003}
 SPECIAL = {
     **dict.fromkeys((20004, 20005, 20006), PbxAuthError),
@@ -51,9 +51,9 @@ SPECIAL = {
 @pytest.mark.parametrize("status", ["Failed", "Failure", "failed"])
 def test_every_documented_errno(status: str) -> None:
     for errno in DOCUMENTED:
-        for told in (f'"{errno}"', errno):
+        for value in (f'"{errno}"', errno):
             with pytest.raises(PbxRejectedError) as raised:
-                decode(f'{{"status":"{status}","errno":{told}}}'.encode())
+                decode(f'{{"status":"{status}","errno":{value}}}'.encode())
             assert raised.value.errno == str(errno)
             assert type(raised.value) is SPECIAL.get(errno, PbxRejectedError)
 

@@ -50,6 +50,11 @@ class AsteriskClient(PbxClient):
     def capabilities(self) -> Capability:
         return _CAPABILITIES
 
+    @property
+    @override
+    def is_catching_up(self) -> bool:
+        return self._mailboxes.is_catching_up
+
     @override
     async def info(self) -> PbxInfo:
         """Return the version, which every answer of the web server gives away.
@@ -109,7 +114,7 @@ class AsteriskClient(PbxClient):
             "version": product_name(self._web.version or ""),
             "mailboxes": len(self._list.mailboxes),
             "unusable_mailboxes": self._list.unusable,
-            "doubtful_mailboxes": self._mailboxes.doubtful,
+            "mismatched_mailboxes": self._mailboxes.mismatched,
             "logins": self._session.logins,
             "is_listening": self._events.is_listening,
         }

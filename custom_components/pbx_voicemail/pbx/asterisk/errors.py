@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import ClassVar, override
 
-from ..errors import PbxSetupError
+from ..errors import PbxLoginError, PbxSetupError
+
+
+class ManagerRefusedError(PbxLoginError):
+    """Asterisk refused the manager user: its name, its secret, or the address (`permit`)."""
+
+    kind = "manager_refused"
 
 
 class AsteriskSetupError(PbxSetupError):

@@ -48,13 +48,13 @@ class Events:
                 self.is_listening = True
                 if self._has_listened:
                     # What happened meanwhile may have left the counts as they were.
-                    self._mailboxes.name_all()
+                    self._mailboxes.mark_all_changed()
                 self._has_listened = True
                 changed()
                 await self._wait(changed)
         except asyncio.CancelledError:
             # Asterisk would go on collecting events.
-            await self._session.tell("Events", {"EventMask": "off"})
+            await self._session.act_if_open("Events", {"EventMask": "off"})
             raise
         finally:
             self.is_listening = False
@@ -72,7 +72,7 @@ class Events:
                 raise PbxReplyError("the manager reports no events")
             places = _read_places(response.reply)
             for place in places:
-                self._mailboxes.name(place)
+                self._mailboxes.mark_changed(place)
             if places:
                 changed()
             else:

@@ -4,8 +4,8 @@ from hashlib import md5
 from typing import Final
 
 from ..client import Credentials
-from ..errors import PbxLoginError, PbxRejectedError, PbxReplyError
-from .errors import LoginInUseError
+from ..errors import PbxRejectedError, PbxReplyError
+from .errors import LoginInUseError, ManagerRefusedError
 from .web_server import MAX_SHORT_BYTES, Fields, ManagerResponse, WebServer
 
 _IN_USE: Final = "Login Already In Use"
@@ -32,7 +32,7 @@ class Login:
         """
         username, secret = self._credentials.username, self._credentials.secret
         if self._is_refused or not username:
-            raise PbxLoginError(None)
+            raise ManagerRefusedError(None)
         challenged = await self._act("Challenge", {"AuthType": "MD5"})
         challenge = challenged.reply.fields.get("Challenge")
         if not challenge or not challenged.cookie:
@@ -50,5 +50,5 @@ class Login:
             raise LoginInUseError
         if response.reply.message == _REFUSED:
             self._is_refused = True
-            raise PbxLoginError(None)
+            raise ManagerRefusedError(None)
         raise PbxRejectedError(None)

@@ -16,7 +16,7 @@ from .session import Session
 DEFAULT_CONTEXT: Final = "default"
 
 _NO_MAILBOXES: Final = "There are no voicemail users currently defined."
-_EMPTY_LOOKS: Final = 3
+_EMPTY_REPLIES: Final = 3
 """How often an Asterisk has to say in a row that it has no mailboxes: reloaded, it has none."""
 
 _EMPTY_PAUSE: Final = 0.5
@@ -89,7 +89,7 @@ class MailboxList:
 
     async def update(self) -> None:
         """Ask for the list. Raises PbxError, and the last list stays."""
-        for _ in range(_EMPTY_LOOKS):
+        for _ in range(_EMPTY_REPLIES):
             response = await self._session.ask("VoicemailUsersList", missing=CallRightMissingError)
             self.size, reply = response.size, response.reply
             if reply.message != _NO_MAILBOXES:

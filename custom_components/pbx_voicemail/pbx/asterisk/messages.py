@@ -54,12 +54,19 @@ class Messages:
         Raises PbxGoneError if it is gone, PbxUnclearError if nothing addresses it, and
         PbxRejectedError if Asterisk does not do it.
         """
+        is_removed = False
         async with self._changing:
             for _ in range(_TRIES):
-                summary, entries = await self.find(message)
+                try:
+                    summary, entries = await self.find(message)
+                except PbxGoneError:
+                    if is_removed:
+                        return
+                    raise
                 done = [await self._act("VoicemailRemove", summary, entry) for entry in entries]
                 if all(done):
                     return
+                is_removed |= any(done)
         raise PbxRejectedError(None)
 
     async def mark_read(self, message: Message) -> None:

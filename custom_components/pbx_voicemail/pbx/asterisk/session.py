@@ -24,7 +24,8 @@ from .web_server import MAX_SHORT_BYTES, Fields, ManagerResponse, WebServer
 _START_SECONDS: Final = 120
 """How long an Asterisk that has worked may be starting before it counts as set up wrongly."""
 
-_START_RETRY: Final = 10
+_START_RETRY: Final = 3
+"""When it makes sense to try again meanwhile, in seconds."""
 
 _FIRST_VERSIONS: Final = {18: (18, 20), 20: (20, 5)}
 """The first of these branches to list single messages, as everything from 21 on does."""
@@ -122,7 +123,7 @@ class Session:
             await self._end(cookie)
             cookie, is_new = await self._sign_in()
 
-    async def tell(self, action: str, fields: Fields | None = None) -> None:
+    async def act_if_open(self, action: str, fields: Fields | None = None) -> None:
         """Have something done in the session, if there is one, and if it takes no time."""
         if self._cookie:
             with suppress(PbxError):
