@@ -14,8 +14,8 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.pbx_voicemail.voicemail import phone_book
+from custom_components.pbx_voicemail.voicemail.contacts import VcardsTooLargeError
 from custom_components.pbx_voicemail.voicemail.phone_book import ImportResult, PhoneBook
-from custom_components.pbx_voicemail.voicemail.vcards import VcardsTooLargeError
 
 from .address_books import COUNTRIES, PROGRAMS, Country, Number, people
 

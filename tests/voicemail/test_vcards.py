@@ -7,7 +7,8 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.pbx_voicemail.voicemail import vcards
-from custom_components.pbx_voicemail.voicemail.vcards import VcardsTooLargeError, read_vcards
+from custom_components.pbx_voicemail.voicemail.contacts import VcardsTooLargeError
+from custom_components.pbx_voicemail.voicemail.vcards import read_vcards
 from tests.measure import MEGABYTE, memory
 
 from .address_books import PROGRAMS, WITHOUT_BACKSLASHES, Person, Program, people, thunderbird

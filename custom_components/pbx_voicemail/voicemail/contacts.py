@@ -13,6 +13,10 @@ _ENDING: Final = 5
 _MAX_NAMES: Final = 3
 
 
+class VcardsTooLargeError(ValueError):
+    """The vCards are larger than the limit."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Contact:
     """A person or an organization, with phone numbers as they are in the address book."""

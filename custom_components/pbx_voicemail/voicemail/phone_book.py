@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.storage import Store
 import voluptuous as vol
 
 from ..const import DOMAIN
-from .contacts import Contact, Directory
+from ..errors import translated_error
+from .contacts import Contact, Directory, VcardsTooLargeError
 from .phone_numbers import NumberPlan
 
 _LOGGER = logging.getLogger(__name__)
@@ -170,6 +171,20 @@ class PhoneBook:
         data = await self._hass.async_add_executor_job(_data_to_save, self._contacts)
         await self._store.async_save(data)
         self._is_unsaved = False
+
+
+async def async_import_vcards(book: PhoneBook, vcards: str | Path) -> ImportResult:
+    """Replace all contacts of a phone book. Raises ServiceValidationError and changes nothing then.
+
+    The key of the error's text is also that of the error in a form.
+    """
+    try:
+        result = await book.async_import(vcards)
+    except (OSError, VcardsTooLargeError) as err:
+        raise translated_error(ServiceValidationError, "vcards_unreadable") from err
+    if not result.contacts:
+        raise translated_error(ServiceValidationError, "no_contacts")
+    return result
 
 
 def _read(vcards: str | Path) -> tuple[Sequence[Contact], int]:

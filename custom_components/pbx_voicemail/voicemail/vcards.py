@@ -17,7 +17,7 @@ from vobject.icalendar import stringToTextValues
 from vobject.vcard import splitFields
 
 from ..pbx import printable
-from .contacts import Contact
+from .contacts import Contact, VcardsTooLargeError
 
 _MAX_CHARACTERS: Final = 128 * 1024 * 1024
 _MAX_CONTACTS: Final = 20_000
@@ -60,10 +60,6 @@ _NAME_ORDER: Final = (3, 1, 2, 0, 4)
 """Prefix, given, additional, family and suffix: the positions of these fields in N."""
 
 _NOT_NUMBER: Final = re.compile(r"[^\d\s+().\-/*#]")
-
-
-class VcardsTooLargeError(ValueError):
-    """The vCards are larger than the limit."""
 
 
 @dataclass(slots=True, repr=False)
