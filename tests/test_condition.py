@@ -1,4 +1,4 @@
-"""The condition `is_message_waiting`, in automations that really run."""
+"""Automations with the condition `is_message_waiting`."""
 
 import asyncio
 from datetime import timedelta
@@ -41,8 +41,10 @@ class Automation:
         return len(self._runs) == 1
 
 
-async def automate(hass: HomeAssistant, target: dict[str, Any], **options: Any) -> Automation:
-    """Set an automation up."""
+async def create_automation(
+    hass: HomeAssistant, target: dict[str, Any], **options: Any
+) -> Automation:
+    """Create an automation with the condition."""
     automation = {
         "triggers": [{"trigger": "event", "event_type": "try"}],
         "conditions": [{"condition": CONDITION, "target": target, "options": options}],
@@ -56,7 +58,7 @@ async def automate(hass: HomeAssistant, target: dict[str, Any], **options: Any) 
 async def test_while_a_message_waits(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    automation = await automate(hass, {"entity_id": EMPTY})
+    automation = await create_automation(hass, {"entity_id": EMPTY})
     assert not await automation.passes()
     await leave_message(pbx, "104")
     await poll(hass)
@@ -70,7 +72,7 @@ async def test_while_a_message_waits(
 async def test_any_or_all(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, behavior: str, passes: bool
 ) -> None:
-    automation = await automate(hass, {"entity_id": [RECEPTION, EMPTY]}, behavior=behavior)
+    automation = await create_automation(hass, {"entity_id": [RECEPTION, EMPTY]}, behavior=behavior)
     assert await automation.passes() is passes
     await leave_message(pbx, "104")
     await poll(hass)
@@ -81,7 +83,7 @@ async def test_any_or_all(
 async def test_nothing_waits_while_the_pbx_is_unavailable(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, behavior: str
 ) -> None:
-    automation = await automate(hass, {"entity_id": RECEPTION}, behavior=behavior)
+    automation = await create_automation(hass, {"entity_id": RECEPTION}, behavior=behavior)
     assert await automation.passes()
     await pbx.stop()
     await poll(hass)
@@ -100,7 +102,7 @@ async def test_for_a_while(
     passes: bool,
 ) -> None:
     options = {"behavior": behavior, "for": duration}
-    automation = await automate(hass, {"entity_id": EMPTY}, **options)
+    automation = await create_automation(hass, {"entity_id": EMPTY}, **options)
     await leave_message(pbx, "104")
     await poll(hass)
     await asyncio.sleep(1.1)
@@ -115,7 +117,7 @@ async def test_other_sensors_in_the_area_are_left_out(
     door = er.async_get(hass).async_get_or_create("binary_sensor", "demo", "door")
     er.async_get(hass).async_update_entity(door.entity_id, area_id=area.id)
     hass.states.async_set(door.entity_id, "on")
-    automation = await automate(hass, {"area_id": area.id})
+    automation = await create_automation(hass, {"area_id": area.id})
     assert not await automation.passes()
 
 
@@ -135,7 +137,7 @@ async def test_configuration_that_is_refused(
 
 
 async def test_what_the_editor_fills_in(hass: HomeAssistant, connected: MockConfigEntry) -> None:
-    """What conditions.yaml fills in is taken, and is what goes without saying."""
+    """The fields and defaults in conditions.yaml are those of the code."""
     fields = load_yaml_dict(str(INTEGRATION / "conditions.yaml"))["is_message_waiting"]["fields"]
     base = {"condition": CONDITION, "target": {"entity_id": EMPTY}}
     options = {name: field["default"] for name, field in fields.items()}

@@ -1,4 +1,4 @@
-"""The trigger `message_received`, in automations that really run."""
+"""Automations with the trigger `message_received`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ START = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 class Runs:
-    """How often an automation ran, and on what."""
+    """The runs of an automation."""
 
     def __init__(self, events: list[Event]) -> None:
         self._events = events
@@ -49,10 +49,10 @@ class Runs:
         return [message["caller"] for message in self.messages]
 
 
-async def automate(
+async def create_automation(
     hass: HomeAssistant, target: dict[str, Any], options: dict[str, Any] | None = None
 ) -> Runs:
-    """Set an automation up that notes each of its runs."""
+    """Create an automation, and record its runs."""
     trigger = {"trigger": TRIGGER, "target": target, "options": options or {}}
     action = {"event": "ran", "event_data": {"message": "{{ trigger.message }}"}}
     automation = {"triggers": [trigger], "actions": [action], "mode": "queued", "max": 100}
@@ -63,7 +63,7 @@ async def automate(
 
 
 async def validate(hass: HomeAssistant, trigger: dict[str, Any]) -> dict[str, Any]:
-    """Return a trigger as Home Assistant understands it."""
+    """Return a trigger with its defaults."""
     (validated,) = await async_validate_trigger_config(hass, cv.TRIGGER_SCHEMA([trigger]))
     return validated
 
@@ -79,7 +79,7 @@ def device_of(hass: HomeAssistant, entity_id: str) -> str:
 async def test_runs_once_for_each_message_of_a_burst(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    runs = await automate(hass, {"entity_id": RECEPTION})
+    runs = await create_automation(hass, {"entity_id": RECEPTION})
     callers = [str(number) for number in range(20)]
     for number, caller in enumerate(callers):
         await leave_message(pbx, "101", caller, received=START + timedelta(seconds=number))
@@ -93,7 +93,7 @@ async def test_runs_once_for_each_message_of_a_burst(
 async def test_message_in_the_variables(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    runs = await automate(hass, {"entity_id": RECEPTION})
+    runs = await create_automation(hass, {"entity_id": RECEPTION})
     await leave_message(pbx, "101")
     await poll(hass)
     latest = get_state(hass, "sensor.reception_101_messages").attributes["latest_message_id"]
@@ -117,8 +117,8 @@ async def test_message_in_the_variables(
 async def test_runs_on_nothing_but_messages(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """No outage, reload or restart, and no change of the state's other attributes."""
-    runs = await automate(hass, {"entity_id": RECEPTION})
+    """Not on outages, reloads, or changes of other attributes."""
+    runs = await create_automation(hass, {"entity_id": RECEPTION})
     await leave_message(pbx, "101", "1")
     await poll(hass)
     assert runs.callers == ["1"]
@@ -152,7 +152,7 @@ async def test_messages_left_while_home_assistant_was_down(
     await leave_message(pbx, "101", "2")
     hass.set_state(CoreState.starting)
     await hass.config_entries.async_setup(connected.entry_id)
-    runs = await automate(hass, {"entity_id": RECEPTION})
+    runs = await create_automation(hass, {"entity_id": RECEPTION})
     hass.set_state(CoreState.running)
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
     await hass.async_block_till_done()
@@ -164,7 +164,7 @@ async def test_messages_left_while_home_assistant_was_down(
 async def test_targets(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, kind: str
 ) -> None:
-    """Whatever the target, other extensions and others' entities in it do not trigger."""
+    """Other extensions, and event entities of other integrations, do not trigger."""
     floor = fr.async_get(hass).async_create("Ground floor")
     area = ar.async_get(hass).async_create("Entrance", floor_id=floor.floor_id)
     label = lr.async_get(hass).async_create("Front desk")
@@ -183,7 +183,7 @@ async def test_targets(
         "floor_id": floor.floor_id,
         "label_id": label.label_id,
     }
-    runs = await automate(hass, {kind: target[kind]})
+    runs = await create_automation(hass, {kind: target[kind]})
     for moment in ("2026-11-24T10:00:00+00:00", "2026-11-24T11:00:00+00:00"):
         hass.states.async_set(doorbell.entity_id, moment, {"event_type": "received"})
     await leave_message(pbx, "101", "1")
@@ -195,8 +195,8 @@ async def test_targets(
 async def test_extension_that_appears_later(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    """Its first message is not missed."""
-    runs = await automate(hass, {"entity_id": "event.extension_0105_new_message"})
+    """The first message of a new extension triggers."""
+    runs = await create_automation(hass, {"entity_id": "event.extension_0105_new_message"})
     await leave_message(pbx, "0105", "1")
     await poll(hass)
     assert runs.callers == ["1"]
@@ -231,7 +231,7 @@ async def test_options(
     options: dict[str, Any],
     callers: list[str | None],
 ) -> None:
-    runs = await automate(hass, {"entity_id": RECEPTION}, options)
+    runs = await create_automation(hass, {"entity_id": RECEPTION}, options)
     for number, caller in enumerate(('"Ann Müller" <6000>', "<+49 30 901820>", "")):
         await leave_message(pbx, "101", caller, received=START + timedelta(seconds=number))
     await poll(hass)
@@ -239,8 +239,8 @@ async def test_options(
 
 
 async def test_urgent_messages(hass: HomeAssistant, connected: MockConfigEntry) -> None:
-    """No PBX of this kind says what is urgent, so the state is set here."""
-    runs = await automate(hass, {"entity_id": RECEPTION}, {"urgent_only": True})
+    """The simulated PBX has no urgent messages, so the test sets the states."""
+    runs = await create_automation(hass, {"entity_id": RECEPTION}, {"urgent_only": True})
     for minute, urgent in enumerate((True, False, None)):
         attributes = {"caller": str(minute), "urgent": urgent}
         hass.states.async_set(RECEPTION, f"2026-11-24T09:0{minute}:00.000+00:00", attributes)
@@ -265,7 +265,7 @@ async def test_configuration_that_is_refused(
 
 
 async def test_what_the_editor_fills_in(hass: HomeAssistant, connected: MockConfigEntry) -> None:
-    """The defaults in triggers.yaml are those of the code, and every field is an option."""
+    """The fields and defaults in triggers.yaml are those of the code."""
     description = load_yaml_dict(str(INTEGRATION / "triggers.yaml"))["message_received"]
     base = {"trigger": TRIGGER, "target": {"entity_id": RECEPTION}}
     config = await validate(hass, base)

@@ -1,4 +1,4 @@
-"""The condition that automations test: a message is waiting."""
+"""Condition for automations: a voicemail message is waiting."""
 
 from collections.abc import Mapping
 from typing import Final, override
@@ -11,22 +11,22 @@ from homeassistant.helpers.condition import Condition, EntityStateConditionBase
 from .binary_sensor import MESSAGE_WAITING
 from .identifiers import entities_of_kind
 
-_LAMPS: Final[Mapping[str, DomainSpec]] = {Platform.BINARY_SENSOR: DomainSpec()}
+_BINARY_SENSORS: Final[Mapping[str, DomainSpec]] = {Platform.BINARY_SENSOR: DomainSpec()}
 _ON: Final[set[str | bool]] = {STATE_ON}
 
 
 class MessageWaitingCondition(EntityStateConditionBase):
-    """Passes while a message waits for any extension, or for all of them.
+    """Passes while a message is waiting for any, or all, of the targeted extensions.
 
-    Extensions that are unavailable are left out. With none left, nothing is known to wait.
+    Unavailable extensions do not count. If all are unavailable, the condition does not pass.
     """
 
-    _domain_specs = _LAMPS
+    _domain_specs = _BINARY_SENSORS
     _states = _ON
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Leave out other binary sensors in the same area."""
+        """Leave out binary sensors for anything else, such as others in the same area."""
         return entities_of_kind(self._hass, super().entity_filter(entities), MESSAGE_WAITING)
 
     @override
@@ -35,5 +35,5 @@ class MessageWaitingCondition(EntityStateConditionBase):
 
 
 async def async_get_conditions(hass: HomeAssistant) -> dict[str, type[Condition]]:
-    """Return the conditions, by their names without the domain."""
+    """Return the conditions of this integration."""
     return {"is_message_waiting": MessageWaitingCondition}

@@ -16,7 +16,7 @@ from homeassistant.const import (
     EVENT_CORE_CONFIG_UPDATE,
     EVENT_HOMEASSISTANT_STOP,
 )
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -41,6 +41,7 @@ from .pbx import (
 from .voicemail.arrivals import Arrivals
 from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
+from .voicemail.listeners import ExtensionListeners
 from .voicemail.phone_book import ImportResult, PhoneBook, async_import_vcards
 from .voicemail.push import Push
 from .voicemail.rate_limit import RateLimiter
@@ -117,6 +118,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
         self._outages = Outages(hass, entry)
+        self._extension_listeners = ExtensionListeners()
         self._push = Push(
             hass,
             entry,
@@ -207,6 +209,25 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     def names_revision(self) -> tuple[int, int]:
         """A value that changes whenever the names of callers may have changed."""
         return self.phone_book.revision, self._roster.revision
+
+    @callback
+    @override
+    def async_add_listener(
+        self, update_callback: CALLBACK_TYPE, context: object = None
+    ) -> Callable[[], None]:
+        """Call a listener when the data changes; with an extension as `context`, when that does."""
+        if isinstance(context, str):
+            return self._extension_listeners.add(context, update_callback)
+        return super().async_add_listener(update_callback)
+
+    @callback
+    @override
+    def async_update_listeners(self) -> None:
+        """Call the listeners of what has changed."""
+        super().async_update_listeners()
+        self._extension_listeners.async_update(
+            self.last_update_success, self.data, self.names_revision
+        )
 
     @property
     def known_extensions(self) -> list[Extension]:

@@ -51,7 +51,7 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
         self, coordinator: PbxCoordinator, extension: str, description: EntityDescription
     ) -> None:
         """Initialize the entity."""
-        super().__init__(coordinator)
+        super().__init__(coordinator, context=extension)
         self.entity_description = description
         self.extension = extension
         self._attr_unique_id = unique_id(coordinator.config_entry, extension, description.key)

@@ -49,7 +49,7 @@ def extension_of(entry: ConfigEntry, device: dr.DeviceEntry) -> str | None:
 def entities_of_kind(
     hass: HomeAssistant, entity_ids: Iterable[str], kind: EntityDescription
 ) -> set[str]:
-    """Return those entities that an extension of any PBX has by this description."""
+    """Return the entities, of any PBX, that have this description."""
     registry = er.async_get(hass)
     return {
         entity_id

@@ -1,4 +1,4 @@
-"""The trigger that automations start on: a message was received."""
+"""Trigger for automations: a voicemail message is received."""
 
 from asyncio import Task
 from collections.abc import Mapping
@@ -35,16 +35,16 @@ _CALLERS: Final = "callers"
 _NAME_OR_NUMBER: Final = "name_or_number"
 _URGENT_ONLY: Final = "urgent_only"
 
-_NOT_OF_THE_MESSAGE: Final = frozenset[str](
+_ENTITY_ATTRIBUTES: Final = frozenset[str](
     [*EntityStateAttribute, *EventEntityCapabilityAttribute, *EventEntityStateAttribute]
 )
-"""Attributes that Home Assistant adds to the state of any event entity."""
+"""Attributes that any event entity may have."""
 
 _WRITTEN_NUMBER: Final = re.compile(r"[\d\s()+./-]*\d[\d\s()+./-]*")
 
 
 class Callers(StrEnum):
-    """Whose messages are meant. Known callers are those with a name."""
+    """Callers whose messages count. Known callers are those with a name."""
 
     ANY = "any"
     KNOWN = "known"
@@ -63,17 +63,17 @@ _SCHEMA: Final = ENTITY_STATE_TRIGGER_SCHEMA.extend(
 
 
 class MessageReceivedTrigger(StatelessEntityTriggerBase):
-    """Starts an automation once for each message that an event entity announces.
+    """Runs an automation once for each message that an event entity announces.
 
-    The event entities set a state per message, also for several at once, and none for what
-    was announced before. The message itself is in the variable `trigger.message`.
+    An event entity writes one state for each message, even if several arrive at once, and none
+    with a new time after a restart or an outage. The variable `trigger.message` has the message.
     """
 
     _domain_specs = _EVENTS
     _schema = _SCHEMA
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
-        """Read the options."""
+        """Initialize the trigger from its options."""
         super().__init__(hass, config)
         self._callers: Callers = self._options[_CALLERS]
         self._name_or_number: str = self._options[_NAME_OR_NUMBER].strip()
@@ -81,14 +81,14 @@ class MessageReceivedTrigger(StatelessEntityTriggerBase):
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Leave out the event entities of others in the same area."""
+        """Leave out event entities that do not announce messages, such as others in the same area."""
         return entities_of_kind(self._hass, super().entity_filter(entities), NEW_MESSAGE)
 
     @override
     def is_valid_state(
         self, state: State, report_not_triggered: NotTriggeredReasonReporter
     ) -> bool:
-        """Return whether the message is one of those that are wanted."""
+        """Return whether the options allow the message."""
         name = state.attributes.get("caller_name") or ""
         number = state.attributes.get("caller") or ""
         return (
@@ -107,7 +107,7 @@ class MessageReceivedTrigger(StatelessEntityTriggerBase):
         run_action: TriggerActionRunner,
         did_not_trigger: TriggerNotTriggeredReporter | None = None,
     ) -> CALLBACK_TYPE:
-        """Hand the message itself to the automation, beside the states."""
+        """Pass the message to the automation in addition to the states."""
 
         @callback
         def run_with_message(
@@ -121,14 +121,14 @@ class MessageReceivedTrigger(StatelessEntityTriggerBase):
 
 
 def _message_in(state: State) -> dict[str, Any]:
-    """Return what an event entity says of a message."""
+    """Return the attributes of a message, without those of every event entity."""
     return {
-        name: value for name, value in state.attributes.items() if name not in _NOT_OF_THE_MESSAGE
+        name: value for name, value in state.attributes.items() if name not in _ENTITY_ATTRIBUTES
     }
 
 
 def _has_text(text: str, part: str) -> bool:
-    """Return whether a text contains another, in upper or lower case."""
+    """Return whether a text contains another. Case is ignored."""
     return _comparable(part) in _comparable(text)
 
 
@@ -137,12 +137,12 @@ def _comparable(text: str) -> str:
 
 
 def _has_digits(number: str, part: str) -> bool:
-    """Return whether a number contains another, however the two are punctuated."""
+    """Return whether a number contains the digits of a text. Punctuation and spaces are ignored."""
     if not _WRITTEN_NUMBER.fullmatch(part):
         return False
     return re.sub(r"\D", "", part) in re.sub(r"\D", "", number)
 
 
 async def async_get_triggers(hass: HomeAssistant) -> dict[str, type[Trigger]]:
-    """Return the triggers, by their names without the domain."""
+    """Return the triggers of this integration."""
     return {"message_received": MessageReceivedTrigger}

@@ -49,7 +49,7 @@ async def test_from_the_host_to_its_messages(
         assert form["step_id"] == "login_asterisk"
         form = await _answer(hass, flow_id, username=USERNAME, password="wrong")
         assert form["step_id"] == "login_asterisk"
-        assert form["errors"] == {"base": "invalid_auth"}
+        assert form["errors"] == {"base": "manager_refused"}
         form = await _answer(hass, flow_id, username=USERNAME, password=SECRET)
         assert form["step_id"] == "extensions"
         created = await _answer(hass, flow_id, extensions=[mailbox])

@@ -2,16 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+import logging
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import aiohttp
+from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
+from homeassistant.core import Event, HomeAssistant, callback
 import pytest
 
 from custom_components.pbx_voicemail.pbx import Address, Connection, Credentials, PbxClient, family
 from custom_components.pbx_voicemail.pbx.asterisk import mailboxes as mailboxes_module
+from custom_components.pbx_voicemail.pbx.asterisk.web_server import ManagerResponse, WebServer
 
 from .fixtures import put_messages
+from .home import home_of
 from .program import Asterisk
 from .settings import SECRET, USERNAME, Settings
 
@@ -19,6 +25,8 @@ MAILBOXES = [str(number) for number in range(2000, 2500)]
 UNCHANGED_MS = 5
 CHANGED_MS = 8
 POLLS = 20
+CHANGED_STATES = 7
+"""Those of the entities of one extension; that of its event twice."""
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +104,68 @@ async def test_polls(
         requests.clear()
         assert await large.mailboxes() is before
         assert len(requests) == 1 + mailboxes_module._RECHECKS_PER_POLL
+
+
+@pytest.fixture
+def actions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note what the manager is asked to do."""
+    actions: list[str] = []
+    really_act = WebServer.act
+
+    async def act(self: WebServer, action: str, *args: Any, **options: Any) -> ManagerResponse:
+        actions.append(action)
+        return await really_act(self, action, *args, **options)
+
+    monkeypatch.setattr(WebServer, "act", act)
+    return actions
+
+
+async def test_polls_of_home_assistant(
+    hass: HomeAssistant,
+    socket_enabled: None,
+    large_asterisk: Asterisk,
+    actions: list[str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It has thousands of entities, and writes the states of those that have changed."""
+    written: list[str] = []
+
+    @callback
+    def note(event: Event[Any]) -> None:
+        written.append(event.data["entity_id"])
+
+    caplog.set_level(logging.WARNING)
+    async with home_of(hass, large_asterisk.ports.web) as home:
+        asyncio.get_running_loop().set_debug(False)
+        for kind in (EVENT_STATE_CHANGED, EVENT_STATE_REPORTED):
+            hass.bus.async_listen(kind, note, event_filter=callback(lambda data: True))
+
+        async def poll() -> float:
+            actions.clear()
+            written.clear()
+            started = process_time()
+            await home.coordinator.async_refresh()
+            await hass.async_block_till_done()
+            return (process_time() - started) * 1000
+
+        spent = 0.0
+        for _ in range(POLLS):
+            spent += await poll()
+            assert actions == ["VoicemailUsersList"]
+            assert not written
+        states = hass.states.async_entity_ids()
+        hub = {entity_id for entity_id in states if ".asterisk_" in entity_id}
+        print(f"an unchanged poll with {len(states)} entities takes {spent / POLLS:.1f} ms of CPU")
+        assert spent / POLLS <= UNCHANGED_MS
+
+        spent = 0.0
+        for number in MAILBOXES[-POLLS:]:
+            put_messages(large_asterisk, tmp_path, number, ("6007",), "INBOX")
+            spent += await poll()
+            assert actions == ["VoicemailUsersList", "VoicemailBoxSummary"]
+            others = {entity_id for entity_id in written if number not in entity_id}
+            assert others <= hub
+            assert len(written) <= len(hub) + CHANGED_STATES
+        print(f"a changed one takes {spent / POLLS:.1f} ms, and writes {len(written)} states")
+        assert spent / POLLS <= CHANGED_MS
