@@ -38,7 +38,7 @@ async def test_new_message(hass: HomeAssistant, pbx: Simulator, connected: MockC
     assert messages.attributes["latest_caller"] == "6000"
     assert messages.attributes["latest_caller_name"] == "Ann"
     assert messages.attributes["latest_received"] == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-    assert get_state(hass, "sensor.extension_104_latest_caller").state == "6000"
+    assert get_state(hass, "sensor.extension_104_latest_caller").state == "Ann"
     assert get_state(hass, "sensor.uc501_messages").state == "8"
     assert get_state(hass, "sensor.uc501_mailboxes_with_messages").state == "4"
 

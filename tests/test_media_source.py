@@ -51,12 +51,12 @@ async def _browse(
     return dict(await client.receive_json())
 
 
-async def _titles(client: MockHAClientWebSocket, media_content_id: str = ROOT) -> list[str]:
+async def titles(client: MockHAClientWebSocket, media_content_id: str = ROOT) -> list[str]:
     shown = await _browse(client, media_content_id)
     return [child["title"] for child in shown["result"]["children"]]
 
 
-async def _search(
+async def search(
     client: MockHAClientWebSocket, words: str, media_content_id: str = ROOT
 ) -> list[str]:
     found = await _browse(client, media_content_id, search_query=words)
@@ -67,17 +67,17 @@ async def test_browse(
     hass: HomeAssistant, connected: MockConfigEntry, hass_ws_client: WebSocketGenerator
 ) -> None:
     client = await hass_ws_client()
-    assert "PBX Voicemail" in await _titles(client, "")
-    assert await _titles(client) == ["UC501 (127.0.0.1)"]
+    assert "PBX Voicemail" in await titles(client, "")
+    assert await titles(client) == ["UC501 (127.0.0.1)"]
     entry = f"{ROOT}/{connected.entry_id}"
-    assert await _titles(client, entry) == [
+    assert await titles(client, entry) == [
         "Reception (101) · 3",
         "Workshop (102) · 2",
         "Extension 103 · 2",
         "Extension 104",
     ]
-    assert await _titles(client, f"{entry}/104") == []
-    assert await _titles(client, f"{entry}/101") == [
+    assert await titles(client, f"{entry}/104") == []
+    assert await titles(client, f"{entry}/101") == [
         "张伟 (13800138000) · 2026-11-23 15:51 · 0:02",
         "7001 · 2026-11-23 15:51 · 0:04",
         "Ann Müller (6000) · 2026-11-23 15:51 · 0:05",
@@ -100,7 +100,7 @@ async def test_titles_without_a_caller(
     await leave_message(pbx, "104", '"Ann" <>')
     await leave_message(pbx, "104", "")
     await poll(hass)
-    assert await _titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}/104") == [
+    assert await titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}/104") == [
         "Unknown caller · 2026-11-24 10:30 · 0:04",
         "Ann · 2026-11-24 10:30 · 0:04",
     ]
@@ -118,7 +118,7 @@ async def test_title_without_date_and_length(
 
     pbx.intercept = answer
     await poll(hass)
-    assert await _titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}/104") == ["1"]
+    assert await titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}/104") == ["1"]
 
 
 async def test_renamed_extension(
@@ -131,7 +131,7 @@ async def test_renamed_extension(
         if device.name == "Extension 104"
     ]
     registry.async_update_device(device.id, name_by_user="Fax")
-    assert "Fax" in await _titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}")
+    assert "Fax" in await titles(await hass_ws_client(), f"{ROOT}/{connected.entry_id}")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ async def test_search(
     words: str,
     callers: list[str],
 ) -> None:
-    found = await _search(await hass_ws_client(), words)
+    found = await search(await hass_ws_client(), words)
     assert [title.split(" · ")[0] for title in found] == callers
 
 
@@ -160,8 +160,8 @@ async def test_search_in_an_extension(
 ) -> None:
     client = await hass_ws_client()
     entry = f"{ROOT}/{connected.entry_id}"
-    assert len(await _search(client, "0", entry)) > len(await _search(client, "0", f"{entry}/101"))
-    assert await _search(client, "workshop", f"{entry}/101") == []
+    assert len(await search(client, "0", entry)) > len(await search(client, "0", f"{entry}/101"))
+    assert await search(client, "workshop", f"{entry}/101") == []
 
 
 async def test_resolve(
@@ -204,10 +204,10 @@ async def test_permissions(
 ) -> None:
     client = await hass_ws_client(hass, restricted_token)
     entry = f"{ROOT}/{connected.entry_id}"
-    assert await _titles(client, entry) == ["Reception (101) · 3", "Workshop (102) · 2"]
+    assert await titles(client, entry) == ["Reception (101) · 3", "Workshop (102) · 2"]
     assert (await _browse(client, f"{entry}/103"))["success"] is False
     assert not (await _browse(client, f"{entry}/103", search_query="8001"))["success"]
-    assert not [title for title in await _search(client, "") if title.startswith("8001")]
+    assert not [title for title in await search(client, "") if title.startswith("8001")]
     pbx.requests.clear()
     message_id = await get_latest_id(hass, "103")
     for place in f"{entry}/103/{message_id}", f"{entry}/101/{message_id}":
@@ -228,14 +228,14 @@ async def test_pbx_without_permission(
 ) -> None:
     """Its name often contains its address, so it is hidden from users without permission."""
     client = await hass_ws_client(hass, restricted_token)
-    assert await _titles(client) == ["UC501 (127.0.0.1)"]
+    assert await titles(client) == ["UC501 (127.0.0.1)"]
     restricted.groups[0].policy = {}
     restricted.invalidate_cache()
-    assert await _titles(client) == []
+    assert await titles(client) == []
     unknown = await _browse(client, f"{ROOT}/another")
     hidden = await _browse(client, f"{ROOT}/{connected.entry_id}")
     assert hidden["error"] == unknown["error"]
-    assert await _search(client, "") == []
+    assert await search(client, "") == []
 
 
 async def test_pbx_without_extensions(
@@ -250,7 +250,7 @@ async def test_pbx_without_extensions(
 
     pbx.intercept = answer
     await hass.config_entries.async_setup(entry.entry_id)
-    assert await _titles(await hass_ws_client()) == ["UC501 (127.0.0.1)"]
+    assert await titles(await hass_ws_client()) == ["UC501 (127.0.0.1)"]
 
 
 @pytest.mark.parametrize(
@@ -290,9 +290,9 @@ async def test_thousands_of_messages(
     client = await hass_ws_client()
     entry = f"{ROOT}/{connected.entry_id}"
     async with measure_load() as load:
-        assert len(await _search(client, "caller 9")) == 100
-        assert await _search(client, "nobody") == []
-        assert await _search(client, "nobody", f"{entry}/101") == []
+        assert len(await search(client, "caller 9")) == 100
+        assert await search(client, "nobody") == []
+        assert await search(client, "nobody", f"{entry}/101") == []
         shown = (await _browse(client, f"{entry}/101"))["result"]
         media_id = shown["children"][-1]["media_content_id"]
         await media_source.async_resolve_media(hass, media_id, None)

@@ -81,7 +81,11 @@ BREAKAGES: Final[list[tuple[str, Breakage, str]]] = [
     ("automations", drop(CONDITIONS, *DURATION), "for is either no field"),
     ("automations", drop(ENGLISH, "triggers", *CALLERS), "callers is either no field"),
     ("automations", drop(ENGLISH, "conditions"), "is_message_waiting is either no condition"),
-    ("dependencies", put(MANIFEST, ["ffmpeg", "http", "zha"], "dependencies"), "nothing uses it"),
+    (
+        "dependencies",
+        put(MANIFEST, ["ffmpeg", "file_upload", "http", "zha"], "dependencies"),
+        "nothing uses it",
+    ),
     ("dependencies", import_recorder, "recorder is imported"),
     ("icons", put(ICONS, "mdi:vociemail", "services", "get_messages", "service"), "no icon"),
     ("icons", drop(ICONS, "services", "get_messages"), "without an icon"),

@@ -19,6 +19,7 @@ from .issues import Issue, async_delete_issues
 from .services import async_setup_services
 from .voicemail.arrivals import Arrivals
 from .voicemail.cleanup import async_delete_stored_data
+from .voicemail.phone_book import PhoneBook
 from .websocket_api import async_setup_websocket_api
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -71,10 +72,11 @@ async def async_unload_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> None:
-    """Delete repair issues, the list of announced messages, and what was kept of messages."""
+    """Delete repair issues, and what was stored for the entry."""
     async_delete_issues(hass, entry, *Issue)
     await Arrivals(hass, entry.entry_id, ()).async_remove()
     await async_delete_stored_data(hass, entry.entry_id)
+    await PhoneBook(hass, entry.entry_id).async_remove()
     if not hass.config_entries.async_entries(DOMAIN):
         await async_unregister_card(hass)
 

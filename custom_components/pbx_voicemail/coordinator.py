@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
@@ -22,7 +23,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from homeassistant.util import dt as dt_util
 
 from .config.client import async_remember, create_client, time_zone_of
-from .const import CONF_EXTENSIONS, DEFAULT_SCAN_INTERVAL, DOMAIN
+from .const import CONF_DIAL_OUT, CONF_EXTENSIONS, DEFAULT_SCAN_INTERVAL, DOMAIN
 from .identifiers import registered_extensions
 from .issues import Issue
 from .outages import Outages
@@ -41,6 +42,7 @@ from .voicemail.arrivals import Arrivals
 from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
 from .voicemail.listeners import ExtensionListeners
+from .voicemail.phone_book import ImportResult, PhoneBook, async_import_vcards
 from .voicemail.push import Push
 from .voicemail.rate_limit import RateLimiter
 from .voicemail.read_marks import ReadMarks
@@ -80,8 +82,10 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         hass: HomeAssistant,
         entry: PbxConfigEntry,
         client: PbxClient,
+        *,
         arrivals: Arrivals,
         marks: ReadMarks,
+        phone_book: PhoneBook,
     ) -> None:
         """Prepare to poll the PBX of an entry that is being set up."""
         self._interval = timedelta(
@@ -100,6 +104,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.data = PbxData({}, {})
         self.client = client
         self.arrivals = arrivals
+        self.phone_book = phone_book
         self.recordings = Recordings(self)
         self.transcripts = Transcripts(self, self.recordings)
         self.read_state = ReadState(self, client, marks)
@@ -134,9 +139,11 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await arrivals.async_load()
         marks = ReadMarks(hass, entry.entry_id)
         await marks.async_load()
+        phone_book = PhoneBook(hass, entry.entry_id, entry.options.get(CONF_DIAL_OUT, ""))
+        await phone_book.async_load()
         id_key = bytes.fromhex(arrivals.id_key)
         client = create_client(hass, entry, await time_zone_of(entry.options), id_key)
-        return cls(hass, entry, client, arrivals, marks)
+        return cls(hass, entry, client, arrivals=arrivals, marks=marks, phone_book=phone_book)
 
     async def async_load(self) -> None:
         """Read what was kept of messages in earlier runs, once the PBX has answered."""
@@ -146,6 +153,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         Cleanup(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
         if Capability.PUSH in self.client.capabilities:
             self._push.async_start()
+        self.config_entry.async_on_unload(
+            self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._async_follow_country)
+        )
         # Home Assistant does not unload entries when it stops.
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._async_stop)
@@ -157,6 +167,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await self.arrivals.async_save()
         await self.transcripts.async_save()
         await self.read_state.marks.async_save()
+        await self.phone_book.async_save()
 
     async def async_get_recording(self, message: Message) -> bytes:
         """Return the audio of a message. Raises HomeAssistantError."""
@@ -179,6 +190,26 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.data = replace(self.data, mailboxes=mailboxes)
         self.async_update_listeners()
 
+    async def async_import_contacts(self, vcards: str | Path) -> ImportResult:
+        """Replace the phone book, and show the new names. Raises ServiceValidationError."""
+        result = await async_import_vcards(self.phone_book, vcards)
+        self.async_update_listeners()
+        return result
+
+    def name_of(self, message: Message) -> str | None:
+        """Return the name of a caller: from the PBX, the phone book, or the list of extensions."""
+        if message.caller_name or not message.caller:
+            return message.caller_name
+        if name := self.phone_book.name_of(message.caller):
+            return name
+        extension = self._roster.listed.get(message.caller)
+        return extension.name if extension else None
+
+    @property
+    def names_revision(self) -> tuple[int, int]:
+        """A value that changes whenever the names of callers may have changed."""
+        return self.phone_book.revision, self._roster.revision
+
     @callback
     @override
     def async_add_listener(
@@ -194,7 +225,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
     def async_update_listeners(self) -> None:
         """Call the listeners of what has changed."""
         super().async_update_listeners()
-        self._extension_listeners.async_update(self.last_update_success, self.data)
+        self._extension_listeners.async_update(
+            self.last_update_success, self.data, self.names_revision
+        )
 
     @property
     def known_extensions(self) -> list[Extension]:
@@ -238,6 +271,13 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.client.set_time_zone(zone)
         self._roster.request_refresh()
         await self.async_refresh()
+
+    async def _async_follow_country(self, event: Event) -> None:
+        """Read phone numbers as those of the country that Home Assistant is set to from now on."""
+        revision = self.phone_book.revision
+        await self.phone_book.async_follow_country()
+        if self.phone_book.revision != revision:
+            self.async_update_listeners()
 
     @callback
     def _async_poll_soon(self) -> None:

@@ -173,15 +173,16 @@ class PbxMediaSource(MediaSource):
             media_class=MediaClass.MUSIC,
             # The real type is unknown until the download, but some players list only audio.
             media_content_type="audio/wav",
-            title=" · ".join(self._title_parts(message)),
+            title=" · ".join(self._title_parts(entry, message)),
             can_play=True,
             can_expand=False,
         )
 
-    def _title_parts(self, message: Message) -> Iterator[str]:
-        if message.caller_name and message.caller:
-            yield f"{message.caller_name} ({message.caller})"
-        elif caller := message.caller_name or message.caller:
+    def _title_parts(self, entry: PbxConfigEntry, message: Message) -> Iterator[str]:
+        name = entry.runtime_data.name_of(message)
+        if name and message.caller:
+            yield f"{name} ({message.caller})"
+        elif caller := name or message.caller:
             yield caller
         else:
             translations = async_get_cached_translations(
@@ -228,7 +229,7 @@ def _searchable(entry: PbxConfigEntry, message: Message) -> Iterator[str]:
     extension = coordinator.data.roster.get(message.extension)
     transcript = coordinator.transcripts.text_of(message)
     name = extension.name if extension else None
-    texts = message.extension, name, message.caller, message.caller_name, transcript
+    texts = message.extension, name, message.caller, coordinator.name_of(message), transcript
     return filter(None, texts)
 
 

@@ -35,7 +35,7 @@ class PbxHubSensorEntityDescription(SensorEntityDescription):
 class PbxLatestSensorEntityDescription(SensorEntityDescription):
     """Describes a sensor of the latest message of an extension."""
 
-    value_fn: Callable[[Message], str | int | datetime | None]
+    value_fn: Callable[[Message], int | datetime | None]
 
 
 HUB_SENSORS = (
@@ -71,12 +71,12 @@ MESSAGES_SENSOR = SensorEntityDescription(
     state_class=SensorStateClass.MEASUREMENT,
 )
 
+LATEST_CALLER_SENSOR = SensorEntityDescription(
+    key="latest_caller",
+    translation_key="latest_caller",
+)
+
 LATEST_SENSORS = (
-    PbxLatestSensorEntityDescription(
-        key="latest_caller",
-        translation_key="latest_caller",
-        value_fn=lambda message: message.caller or message.caller_name,
-    ),
     PbxLatestSensorEntityDescription(
         key="latest_message",
         translation_key="latest_message",
@@ -106,6 +106,7 @@ async def async_setup_entry(
     def create(extension: str) -> Iterator[SensorEntity]:
         yield MessagesSensor(coordinator, extension, MESSAGES_SENSOR)
         yield UnreadSensor(coordinator, extension, UNREAD_SENSOR)
+        yield LatestCallerSensor(coordinator, extension, LATEST_CALLER_SENSOR)
         for latest in LATEST_SENSORS:
             yield LatestSensor(coordinator, extension, latest)
 
@@ -124,7 +125,22 @@ class HubSensor(HubEntity, SensorEntity):
         return self.entity_description.value_fn(self.coordinator.data)
 
 
-class MessagesSensor(ExtensionEntity, SensorEntity):
+class NamedCallerEntity(ExtensionEntity):
+    """An entity that shows the name of the latest caller, which can change without a message."""
+
+    @property
+    def latest_name(self) -> str | None:
+        """The name of the latest caller, None if it is unknown."""
+        latest = self.mailbox.latest
+        return self.coordinator.name_of(latest) if latest else None
+
+    @property
+    @override
+    def _written(self) -> tuple[object, ...]:
+        return *super()._written, self.latest_name
+
+
+class MessagesSensor(NamedCallerEntity, SensorEntity):
     """Counts the messages of an extension, with the latest one in the attributes."""
 
     # The recorder must not keep who called whom, and when.
@@ -144,7 +160,7 @@ class MessagesSensor(ExtensionEntity, SensorEntity):
         return {
             "extension": self.extension,
             "latest_caller": latest and latest.caller,
-            "latest_caller_name": latest and latest.caller_name,
+            "latest_caller_name": self.latest_name,
             "latest_received": latest and latest.received,
             "latest_duration": latest and latest.duration,
             "latest_message_id": latest and latest.id,
@@ -161,6 +177,17 @@ class UnreadSensor(ExtensionEntity, SensorEntity):
         return self.mailbox.unread
 
 
+class LatestCallerSensor(NamedCallerEntity, SensorEntity):
+    """Shows the name of the latest caller, or the number without a name."""
+
+    @property
+    @override
+    def native_value(self) -> str | None:
+        """Return the name or the number, unknown if there is no message."""
+        latest = self.mailbox.latest
+        return self.latest_name or (latest.caller if latest else None)
+
+
 class LatestSensor(ExtensionEntity, SensorEntity):
     """Shows a property of the latest message, unknown if there is none."""
 
@@ -168,7 +195,7 @@ class LatestSensor(ExtensionEntity, SensorEntity):
 
     @property
     @override
-    def native_value(self) -> str | int | datetime | None:
+    def native_value(self) -> int | datetime | None:
         """Return the property of the latest message."""
         latest = self.mailbox.latest
         return self.entity_description.value_fn(latest) if latest else None

@@ -1,4 +1,4 @@
-"""Actions that list, delete, mark, save and transcribe messages."""
+"""Actions that list, delete, mark, save and transcribe messages, and import the phone book."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from homeassistant.exceptions import (
     UnknownUser,
 )
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.service import async_get_config_entry
+from homeassistant.helpers.service import async_get_config_entry, async_register_admin_service
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
@@ -41,6 +41,7 @@ from .voicemail.wav import AUDIO_SUFFIXES
 
 SERVICE_DELETE_MESSAGE: Final = "delete_message"
 SERVICE_GET_MESSAGES: Final = "get_messages"
+SERVICE_IMPORT_PHONE_BOOK: Final = "import_phone_book"
 SERVICE_MARK_READ: Final = "mark_read"
 SERVICE_SAVE_RECORDING: Final = "save_recording"
 SERVICE_TRANSCRIBE_MESSAGE: Final = "transcribe_message"
@@ -54,6 +55,7 @@ ATTR_MESSAGE_ID: Final = "message_id"
 ATTR_READ: Final = "read"
 ATTR_SINCE: Final = "since"
 ATTR_UNREAD: Final = "unread"
+ATTR_VCARD: Final = "vcard"
 
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -91,6 +93,13 @@ def _validate_one_or_all(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def _validate_text_or_file(data: dict[str, Any]) -> dict[str, Any]:
+    """Require either vCards, or the name of a file."""
+    if (ATTR_VCARD in data) == (CONF_FILENAME in data):
+        raise translated_error(ServiceValidationError, "vcard_or_file")
+    return data
+
+
 def _one_or_all_schema(fields: dict[vol.Marker, Any] | None = None) -> vol.All[Any]:
     """Return the schema of an action on one message, or on all of an extension."""
     return vol.All(
@@ -111,6 +120,16 @@ def _one_or_all_schema(fields: dict[vol.Marker, Any] | None = None) -> vol.All[A
 SERVICE_DELETE_MESSAGE_SCHEMA: Final = _one_or_all_schema()
 SERVICE_MARK_READ_SCHEMA: Final = _one_or_all_schema(
     {vol.Optional(ATTR_READ, default=True): cv.boolean}
+)
+SERVICE_IMPORT_PHONE_BOOK_SCHEMA: Final = vol.All(
+    vol.Schema(
+        {
+            **_PBX_FIELDS,
+            vol.Optional(ATTR_VCARD): _TEXT,
+            vol.Optional(CONF_FILENAME): _TEXT,
+        }
+    ),
+    _validate_text_or_file,
 )
 SERVICE_SAVE_RECORDING_SCHEMA: Final = vol.Schema(
     {**_MESSAGE_FIELDS, vol.Required(CONF_FILENAME): _TEXT}
@@ -148,6 +167,14 @@ def async_setup_services(hass: HomeAssistant) -> None:
         SERVICE_TRANSCRIBE_MESSAGE_SCHEMA,
         SupportsResponse.OPTIONAL,
     )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_IMPORT_PHONE_BOOK,
+        _async_import_phone_book,
+        SERVICE_IMPORT_PHONE_BOOK_SCHEMA,
+        SupportsResponse.OPTIONAL,
+    )
 
 
 async def _async_get_messages(call: ServiceCall) -> ServiceResponse:
@@ -170,7 +197,12 @@ async def _async_get_messages(call: ServiceCall) -> ServiceResponse:
         ]
         messages.sort(key=lambda message: message.received or _EARLIEST, reverse=True)
         return [
-            message_as_dict(entry.entry_id, message, coordinator.transcripts.text_of(message))
+            message_as_dict(
+                entry.entry_id,
+                message,
+                coordinator.name_of(message),
+                coordinator.transcripts.text_of(message),
+            )
             for message in messages[: call.data.get(ATTR_LIMIT)]
         ]
 
@@ -257,6 +289,14 @@ async def _async_transcribe_message(call: ServiceCall) -> ServiceResponse:
     }
 
 
+async def _async_import_phone_book(call: ServiceCall) -> ServiceResponse:
+    """Replace the phone book of a PBX with the contacts of vCards, in a text or a file."""
+    coordinator = _get_entry(call).runtime_data
+    vcards: str | Path = call.data.get(ATTR_VCARD) or await _async_get_vcard_path(call)
+    result = await coordinator.async_import_contacts(vcards)
+    return {"contacts": result.contacts, "numbers": result.numbers}
+
+
 def _get_entry(call: ServiceCall) -> PbxConfigEntry:
     """Return the config entry of a call, which may leave it out if there is only one."""
     entry: PbxConfigEntry = async_get_config_entry(
@@ -332,6 +372,15 @@ async def _async_get_path(call: ServiceCall, user: User | None) -> Path:
         raise translated_error(
             ServiceValidationError, "path_not_audio", filename=filename, suffixes=suffixes
         )
+    return path
+
+
+async def _async_get_vcard_path(call: ServiceCall) -> Path:
+    """Return the path of the file to read. Raises ServiceValidationError if it is not allowed."""
+    hass, filename = call.hass, call.data[CONF_FILENAME]
+    path = Path(hass.config.path(filename))
+    if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
+        raise translated_error(ServiceValidationError, "path_not_readable", filename=filename)
     return path
 
 

@@ -88,12 +88,16 @@ class _Changes(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class _MailboxState:
-    """A mailbox and its transcripts at one time, shared by the subscriptions that have sent it."""
+    """A mailbox, its transcripts and the names of callers at one time.
+
+    It is shared by the subscriptions that have sent it.
+    """
 
     entry_id: str
     mailbox: Mailbox
-    revision: int
+    revision: tuple[int, ...]
     texts: Mapping[str, str]
+    names: Mapping[str, str | None]
     _changes: WeakKeyDictionary[_MailboxState, _Changes] = field(default_factory=WeakKeyDictionary)
 
     def changes_since(self, before: _MailboxState | None) -> _Changes:
@@ -119,6 +123,7 @@ class _MailboxState:
                 for message in now
                 if known.get(message.id) != message
                 or before.texts.get(message.id) != self.texts.get(message.id)
+                or before.names[message.id] != self.names[message.id]
             ],
             [self._media_id(message) for message in known.values() if message.id not in ids],
         )
@@ -127,8 +132,8 @@ class _MailboxState:
         return MediaId.from_message(self.entry_id, message).media_content_id
 
     def _as_dict(self, message: Message) -> _Payload:
-        text = self.texts.get(message.id)
-        return {"entry_id": self.entry_id, **message_as_dict(self.entry_id, message, text)}
+        name, text = self.names[message.id], self.texts.get(message.id)
+        return {"entry_id": self.entry_id, **message_as_dict(self.entry_id, message, name, text)}
 
 
 @dataclass(slots=True)
@@ -357,7 +362,7 @@ def _mailbox_state(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -
     coordinator = entry.runtime_data
     states = hass.data[_MAILBOX_STATES].setdefault(coordinator, WeakValueDictionary())
     mailbox = coordinator.data.mailbox(extension)
-    revision = coordinator.transcripts.revisions[extension]
+    revision = (coordinator.transcripts.revisions[extension], *coordinator.names_revision)
     state = states.get(extension)
     if state is None or (state.mailbox, state.revision) != (mailbox, revision):
         texts = {
@@ -365,5 +370,7 @@ def _mailbox_state(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -
             for message in mailbox.messages
             if (text := coordinator.transcripts.text_of(message)) is not None
         }
-        state = states[extension] = _MailboxState(entry.entry_id, mailbox, revision, texts)
+        names = {message.id: coordinator.name_of(message) for message in mailbox.messages}
+        state = _MailboxState(entry.entry_id, mailbox, revision, texts, names)
+        states[extension] = state
     return state

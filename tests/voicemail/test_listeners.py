@@ -39,6 +39,9 @@ def test_only_changes_are_noticed() -> None:
     assert update(False, _data(BOB, roster=("101", "102"))) == []
     assert update(True, _data(BOB)) == ["101", "102", "103"]
 
+    listeners.async_update(True, _data(BOB), (1, 0))
+    assert called[3:] == ["101", "102", "103"]
+
 
 def test_listener_that_fails_or_leaves(caplog: pytest.LogCaptureFixture) -> None:
     listeners = ExtensionListeners()

@@ -1,14 +1,22 @@
 """The options flow: settings that can be changed without a request to the PBX."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+import re
 from typing import Any, Final
 from zoneinfo import available_timezones
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.components.file_upload import process_uploaded_file
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_SCAN_INTERVAL, CONF_TIME_ZONE
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
+    FileSelector,
+    FileSelectorConfig,
     LanguageSelector,
     NumberSelector,
     NumberSelectorConfig,
@@ -16,10 +24,12 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
+    TextSelector,
 )
 import voluptuous as vol
 
 from ..const import (
+    CONF_DIAL_OUT,
     CONF_EXTENSIONS,
     CONF_FAMILY,
     CONF_TRANSCRIBER,
@@ -36,38 +46,77 @@ from .schemas import extension_selector
 _SHORTEST_INTERVAL: Final = 5
 _LONGEST_LIMIT: Final = 300
 
+_PHONE_BOOK: Final = "phone_book"
+"""The field with a file of contacts, which is not an option."""
+
+_VCARD_FILES: Final = ".vcf,.vcard,text/vcard"
+_DIAL_OUT: Final = re.compile(r"[0-9*#]{0,4}", re.ASCII)
+
+type _ImportContacts = Callable[[HomeAssistant, ConfigEntry[Any], Path], Awaitable[None]]
+
 
 class PbxOptionsFlow(OptionsFlowWithReload):
-    """Changes the polling interval, the extensions, the time zone, and the transcription."""
+    """Changes the options, and imports the phone book."""
 
     def __init__(
-        self, extensions: Sequence[Extension] = (), *, has_local_clock: bool = True
+        self,
+        import_contacts: _ImportContacts,
+        extensions: Sequence[Extension] = (),
+        *,
+        has_local_clock: bool = True,
     ) -> None:
-        """Take the known extensions of the PBX.
+        """Take the function that imports contacts, and the known extensions of the PBX.
 
         `has_local_clock` is whether the PBX may report dates in its own time zone.
         """
+        self._import_contacts = import_contacts
         self._extensions = extensions
         self._has_local_clock = has_local_clock
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show all options in one form."""
+        errors = dict[str, str]()
+        suggested = {**self.config_entry.options}
         if user_input is not None:
+            file_id = user_input.pop(_PHONE_BOOK, None)
+            suggested = user_input
             if CONF_EXTENSIONS in user_input:
                 chosen = parse_extension_numbers(user_input[CONF_EXTENSIONS])
                 user_input |= {CONF_EXTENSIONS: list(chosen)}
-            return self.async_create_entry(data=user_input)
+            if not _DIAL_OUT.fullmatch(user_input.get(CONF_DIAL_OUT, "")):
+                errors[CONF_DIAL_OUT] = "invalid_dial_out"
+            elif file_id and (error := await self._async_import(file_id)):
+                errors[_PHONE_BOOK] = error
+            else:
+                return self.async_create_entry(data=user_input)
         time_zones = await self.hass.async_add_executor_job(available_timezones)
         schema = self._schema(sorted(time_zones))
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(schema, self.config_entry.options),
+            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            errors=errors,
             description_placeholders={
                 "shortest": str(_SHORTEST_INTERVAL),
                 "longest": str(self._longest_interval),
                 "home": self.hass.config.time_zone,
             },
         )
+
+    async def _async_import(self, file_id: str) -> str | None:
+        """Import the phone book from an uploaded file. Return the key of an error, or None."""
+        run = self.hass.async_add_executor_job
+        upload = ExitStack()
+        try:
+            path = await run(upload.enter_context, process_uploaded_file(self.hass, file_id))
+            await self._import_contacts(self.hass, self.config_entry, path)
+        except ServiceValidationError as err:
+            return err.translation_key
+        except ValueError:
+            # The upload has expired, since Home Assistant has restarted.
+            return "vcards_unreadable"
+        finally:
+            await run(upload.close)
+        return None
 
     @property
     def _longest_interval(self) -> int:
@@ -85,6 +134,8 @@ class PbxOptionsFlow(OptionsFlowWithReload):
                 vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): interval,
                 vol.Optional(CONF_EXTENSIONS): extension_selector(self._extensions),
                 **clock,
+                vol.Optional(_PHONE_BOOK): FileSelector(FileSelectorConfig(accept=_VCARD_FILES)),
+                vol.Optional(CONF_DIAL_OUT): TextSelector(),
                 vol.Optional(CONF_TRANSCRIBER): engine,
                 vol.Optional(CONF_TRANSCRIPT_LANGUAGE): LanguageSelector(),
                 vol.Required(CONF_TRANSCRIPT_LIMIT, default=DEFAULT_LIMIT): _seconds(

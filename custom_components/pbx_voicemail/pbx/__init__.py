@@ -24,6 +24,7 @@ from .errors import (
 )
 from .families import FAMILIES, family, family_of_api
 from .models import ClockFault, Extension, Mailbox, Message, PbxInfo, serial_number_in
+from .text import printable
 from .tls import Certificate, fetch_certificate
 
 __all__ = [
@@ -63,5 +64,6 @@ __all__ = [
     "family_of_api",
     "fetch_certificate",
     "limited_socket",
+    "printable",
     "serial_number_in",
 ]

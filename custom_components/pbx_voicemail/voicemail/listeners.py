@@ -20,7 +20,7 @@ class ExtensionListeners:
     def __init__(self) -> None:
         """Start without listeners."""
         self._listeners: defaultdict[str, list[CALLBACK_TYPE]] = defaultdict(list)
-        self._last: tuple[bool, PbxData] = (True, PbxData({}, {}))
+        self._last: tuple[bool, PbxData, tuple[int, int]] = (True, PbxData({}, {}), (0, 0))
 
     @callback
     def add(self, extension: str, listener: CALLBACK_TYPE) -> Callable[[], None]:
@@ -30,13 +30,17 @@ class ExtensionListeners:
         return lambda: listeners.remove(listener)
 
     @callback
-    def async_update(self, available: bool, data: PbxData) -> None:
+    def async_update(
+        self, available: bool, data: PbxData, names_revision: tuple[int, int] = (0, 0)
+    ) -> None:
         """Call the listeners of extensions that have changed since the last call.
 
-        They are called for all if the PBX has become available or unavailable.
+        They are called for all if the PBX has become available or unavailable, or if the names of
+        callers may have changed.
         """
-        (was_available, before), self._last = self._last, (available, data)
-        has_changed = available is not was_available
+        was_available, before, last_revision = self._last
+        self._last = (available, data, names_revision)
+        has_changed = available is not was_available or names_revision != last_revision
         for extension in list(self._listeners) if has_changed else _changed(before, data):
             for listener in list(self._listeners.get(extension, ())):
                 try:

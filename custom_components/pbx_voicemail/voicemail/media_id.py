@@ -70,18 +70,18 @@ def parse_file_name(file_name: str) -> str | None:
 
 
 def message_as_dict(
-    entry_id: str, message: Message, transcript: str | None
+    entry_id: str, message: Message, caller_name: str | None, transcript: str | None
 ) -> dict[str, JsonValueType]:
     """Return a message as events, action responses and the card contain it.
 
-    `received` is ISO 8601 with a time zone, `duration` in seconds, `read` None if the PBX does
+    `caller_name` may come from the phone book. `received` is ISO 8601 with a time zone, `duration` in seconds, `read` None if the PBX does
     not say, and `transcript` None if there is none yet.
     """
     return {
         "message_id": message.id,
         "extension": message.extension,
         "caller": message.caller,
-        "caller_name": message.caller_name,
+        "caller_name": caller_name,
         "received": message.received.isoformat() if message.received else None,
         "duration": message.duration,
         "read": bool(message.read),

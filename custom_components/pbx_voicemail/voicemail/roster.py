@@ -30,6 +30,8 @@ class Roster:
         """The extensions on the PBX's last list, empty if it has none."""
         self.unlisted: set[str] = set()
         """The numbers that have been added since the start without being on the list."""
+        self.revision = 0
+        """Increases whenever the PBX's list has changed."""
         self._chosen = chosen
         self._has_new_list = False
         self._added = 0
@@ -49,7 +51,9 @@ class Roster:
         self._next_refresh = monotonic() + _REFRESH_SECONDS
         self._added = 0
         if listed is not None:
+            before = self.listed
             self.listed = {extension.number: extension for extension in listed}
+            self.revision += self.listed != before
             self._has_new_list = True
 
     def merge(

@@ -1,0 +1,6 @@
+class VObjectError(Exception): ...
+
+class ContentLine:
+    value: str
+
+def textLineToContentLine(text: str) -> ContentLine: ...
