@@ -1,5 +1,6 @@
 """What a person is asked to mend, and what keeps the PBX from locking us out."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from .conftest import PASSWORD_MD5, TOKEN
 from .helpers import get_state, pass_one_hour, poll
 from .simulator import Simulator, Spool
 from .simulator.server import refuse
+from .simulator.spool import INBOX, OLD
 
 
 def _issues(hass: HomeAssistant) -> dict[str | None, dict[str, str] | None]:
@@ -387,11 +389,12 @@ async def test_certificate_that_is_not_verified(
 async def test_new_firmware_speaks_another_version(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    assert hass.states.get("sensor.reception_101_unread_messages") is None
-    pbx.version = "v1.1.0"
+    assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
+    pbx.version, pbx._folders = "v1.1.0", (INBOX, OLD)
+    await asyncio.to_thread(pbx.spool.move, "101", "msg0000")
     await poll(hass)
     assert connected.data["remembered"] == {"api": "v1.1.0"}
-    assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
+    assert get_state(hass, "sensor.reception_101_unread_messages").state == "2"
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 
