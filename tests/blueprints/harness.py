@@ -2,16 +2,18 @@
 
 import asyncio
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from tests.conftest import TOKEN
 from tests.demo.hass_process import REPOSITORY
-from tests.helpers import poll
+from tests.helpers import call_action, poll
 from tests.simulator import Simulator
 
 from .phones import Phone
@@ -19,6 +21,7 @@ from .phones import Phone
 FOLDER = REPOSITORY / "blueprints" / "automation" / "pbx_voicemail"
 EVENTS = ["event.reception_101_new_message", "event.extension_104_new_message"]
 INDICATOR = "binary_sensor.extension_104_message_waiting"
+MARK_ALL = "button.extension_104_mark_all_as_read"
 HOME_ZONE = ZoneInfo("US/Pacific")
 MORE = "There are more messages than notifications. "
 
@@ -61,6 +64,22 @@ class Harness:
         pbx.issue_token(TOKEN)
         for _ in range(3):
             await poll(self.hass)
+
+    async def hear(self, client: TestClient[Any, Any], message: dict[str, Any]) -> None:
+        """Listen to a message, as a browser or a speaker does, until it counts as read."""
+        identifier = message["media_content_id"].removeprefix("media-source://pbx_voicemail/")
+        response = await client.get(f"/api/pbx_voicemail/recording/{identifier}")
+        assert response.status == HTTPStatus.OK
+        assert await response.read()
+        async with asyncio.timeout(10):
+            while message["message_id"] in await self.unread(message["extension"]):
+                await asyncio.sleep(0.01)
+        await self.run_pending()
+
+    async def unread(self, extension: str) -> list[str]:
+        """Return the ids of an extension's unread messages."""
+        answer = await call_action(self.hass, "get_messages", extension=extension, unread=True)
+        return [message["message_id"] for message in answer["messages"]]
 
     async def announce(self, count: int, **attributes: Any) -> None:
         """Announce messages for 101, and wait for the automation."""

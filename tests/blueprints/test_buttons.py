@@ -4,6 +4,7 @@ from typing import Any
 
 from homeassistant.components import person
 from homeassistant.core import Context, ServiceCall
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 from pytest_homeassistant_custom_component.common import MockUser, async_mock_service
 
@@ -11,7 +12,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 from tests.helpers import call_action, get_latest_id, get_state, leave_message, poll
 from tests.simulator import Simulator
 
-from .harness import EVENTS, Harness
+from .harness import EVENTS, INDICATOR, Harness
 from .phones import EVENT, Phone, PushService
 
 SPEAKER = "media_player.kitchen"
@@ -45,23 +46,49 @@ async def test_delete(harness: Harness, pbx: Simulator) -> None:
     ]
 
 
-async def test_delete_missing_message(harness: Harness, pbx: Simulator) -> None:
+async def test_mark_as_read(harness: Harness, pbx: Simulator) -> None:
+    """A button only marks the message of its notification, and only for its automation."""
+    await _notified(harness, pbx, "1", "2")
+    unread = await harness.unread("104")
+    await harness.phone.fire(f"PBX_VOICEMAIL_MARK_READ|automation.another|{unread[0]}")
+    assert await harness.unread("104") == unread
+    note = harness.phone.notifications[-1]
+    await harness.phone.press("Mark as read")
+    left = await harness.unread("104")
+    assert {f"pbx_voicemail_{message_id}" for message_id in {*unread} - {*left}} == {
+        note["data"]["tag"]
+    }
+    assert len(left) == 1
+    assert get_state(harness.hass, INDICATOR).state == "on"
+    assert len(pbx.spool.messages("104")) == 2
+    assert harness.phone.notifications[2:] == [
+        {"message": "clear_notification", "data": {"tag": note["data"]["tag"]}},
+    ]
+    await harness.phone.press("Mark as read")
+    assert harness.texts[2:] == ["clear_notification"] * 2
+    assert await harness.unread("104") == left
+
+
+@pytest.mark.parametrize("button", ["Delete", "Mark as read"])
+async def test_missing_message(harness: Harness, pbx: Simulator, button: str) -> None:
     await _notified(harness, pbx)
     await harness.phone.press("Delete")
-    await harness.phone.press("Delete")
+    await harness.phone.press(button)
     assert harness.texts[1:] == ["clear_notification"] * 2
 
 
-async def test_delete_while_the_pbx_is_unavailable(harness: Harness, pbx: Simulator) -> None:
+@pytest.mark.parametrize("button", ["Delete", "Mark as read"])
+async def test_pbx_is_unavailable(harness: Harness, pbx: Simulator, button: str) -> None:
     await _notified(harness, pbx)
     await pbx.stop()
     await poll(harness.hass)
-    await harness.phone.press("Delete")
+    await harness.phone.press(button)
     assert len(harness.texts) == 1
     await pbx.start()
     await poll(harness.hass)
-    await harness.phone.press("Delete")
+    await harness.phone.press(button)
     assert harness.texts[1:] == ["clear_notification"]
+    assert await harness.unread("104") == []
 
 
 async def test_play_on_a_speaker(
@@ -77,6 +104,21 @@ async def test_play_on_a_speaker(
             "media_content_type": "music",
         }
     ]
+    tag = harness.phone.notifications[0]["data"]["tag"]
+    assert tag == f"pbx_voicemail_{message['message_id']}"
+    assert harness.phone.notifications[1:] == [
+        {"message": "clear_notification", "data": {"tag": tag}},
+    ]
+
+
+async def test_speaker_that_cannot_play(harness: Harness, pbx: Simulator) -> None:
+    """The notification stays, so that the message can be played elsewhere."""
+    async_mock_service(
+        harness.hass, "media_player", "play_media", raise_exception=HomeAssistantError("Off")
+    )
+    await _notified(harness, pbx, speaker=SPEAKER)
+    await harness.phone.press("Play")
+    assert len(harness.texts) == 1
 
 
 async def test_play_plays_nothing_else(
@@ -122,7 +164,8 @@ async def test_play_without_a_speaker(
     assert played == []
 
 
-async def test_delete_deletes_nothing_else(harness: Harness, pbx: Simulator) -> None:
+@pytest.mark.parametrize("button", ["DELETE", "MARK_READ"])
+async def test_changes_nothing_else(harness: Harness, pbx: Simulator, button: str) -> None:
     await _notified(harness, pbx)
     other = await get_latest_id(harness.hass, "102")
     for message_id in (
@@ -136,9 +179,9 @@ async def test_delete_deletes_nothing_else(harness: Harness, pbx: Simulator) -> 
         "{{ 1 }}",
         "['a']",
     ):
-        await harness.phone.fire(f"PBX_VOICEMAIL_DELETE|automation.notify|{message_id}")
-    assert len(pbx.spool.messages("102")) == 2
-    assert len(pbx.spool.messages("104")) == 1
+        await harness.phone.fire(f"PBX_VOICEMAIL_{button}|automation.notify|{message_id}")
+    assert len(pbx.spool.messages("102")) == len(await harness.unread("102")) == 2
+    assert len(pbx.spool.messages("104")) == len(await harness.unread("104")) == 1
     assert len(harness.texts) == 1
 
 
@@ -165,15 +208,17 @@ async def test_only_the_person_of_the_phone(
     (note,) = anns.notifications
     for button in note["data"]["actions"]:
         await other.fire(button["action"])
-    assert len(pbx.spool.messages("104")) == 1
+    assert len(pbx.spool.messages("104")) == len(await harness.unread("104")) == 1
     assert played == []
     assert other.texts == []
     refused = (
         "The button was ignored, because the user who pressed it is not the person of this phone"
     )
-    assert anns.texts[1:] == [f"{refused} (Settings > People)."] * 2
+    assert anns.texts[1:] == [f"{refused} (Settings > People)."] * 3
 
     await anns.press("Play")
+    await anns.press("Mark as read")
+    assert await harness.unread("104") == []
     await anns.press("Delete")
     assert len(played) == 1
     assert pbx.spool.messages("104") == []

@@ -5,11 +5,12 @@ import asyncio
 from homeassistant.core import ServiceCall
 import pytest
 from pytest_homeassistant_custom_component.common import async_mock_service
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from tests.helpers import leave_message, poll
+from tests.helpers import call_action, get_state, leave_message, poll
 from tests.simulator import Simulator
 
-from .harness import INDICATOR, Harness
+from .harness import INDICATOR, MARK_ALL, Harness
 
 LIGHT = "light.desk"
 
@@ -40,6 +41,37 @@ async def test_message_waiting_light(
     await asyncio.to_thread(pbx.spool.delete, "104", "msg0000")
     await poll(harness.hass)
     assert len(switched_on) == len(switched_off) == 1
+
+
+async def test_pbx_that_does_not_say_what_was_heard(
+    harness: Harness,
+    pbx: Simulator,
+    hass_client: ClientSessionGenerator,
+    switched_on: list[ServiceCall],
+    switched_off: list[ServiceCall],
+) -> None:
+    """The light is turned off when all messages have been played or marked as read."""
+    hass = harness.hass
+    await harness.use_blueprint("message_waiting_light", lamps=[INDICATOR], light=LIGHT)
+    for caller in "1", "2", "3":
+        await leave_message(pbx, "104", caller)
+    await poll(hass)
+    assert len(switched_on) == 1
+    first, second, _third = (await call_action(hass, "get_messages", extension="104"))["messages"]
+    await harness.hear(await hass_client(), first)
+    await call_action(hass, "mark_read", message_id=second["message_id"])
+    await poll(hass)
+    assert (len(switched_on), len(switched_off)) == (1, 0)
+    await hass.services.async_call("button", "press", {"entity_id": MARK_ALL}, blocking=True)
+    await hass.async_block_till_done()
+    assert (len(switched_on), len(switched_off)) == (1, 1)
+    assert get_state(hass, "sensor.extension_104_messages").state == "3"
+
+    await call_action(hass, "mark_read", message_id=first["message_id"], read=False)
+    await hass.async_block_till_done()
+    assert (len(switched_on), len(switched_off)) == (2, 1)
+    await harness.hear(await hass_client(), first)
+    assert (len(switched_on), len(switched_off)) == (2, 2)
 
 
 async def test_one_of_two_pbxs_is_unavailable(

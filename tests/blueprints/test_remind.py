@@ -8,16 +8,20 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed, async_mock_service
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from .harness import Harness
+from tests.helpers import call_action, leave_message, poll
+from tests.simulator import Simulator
+
+from .harness import INDICATOR, MARK_ALL, Harness
 
 LAMP = "binary_sensor.lamp"
 INTERVAL = {"minutes": 10}
 
 
-async def _use(harness: Harness) -> None:
+async def _use(harness: Harness, lamp: str = LAMP) -> None:
     reminder = [{"action": "test.remind"}]
-    await harness.use_blueprint("remind", lamp=LAMP, interval=INTERVAL, times=3, reminder=reminder)
+    await harness.use_blueprint("remind", lamp=lamp, interval=INTERVAL, times=3, reminder=reminder)
 
 
 async def _ten_minutes(harness: Harness, reminded: list[ServiceCall]) -> int:
@@ -42,6 +46,33 @@ async def test_remind(harness: Harness) -> None:
     assert await _ten_minutes(harness, reminded) == 4
     hass.states.async_set(LAMP, "off")
     assert await _ten_minutes(harness, reminded) == 4
+    await harness.turn_off()
+
+
+async def test_pbx_that_does_not_say_what_was_heard(
+    harness: Harness, pbx: Simulator, hass_client: ClientSessionGenerator
+) -> None:
+    """The reminders stop when all messages have been played or marked as read."""
+    hass = harness.hass
+    reminded = async_mock_service(hass, "test", "remind")
+    await _use(harness, INDICATOR)
+    for caller in "1", "2":
+        await leave_message(pbx, "104", caller)
+    await poll(hass)
+    first, second = (await call_action(hass, "get_messages", extension="104"))["messages"]
+    assert await _ten_minutes(harness, reminded) == 1
+    client = await hass_client()
+    await harness.hear(client, first)
+    assert await _ten_minutes(harness, reminded) == 2
+    await harness.hear(client, second)
+    assert [await _ten_minutes(harness, reminded) for _ in range(2)] == [2, 2]
+
+    await leave_message(pbx, "104", "3")
+    await poll(hass)
+    assert await _ten_minutes(harness, reminded) == 3
+    await hass.services.async_call("button", "press", {"entity_id": MARK_ALL}, blocking=True)
+    await harness.run_pending()
+    assert [await _ten_minutes(harness, reminded) for _ in range(2)] == [3, 3]
     await harness.turn_off()
 
 

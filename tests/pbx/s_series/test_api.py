@@ -303,8 +303,8 @@ async def test_new_firmware_with_another_version(
     after = await client.mailboxes()
 
     assert client._api.version is YEASTAR
-    assert before["101"].unread == 0
-    assert after["101"].unread == 3
+    assert {message.read for message in before["101"].messages} == {None}
+    assert {message.read for message in after["101"].messages} == {False}
     assert [m.id for m in after["101"].messages] == [m.id for m in before["101"].messages]
 
 
@@ -581,6 +581,6 @@ async def test_a_day_with_a_reboot_every_forty_minutes(connect: Connect, pbx: Si
             pbx.revoke_tokens()
             reboots += 1
         assert len(await client.mailboxes()) == 3
-        now += timedelta(seconds=30)
+        now += timedelta(minutes=2)
     assert reboots == 35
     assert pbx.logins == 1 + reboots
