@@ -69,6 +69,15 @@ class Asterisk:
         assert self._process
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def has_sound(self, name: str) -> bool:
+        """Return whether callers can say one of the sounds that come with Asterisk."""
+        return any((self._home / "data" / "sounds" / "en").glob(f"{name}.*"))
+
     def start(self) -> None:
         """Start, and wait until it is ready."""
         self._configure()

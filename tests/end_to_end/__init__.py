@@ -15,11 +15,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def expect_messages(client: ApiClient, state: str) -> None:
+async def expect_messages(client: ApiClient, state: str, seconds: float = 31) -> None:
     """Request an update, and wait for a state of the extension 101."""
     await client.post(
         "/api/services/homeassistant/update_entity", entity_id="sensor.reception_101_messages"
     )
-    async with asyncio.timeout(31):
+    async with asyncio.timeout(seconds):
         while (await client.get(MESSAGES))["state"] != state:
             await asyncio.sleep(0.1)

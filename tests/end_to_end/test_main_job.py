@@ -13,32 +13,39 @@ import sys
 import pytest
 from yarl import URL
 
+from tests.asterisk.fixtures import asterisk_program
 from tests.demo.api_client import ApiClient
 from tests.demo.hass_process import REPOSITORY
 
 from . import MESSAGES, expect_messages, free_port
 
+__all__ = ["asterisk_program"]
+
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
 @asynccontextmanager
-async def _demo(port: int, pbx_port: int, config: Path) -> AsyncIterator[str]:
+async def _demo(port: int, config: Path, *options: str) -> AsyncIterator[str]:
     """Run the demo until Ctrl-C, and yield what it printed once it was ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.demo"),
-        *("--port", str(port), "--pbx-port", str(pbx_port), "--config", config),
+        *("--port", str(port), "--config", str(config), *options),
         cwd=REPOSITORY,
         stdout=PIPE,
         start_new_session=True,
     )
+    printed = ""
     try:
         async with asyncio.timeout(120):
-            yield await _read_until(process, "Ctrl-C")
+            printed = await _read_until(process, "Ctrl-C")
+            yield printed
     finally:
         process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(process.wait(), 60) == 0
-    for ended in (port, pbx_port):
+    ports = re.findall(r"http://127\.0\.0\.1:(\d+)", printed)
+    assert len(ports) == 2
+    for ended in ports:
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", ended)
 
@@ -55,7 +62,8 @@ async def _read_until(process: Process, mark: str) -> str:
 
 async def test_main_job(tmp_path: Path) -> None:
     port, pbx_port = free_port(), free_port()
-    async with _demo(port, pbx_port, tmp_path) as printed:
+    options = ("--pbx-port", str(pbx_port))
+    async with _demo(port, tmp_path, *options) as printed:
         assert f"http://127.0.0.1:{port}   sign in as demo, password demo" in printed
         async with _signed_in(port) as client:
             state = await client.get(MESSAGES)
@@ -75,18 +83,37 @@ async def test_main_job(tmp_path: Path) -> None:
 
     # The folder was kept, and serves again.
     async with (
-        _demo(port, pbx_port, tmp_path),
+        _demo(port, tmp_path, *options),
         _signed_in(port) as client,
     ):
         assert (await client.get(MESSAGES))["state"] == "3"
-        panel = await client.command("frontend/get_system_data", key="core")
-        there = {state["entity_id"] for state in await client.get("/api/states")}
-        dashboard = await client.command(
-            "lovelace/config", url_path=panel["value"]["default_panel"]
-        )
-    names = set(re.findall(r"sensor\.\w+", str(dashboard)))
-    assert names <= there
+        await _expect_dashboard(client)
     assert _complaints(tmp_path) == []
+
+
+async def test_main_job_of_a_real_asterisk(asterisk_program: Path, tmp_path: Path) -> None:
+    port = free_port()
+    async with _demo(port, tmp_path, "--asterisk") as printed, _signed_in(port) as client:
+        assert (await client.get(MESSAGES))["state"] == "3"
+        await _expect_dashboard(client)
+
+        pid = re.search(r"kill -9 (\d+)", printed)
+        assert pid is not None
+        os.kill(int(pid[1]), signal.SIGKILL)
+        await expect_messages(client, "unavailable")
+        # It comes back by itself.
+        await expect_messages(client, "3", 60)
+    assert _complaints(tmp_path) == ["The PBX cannot be reached"]
+
+
+async def _expect_dashboard(client: ApiClient) -> None:
+    """Expect a dashboard whose entities are there."""
+    panel = await client.command("frontend/get_system_data", key="core")
+    there = {state["entity_id"] for state in await client.get("/api/states")}
+    dashboard = await client.command("lovelace/config", url_path=panel["value"]["default_panel"])
+    names = set(re.findall(r"sensor\.\w+", str(dashboard)))
+    assert names
+    assert names <= there
 
 
 @asynccontextmanager

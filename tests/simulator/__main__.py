@@ -17,7 +17,7 @@ from .spool import Spool
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "asterisk-voicemail"
 EXTENSIONS = {"101": "Reception", "102": "Workshop", "103": "Gate", "104": "104"}
-_CALLERS = ('"Ann Müller" <6000>', "7001", '"张伟" <13800138000>', "anonymous", '"Gate" <8001>')
+CALLERS = ('"Ann Müller" <6000>', "7001", '"张伟" <13800138000>', "anonymous", '"Gate" <8001>')
 
 
 def main() -> None:
@@ -114,7 +114,7 @@ async def _call(spool: Spool, interval: float) -> None:
         await asyncio.sleep(interval)
         spool.leave(
             "102",
-            _CALLERS[number % len(_CALLERS)],
+            CALLERS[number % len(CALLERS)],
             received=datetime.now(UTC),
             recording=recordings[number % len(recordings)],
         )
