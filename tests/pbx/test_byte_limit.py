@@ -227,7 +227,7 @@ async def test_a_few_interim_responses(post: Post, tls: ssl.SSLContext | None) -
 
 
 async def test_each_request_has_a_limit_of_its_own(post: Post, tls: ssl.SSLContext | None) -> None:
-    bad = Server(_flooding("chunks of a byte"), tls)
+    bad = Server(_flooding("one chunk extension"), tls)
     good = Server(_saying(CHUNKED + _chunk(b"x" * 8 * MEGABYTE) + _chunk(b"")), tls)
     async with bad.run(), good.run():
         answers = await asyncio.gather(
