@@ -14,12 +14,11 @@ import pytest
 
 from tests.conftest import INTEGRATION, TOKEN
 from tests.demo.__main__ import connect, create_dashboard
-from tests.demo.api_client import ApiClient
 from tests.helpers import leave_message
 from tests.simulator import Simulator, Spool
 from tests.simulator.fill import fill
 
-from .visit import Visit, open_visit, run_hass
+from .visit import Visit, open_visit, poll_often, run_hass
 
 EVENT = "/api/states/event.extension_104_new_message"
 NO_NUMBERS = {
@@ -55,7 +54,7 @@ async def test_inbox(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
         await page.get_by_role("button", name="Submit").click()
         await page.get_by_role("button", name="Finish").click()
         await create_dashboard(client)
-        await _have_it_asked_often(client)
+        await poll_often(client)
         await visit.open()
         await expect(visit.card.get_by_role("listitem")).to_have_count(7)
         await visit.screenshot("inbox")
@@ -68,14 +67,6 @@ async def test_inbox(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
         await _arrival(visit, uc501)
         await _outage(visit, uc501)
         await _end(visit, uc501)
-
-
-async def _have_it_asked_often(client: ApiClient) -> None:
-    """Shorten the wait for the end of an outage."""
-    (entry,) = await client.get("/api/config/config_entries/entry?domain=pbx_voicemail")
-    options = "/api/config/config_entries/options/flow"
-    flow = await client.post(options, handler=entry["entry_id"])
-    await client.post(f"{options}/{flow['flow_id']}", scan_interval=5, transcript_limit=20)
 
 
 async def _suggestion(visit: Visit) -> None:

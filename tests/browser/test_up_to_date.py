@@ -17,7 +17,7 @@ from tests.demo.hass_process import HassProcess
 from tests.helpers import leave_message
 from tests.simulator import Simulator
 
-from .visit import Visit, open_visit, run_hass
+from .visit import Visit, open_visit, poll_often, run_hass
 
 PAGE = "/demo-voicemail/voicemail"
 STALE = "Not updated since"
@@ -64,6 +64,7 @@ async def test_catches_up(tmp_path: Path, browser: Browser, uc501: Simulator) ->
         tmp_path / "home", components=components, configuration=f"{SLOW_DOMAIN}:\n"
     ) as (hass, client):
         await connect(client, uc501.address)
+        await poll_often(client)
         await create_dashboard(client)
         async with open_visit(
             browser, hass, client, viewport={"width": 1280, "height": 800}
@@ -103,8 +104,6 @@ def _is_of_the_outage(line: str) -> bool:
 async def _arrives(visit: Visit, uc501: Simulator, caller: str) -> None:
     """See a message come, soon after the PBX has it."""
     await leave_message(uc501, "104", f'"{caller}" <4711>', received=datetime.now(UTC))
-    await visit.poll()
-    # Home Assistant does not ask twice within ten seconds.
     await expect(visit.row(caller)).to_be_visible(timeout=15_000)
 
 
@@ -113,7 +112,6 @@ async def _lost_connection(visit: Visit, uc501: Simulator) -> None:
     await visit.page.evaluate(
         "document.querySelector('home-assistant').hass.connection.socket.close()"
     )
-    await visit.poll()
     await expect(visit.row("While away")).to_be_visible(timeout=15_000)
     await expect(visit.card.get_by_text(STALE)).to_have_count(0)
     await _arrives(visit, uc501, "After it")

@@ -56,6 +56,14 @@ class Visit:
         )
 
 
+async def poll_often(client: ApiClient) -> None:
+    """Poll the PBX as often as the options allow, every five seconds."""
+    (entry,) = await client.get("/api/config/config_entries/entry?domain=pbx_voicemail")
+    options = "/api/config/config_entries/options/flow"
+    flow = await client.post(options, handler=entry["entry_id"])
+    await client.post(f"{options}/{flow['flow_id']}", scan_interval=5, transcript_limit=20)
+
+
 @asynccontextmanager
 async def open_visit(
     browser: Browser, hass: HassProcess, client: ApiClient, **look: Any
