@@ -3,6 +3,7 @@
 from datetime import datetime
 import logging
 from pathlib import Path
+import tempfile
 from typing import Any
 
 from aiohttp import FormData
@@ -39,6 +40,12 @@ CAROL = _vcard(NAME, "030/1234 5678")
 def hass_storage() -> dict[str, Any]:
     """Use real files: the fixture with this name would keep them in memory."""
     return {}
+
+
+@pytest.fixture(autouse=True)
+def own_upload_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep uploads apart from those of tests in other processes, which delete the folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture(autouse=True)

@@ -192,12 +192,12 @@ async def test_more_messages_than_notifications(
 async def test_several_extensions_at_once(harness: Harness, pbx: Simulator) -> None:
     await harness.use_blueprint("notify", events=EVENTS, phone=harness.phone.device_id)
     for number in range(30):
-        await leave_message(pbx, "101", str(number))
-        await leave_message(pbx, "104", str(100 + number))
+        await leave_message(pbx, "101", str(1000 + number))
+        await leave_message(pbx, "104", str(2000 + number))
     await poll(harness.hass)
     assert sorted(int(text.split()[1].strip(",")) for text in harness.texts) == [
-        *range(30),
-        *range(100, 130),
+        *range(1000, 1030),
+        *range(2000, 2030),
     ]
 
 
