@@ -332,7 +332,7 @@ async def _play_on(visit: Visit) -> None:
     row = visit.card.get_by_role("listitem").first
     # The first time, it is marked as read, which changes the list once.
     await row.get_by_role("button", name="Play").click()
-    await expect(row.get_by_label("Unread")).to_have_count(0, timeout=15_000)
+    await expect(row.get_by_role("img", name="Unread")).to_have_count(0, timeout=15_000)
     await expect(row.get_by_role("button", name="Play")).to_be_visible(timeout=15_000)
     await visit.page.evaluate(
         """() => {
