@@ -8,7 +8,6 @@ from pathlib import Path
 import re
 from typing import Any
 
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 import pytest
 
@@ -204,6 +203,10 @@ LOOKS: dict[str, tuple[dict[str, Any], str]] = {
     "dark": ({"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"}, "en"),
     "phone": ({"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}, "zh-Hans"),
     "right-to-left": ({"viewport": {"width": 360, "height": 740}}, "ar"),
+    "high-contrast": (
+        {"viewport": {"width": 768, "height": 1000}, "forced_colors": "active"},
+        "de",
+    ),
 }
 
 
@@ -242,29 +245,20 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                     "card => [...card.shadowRoot.querySelectorAll('*')]"
                     ".every(part => part.scrollWidth <= card.clientWidth)"
                 )
-                assert await _barriers(visit) == []
+                assert await visit.barriers() == []
+                if name != "high-contrast":
+                    continue
                 # The judge sees into the card.
                 await visit.card.evaluate(
                     "card => card.shadowRoot.firstElementChild"
                     ".after(document.createElement('button'))"
                 )
-                assert len(await _barriers(visit)) == 1
+                assert len(await visit.barriers()) == 1
 
 
 def _title(language: str) -> str:
     texts = json.loads((INTEGRATION / "translations" / f"{language}.json").read_text())
     return str(texts["common"]["card_title"])
-
-
-async def _barriers(visit: Visit) -> list[str]:
-    """Ask a judge of accessibility what is wrong with the card."""
-    results = await Axe().run(visit.page)
-    return [
-        f"{violation['id']}: {node['html']}"
-        for violation in results.response["violations"]
-        for node in violation["nodes"]
-        if "pbx-voicemail-card" in str(node["target"])
-    ]
 
 
 def _fill(spool: Spool, root: Path, messages: int) -> None:

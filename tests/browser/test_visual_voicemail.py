@@ -205,7 +205,11 @@ async def _keyboard(visit: Visit) -> None:
     await expect(second.locator(".opener")).to_be_focused()
     await press("?")
     await expect(visit.card.get_by_text("Mark as read or unread")).to_be_visible()
+    await visit.card.get_by_role("button", name="More options").click()
     await visit.screenshot("keys")
+    assert await visit.barriers() == []
+    await visit.card.get_by_role("button", name="More options").click()
+    await first.locator(".opener").focus()
     await press("Escape")
     await expect(visit.card.get_by_text("Mark as read or unread")).to_have_count(0)
 
@@ -240,6 +244,7 @@ async def _many(visit: Visit, uc501: Simulator) -> None:
         await visit.row(caller).get_by_role("checkbox").check()
     await expect(visit.card.get_by_text("Selected: 2")).to_be_visible()
     await visit.screenshot("selected")
+    assert await visit.barriers() == []
     await visit.card.get_by_role("button", name="Mark as read").click()
     await expect(visit.card.get_by_text("Unread: 6", exact=True)).to_be_visible()
 

@@ -37,6 +37,8 @@ class PbxVoicemailCard extends HTMLElement {
   #shown;
   #openId = "";
   #lastPlayed = "";
+  /** Groups of deletions that are offered to be undone. @type {import("./deletions.js").Group[]} */
+  #undoable = [];
   #problem = "";
   #frame = 0;
   #dayTimer = 0;
@@ -204,7 +206,7 @@ class PbxVoicemailCard extends HTMLElement {
     this.#empty.hidden = shown.matches.length > 0 || isUnknown;
     setContent(this.#empty, text(inbox.isLoaded ? (noneUnread ? "card_no_unread" : none) : "card_loading"));
     this.#keys.setAttribute("aria-label", text("card_shortcuts"));
-    this.#keys.replaceChildren(...(this.#keys.hidden ? [] : describeKeys()));
+    setContent(this.#keys, ...(this.#keys.hidden ? [] : describeKeys()));
     const list = this.#list.element;
     list.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
     for (const part of [this.#card, list]) {
@@ -333,9 +335,9 @@ class PbxVoicemailCard extends HTMLElement {
   /** Offers to undo the deletion of several messages. @param {Inbox} inbox @param {Hass} hass */
   #renderUndo({ deletions }, hass) {
     const groups = deletions.undoableGroups;
-    const shown = groups.map(({ ids }) => ids.length).join();
-    if (shown === this.#undo.dataset.groups) return;
-    this.#undo.dataset.groups = shown;
+    const isSame = groups.length === this.#undoable.length && groups.every((group) => this.#undoable.includes(group));
+    if (isSame) return;
+    this.#undoable = groups;
     this.#undo.replaceChildren(
       ...groups.map((group) => {
         const count = text("card_deleted_count", { count: group.ids.length.toLocaleString(hass.locale.language) });
