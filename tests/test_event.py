@@ -82,6 +82,8 @@ async def test_new_message(
         "extension": "101",
         "caller": "6000",
         "caller_name": "Ann",
+        "caller_formatted": "6000",
+        "caller_e164": None,
         "received": "2026-11-24T09:30:00+00:00",
         "duration": 4,
         "read": False,

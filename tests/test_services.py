@@ -65,6 +65,8 @@ async def test_get_messages(hass: HomeAssistant, connected: MockConfigEntry) -> 
         "extension": "101",
         "caller": "13800138000",
         "caller_name": "张伟",
+        "caller_formatted": "13800138000",
+        "caller_e164": None,
         "received": "2026-11-23T14:51:02+00:00",
         "duration": 2,
         "read": False,

@@ -39,6 +39,7 @@ from .pbx import (
     PbxReplyError,
 )
 from .voicemail.arrivals import Arrivals
+from .voicemail.callers import Callers
 from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
 from .voicemail.listeners import ExtensionListeners
@@ -117,6 +118,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._capabilities = client.capabilities
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
+        self.callers = Callers(phone_book, self._roster)
         self._outages = Outages(hass, entry)
         self._extension_listeners = ExtensionListeners()
         self._push = Push(
@@ -196,20 +198,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.async_update_listeners()
         return result
 
-    def name_of(self, message: Message) -> str | None:
-        """Return the name of a caller: from the PBX, the phone book, or the list of extensions."""
-        if message.caller_name or not message.caller:
-            return message.caller_name
-        if name := self.phone_book.name_of(message.caller):
-            return name
-        extension = self._roster.listed.get(message.caller)
-        return extension.name if extension else None
-
-    @property
-    def names_revision(self) -> tuple[int, int]:
-        """A value that changes whenever the names of callers may have changed."""
-        return self.phone_book.revision, self._roster.revision
-
     @callback
     @override
     def async_add_listener(
@@ -226,7 +214,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """Call the listeners of what has changed."""
         super().async_update_listeners()
         self._extension_listeners.async_update(
-            self.last_update_success, self.data, self.names_revision
+            self.last_update_success, self.data, self.callers.revision
         )
 
     @property

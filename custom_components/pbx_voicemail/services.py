@@ -200,7 +200,7 @@ async def _async_get_messages(call: ServiceCall) -> ServiceResponse:
             message_as_dict(
                 entry.entry_id,
                 message,
-                coordinator.name_of(message),
+                coordinator.callers.find(message),
                 coordinator.transcripts.text_of(message),
             )
             for message in messages[: call.data.get(ATTR_LIMIT)]

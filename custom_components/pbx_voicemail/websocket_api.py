@@ -27,6 +27,7 @@ from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .identifiers import device_of
 from .pbx import Mailbox, Message
+from .voicemail.callers import Caller
 from .voicemail.media_id import MediaId, message_as_dict
 from .voicemail.permissions import may_control, may_hear, may_see
 
@@ -97,7 +98,7 @@ class _MailboxState:
     mailbox: Mailbox
     revision: tuple[int, ...]
     texts: Mapping[str, str]
-    names: Mapping[str, str | None]
+    callers: Mapping[str, Caller]
     _changes: WeakKeyDictionary[_MailboxState, _Changes] = field(default_factory=WeakKeyDictionary)
 
     def changes_since(self, before: _MailboxState | None) -> _Changes:
@@ -123,7 +124,7 @@ class _MailboxState:
                 for message in now
                 if known.get(message.id) != message
                 or before.texts.get(message.id) != self.texts.get(message.id)
-                or before.names[message.id] != self.names[message.id]
+                or before.callers[message.id] != self.callers[message.id]
             ],
             [self._media_id(message) for message in known.values() if message.id not in ids],
         )
@@ -132,8 +133,8 @@ class _MailboxState:
         return MediaId.from_message(self.entry_id, message).media_content_id
 
     def _as_dict(self, message: Message) -> _Payload:
-        name, text = self.names[message.id], self.texts.get(message.id)
-        return {"entry_id": self.entry_id, **message_as_dict(self.entry_id, message, name, text)}
+        caller, text = self.callers[message.id], self.texts.get(message.id)
+        return {"entry_id": self.entry_id, **message_as_dict(self.entry_id, message, caller, text)}
 
 
 @dataclass(slots=True)
@@ -362,7 +363,7 @@ def _mailbox_state(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -
     coordinator = entry.runtime_data
     states = hass.data[_MAILBOX_STATES].setdefault(coordinator, WeakValueDictionary())
     mailbox = coordinator.data.mailbox(extension)
-    revision = (coordinator.transcripts.revisions[extension], *coordinator.names_revision)
+    revision = (coordinator.transcripts.revisions[extension], *coordinator.callers.revision)
     state = states.get(extension)
     if state is None or (state.mailbox, state.revision) != (mailbox, revision):
         texts = {
@@ -370,7 +371,7 @@ def _mailbox_state(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -
             for message in mailbox.messages
             if (text := coordinator.transcripts.text_of(message)) is not None
         }
-        names = {message.id: coordinator.name_of(message) for message in mailbox.messages}
-        state = _MailboxState(entry.entry_id, mailbox, revision, texts, names)
+        callers = {message.id: coordinator.callers.find(message) for message in mailbox.messages}
+        state = _MailboxState(entry.entry_id, mailbox, revision, texts, callers)
         states[extension] = state
     return state

@@ -91,11 +91,12 @@ class Harness:
         entry = self.hass.config_entries.async_entries("pbx_voicemail")[0].entry_id
         for number in range(self._announced, self._announced + count):
             message_id = f"{number:016x}"
-            message = {
+            message: dict[str, Any] = {
                 "event_type": "received",
                 "message_id": message_id,
                 "extension": "101",
                 "caller": "6000",
+                "caller_e164": None,
                 "caller_name": "Ann",
                 "received": "2026-11-24T09:30:00+00:00",
                 "duration": 4,
@@ -103,7 +104,9 @@ class Harness:
                 "transcript": None,
             }
             state = f"2026-11-24T09:31:00.{number:06}+00:00"
-            self.hass.states.async_set(EVENTS[0], state, message | attributes)
+            message |= attributes
+            message.setdefault("caller_formatted", message["caller"])
+            self.hass.states.async_set(EVENTS[0], state, message)
         self._announced += count
 
     @property
