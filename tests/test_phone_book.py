@@ -292,6 +292,28 @@ async def test_options(
     assert (await get_message_from(hass, "9015112345678"))["caller_name"] == "Dave"
 
 
+async def test_clear_in_the_options(
+    hass: HomeAssistant, connected: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """Only a phone book with contacts can be deleted, and another one can be imported later."""
+    form = await hass.config_entries.options.async_init(connected.entry_id)
+    assert form["data_schema"]
+    assert "clear_phone_book" not in form["data_schema"].schema
+    await _submit_options(hass, hass_client, connected, CAROL)
+    await _submit_options(hass, hass_client, connected, None, clear_phone_book=False)
+    assert _latest_name(hass) == NAME
+    await _submit_options(hass, hass_client, connected, None, clear_phone_book=True)
+    assert _latest_name(hass) is None
+    assert "clear_phone_book" not in connected.options
+    assert NAME not in _stored(hass, connected).read_text()
+    await _submit_options(hass, hass_client, connected, CAROL)
+    assert _latest_name(hass) == NAME
+    # A new file replaces the phone book anyway.
+    dave = _vcard("Dave", CALLER)
+    await _submit_options(hass, hass_client, connected, dave, clear_phone_book=True)
+    assert _latest_name(hass) == "Dave"
+
+
 async def test_options_while_the_pbx_is_not_loaded(
     hass: HomeAssistant, connected: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
@@ -43,7 +42,7 @@ from .voicemail.callers import Callers
 from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
 from .voicemail.listeners import ExtensionListeners
-from .voicemail.phone_book import ImportResult, PhoneBook, async_import_vcards
+from .voicemail.phone_book import PhoneBook
 from .voicemail.push import Push
 from .voicemail.rate_limit import RateLimiter
 from .voicemail.read_marks import ReadMarks
@@ -156,6 +155,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         if Capability.PUSH in self.client.capabilities:
             self._push.async_start()
         self.config_entry.async_on_unload(
+            self.phone_book.async_add_listener(self.async_update_listeners)
+        )
+        self.config_entry.async_on_unload(
             self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._async_follow_country)
         )
         # Home Assistant does not unload entries when it stops.
@@ -191,12 +193,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         mailboxes = self.read_state.marks.apply(self.read_state.mailboxes)
         self.data = replace(self.data, mailboxes=mailboxes)
         self.async_update_listeners()
-
-    async def async_import_contacts(self, vcards: str | Path) -> ImportResult:
-        """Replace the phone book, and show the new names. Raises ServiceValidationError."""
-        result = await async_import_vcards(self.phone_book, vcards)
-        self.async_update_listeners()
-        return result
 
     @callback
     @override
@@ -262,10 +258,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def _async_follow_country(self, event: Event) -> None:
         """Read phone numbers as those of the country that Home Assistant is set to from now on."""
-        revision = self.phone_book.revision
         await self.phone_book.async_follow_country()
-        if self.phone_book.revision != revision:
-            self.async_update_listeners()
 
     @callback
     def _async_poll_soon(self) -> None:
