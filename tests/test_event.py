@@ -84,6 +84,7 @@ async def test_new_message(
         "caller_name": "Ann",
         "caller_formatted": "6000",
         "caller_e164": None,
+        "caller_known": False,
         "received": "2026-11-24T09:30:00+00:00",
         "duration": 4,
         "read": False,

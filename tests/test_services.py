@@ -67,6 +67,7 @@ async def test_get_messages(hass: HomeAssistant, connected: MockConfigEntry) -> 
         "caller_name": "张伟",
         "caller_formatted": "13800138000",
         "caller_e164": None,
+        "caller_known": False,
         "received": "2026-11-23T14:51:02+00:00",
         "duration": 2,
         "read": False,

@@ -97,6 +97,7 @@ class Harness:
                 "extension": "101",
                 "caller": "6000",
                 "caller_e164": None,
+                "caller_known": False,
                 "caller_name": "Ann",
                 "received": "2026-11-24T09:30:00+00:00",
                 "duration": 4,
