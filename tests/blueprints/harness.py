@@ -47,9 +47,16 @@ class Harness:
         return state.entity_id
 
     async def run_pending(self) -> None:
-        """Run everything that does not wait for time to pass."""
+        """Run everything that does not wait for time to pass, and polls to their end.
+
+        A poll that is still running when the time is set forward would time out.
+        """
         for _ in range(20):
             await asyncio.sleep(0)
+        polls = [task for task in asyncio.all_tasks() if task.get_name().endswith("- refresh")]
+        if polls:
+            await asyncio.wait(polls)
+            await self.run_pending()
 
     async def turn_off(self) -> None:
         """Turn the automation off, which also cancels its timers."""
