@@ -148,7 +148,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def async_load(self) -> None:
         """Read what was kept of messages in earlier runs, once the PBX has answered."""
-        await self.arrivals.async_start(self.data.mailboxes)
+        await self.arrivals.async_start(self.data.mailboxes, self.data.unreadable)
         await self.recordings.async_load()
         await self.transcripts.async_load()
         Cleanup(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
@@ -342,10 +342,14 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             roster = await self._async_update_roster(mailboxes)
         self.arrivals.async_rename(self.renamed, self.client.id_context)
         self.read_state.marks.rename(self.renamed)
+        unreadable = self.client.unreadable
+        self._outages.note_unreadable(unreadable)
+        self.arrivals.async_look(mailboxes, unreadable)
         self._reload_if_capabilities_changed()
         self.last_update_success_time = dt_util.utcnow()
         self.update_interval = self._next_interval
-        return PbxData(self.read_state.poll_succeeded(mailboxes), roster, info)
+        mailboxes = self.read_state.poll_succeeded(mailboxes)
+        return PbxData(mailboxes, roster, info, frozenset(unreadable))
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
         """Return messages whose ids have changed, old ids to new."""

@@ -120,6 +120,12 @@ class HubSensor(HubEntity, SensorEntity):
 
     @property
     @override
+    def available(self) -> bool:
+        """Return whether all mailboxes are known."""
+        return super().available and not self.coordinator.data.unreadable
+
+    @property
+    @override
     def native_value(self) -> int:
         """Return the count."""
         return self.entity_description.value_fn(self.coordinator.data)

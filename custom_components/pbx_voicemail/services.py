@@ -31,7 +31,7 @@ import voluptuous as vol
 
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
-from .errors import translated_error
+from .errors import client_error, translated_error
 from .pbx import Message, PbxGoneError
 from .voicemail.media_id import MESSAGE_ID, message_as_dict
 from .voicemail.permissions import may_control, may_hear
@@ -356,6 +356,8 @@ def _get_extension(call: ServiceCall, coordinator: PbxCoordinator) -> str:
     extension: str = call.data[ATTR_EXTENSION]
     if extension not in coordinator.data.roster:
         raise translated_error(ServiceValidationError, "unknown_extension", extension=extension)
+    if err := coordinator.client.unreadable.get(extension):
+        raise client_error(HomeAssistantError, err)
     return extension
 
 

@@ -14,6 +14,7 @@ from typing import ClassVar
 import aiohttp
 
 from .address import Address
+from .errors import PbxError
 from .models import Extension, Mailbox, Message, PbxInfo
 
 
@@ -86,6 +87,14 @@ class PbxClient(ABC):
         return False
 
     @property
+    def unreadable(self) -> Mapping[str, PbxError]:
+        """The mailboxes that the last call of `mailboxes` could not read, by extension, and why.
+
+        Nothing is known of them, while all others are as they were returned.
+        """
+        return {}
+
+    @property
     @abstractmethod
     def address(self) -> Address:
         """Where the PBX is reached."""
@@ -107,7 +116,7 @@ class PbxClient(ABC):
     async def mailboxes(self, only: Collection[str] = ()) -> Mapping[str, Mailbox]:
         """Return the mailboxes that have messages, by extension.
 
-        With `only`, those of these extensions. A mailbox that has not changed since the last
+        With `only`, those of these extensions. One that is in `unreadable` then is missing. A mailbox that has not changed since the last
         call is the very object returned then, and so is the mapping if nothing has changed.
         """
 
