@@ -201,6 +201,8 @@ class Family(ABC):
     """Whether a token can stand in for user name and password."""
     longest_interval: ClassVar[int]
     """The longest interval between polls, in seconds."""
+    mac_prefixes: ClassVar[tuple[str, ...]] = ()
+    """How the MAC addresses of its makers begin: six hexadecimal digits in upper case."""
 
     @abstractmethod
     async def probe(self, connection: Connection) -> Mapping[str, str]:
@@ -214,6 +216,10 @@ class Family(ABC):
     @abstractmethod
     def create(self, connection: Connection) -> PbxClient:
         """Return a client. It connects when it is first asked something."""
+
+    def product_name(self, remembered: Mapping[str, str]) -> str:
+        """Return what to call a PBX before it tells its model, by what `probe` returned."""
+        return "PBX"
 
     def stored_secret(self, password: str) -> str:
         """Return what of a password has to be kept to sign in with."""
