@@ -18,13 +18,14 @@ OLD = "Old"
 
 @dataclass(frozen=True, slots=True)
 class SpooledMessage:
-    """The content of a message's text file. `duration` is in seconds."""
+    """The content of a message's text file. `duration` is in seconds, and `id` is Asterisk's."""
 
     name: str
     folder: str
     caller: str
     received: datetime
     duration: int
+    id: str = ""
 
 
 class Spool:
@@ -59,6 +60,11 @@ class Spool:
         if not any(message.name == name for message in self.messages(mailbox, folder)):
             return None
         return self._root / mailbox / folder / f"{name}.wav"
+
+    def size(self, mailbox: str, message: SpooledMessage) -> int:
+        """Return the size of a message's audio in bytes."""
+        path = self._root / mailbox / message.folder / f"{message.name}.wav"
+        return path.stat().st_size if path.exists() else 0
 
     def leave(
         self,
@@ -153,6 +159,7 @@ def _read(file: Path) -> SpooledMessage:
         caller=fields["callerid"],
         received=datetime.fromtimestamp(int(fields["origtime"]), UTC),
         duration=int(fields["duration"]),
+        id=fields.get("msg_id", ""),
     )
 
 
