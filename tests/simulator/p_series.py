@@ -142,6 +142,7 @@ class PSeriesSimulator:
     clock: Callable[[], datetime] = _now
     readings: Readings = field(default_factory=Readings)
     allowed: bool = True
+    max_tokens: int = _MAX_TOKENS
     intercept: Interceptor | None = None
     tls: ssl.SSLContext | None = None
     requests: list[str] = field(default_factory=list)
@@ -150,6 +151,7 @@ class PSeriesSimulator:
     most_tokens: int = 0
     copies: int = 0
     port: int = 0
+    loses_links: bool = False
 
     def __post_init__(self) -> None:
         """Start with no tokens."""
@@ -310,7 +312,7 @@ class PSeriesSimulator:
 
     def _issue(self, request: web.Request) -> Reply:
         self.failures.pop(request.remote or "", None)
-        if self.tokens_alive >= _MAX_TOKENS:
+        if self.tokens_alive >= self.max_tokens:
             raise _Refused(self.readings.limit_errcode, "MAX LIMITATION EXCEEDED")
         token = _Token(secrets.token_hex(16), secrets.token_hex(16), self.clock())
         self._tokens.append(token)
@@ -516,7 +518,8 @@ class PSeriesSimulator:
 
     # Single messages.
 
-    def _find(self, message_id: str) -> tuple[str, SpooledMessage]:
+    def find(self, message_id: str) -> tuple[str, SpooledMessage]:
+        """Return the mailbox of a message, and the message."""
         for number in sorted(self._mailboxes):
             for folder in (INBOX, OLD):
                 for message in self.spool.messages(number, folder):
@@ -526,7 +529,7 @@ class PSeriesSimulator:
 
     async def _download(self, request: web.Request) -> Reply:
         token = self._check_token(request)
-        number, message = await asyncio.to_thread(self._find, request.query.get("msg_id", ""))
+        number, message = await asyncio.to_thread(self.find, request.query.get("msg_id", ""))
         self.copies += 1
         when = f"{self.clock():%Y%m%d%H%M%S}"
         name = f"PBX-Voicemail-{self.firmware}-download-{when}-{secrets.token_hex(3)}.wav"
@@ -539,7 +542,7 @@ class PSeriesSimulator:
         try:
             token = self._check_token(request)
             message_id = self._linked(request.match_info["file"], token)
-            number, message = await asyncio.to_thread(self._find, message_id)
+            number, message = await asyncio.to_thread(self.find, message_id)
         except _Refused:
             if self.readings.stale_link == "html":
                 return web.Response(text="<html>Not found</html>", content_type="text/html")
@@ -552,6 +555,7 @@ class PSeriesSimulator:
         """Return the id of the message that a link leads to."""
         message_id, access, expires = self._links.get(name, ("", "", self.clock()))
         is_of_token = access == token.access or not self.readings.link_needs_its_token
+        is_of_token &= not self.loses_links
         if self.clock() >= expires or not is_of_token:
             raise _Refused(60001)
         return message_id
@@ -560,7 +564,7 @@ class PSeriesSimulator:
         self._check_token(request)
         async with self._lock:
             try:
-                number, message = await asyncio.to_thread(self._find, request.query.get("id", ""))
+                number, message = await asyncio.to_thread(self.find, request.query.get("id", ""))
             except _Refused:
                 if self.readings.delete_of_nothing:
                     raise
@@ -575,7 +579,7 @@ class PSeriesSimulator:
         if type(status) is not self.readings.status_type or str(status) != "1":
             raise _Refused(40002, "INVALID", str(status))
         async with self._lock:
-            number, message = await asyncio.to_thread(self._find, str(body.get("id")))
+            number, message = await asyncio.to_thread(self.find, str(body.get("id")))
             if message.folder == INBOX:
                 await asyncio.to_thread(self.spool.move, number, message.name)
         return {}

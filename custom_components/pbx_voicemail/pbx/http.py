@@ -147,7 +147,7 @@ class HttpClient:
                 allow_redirects=False,
                 timeout=timeout or TIMEOUT,
                 ssl=self._tls,
-                middlewares=(limit,),
+                middlewares=(limit, _SendOnce(limit)),
             ) as response:
                 if 300 <= response.status < 400:
                     raise PbxRedirectError("the answer points elsewhere")
@@ -217,6 +217,25 @@ class HttpClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as err:
             error = _translate(err)
         limit.check()
+        raise error
+
+
+class _SendOnce:
+    """Ends a request that was interrupted. aiohttp sends a GET again, which may delete a message."""
+
+    def __init__(self, limit: ByteLimit) -> None:
+        """Take the limit, which may be why."""
+        self._limit = limit
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Return the response. Raises PbxError where aiohttp would try again."""
+        try:
+            return await handler(request)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as err:
+            error = _translate(err)
+        self._limit.check()
         raise error
 
 

@@ -19,7 +19,7 @@ _BLOCKED_SECONDS: Final = 10 * 60
 """How long nothing is sent after the PBX has blocked this address."""
 
 _DOUBTFUL_SECONDS: Final = 10 * 60
-"""How often at most a refusal that may not be about the token leads to a new one."""
+"""How long there is no new token after a refusal that may be about something else."""
 
 
 class Session:
@@ -37,7 +37,7 @@ class Session:
         )
         self._tokens = Tokens.restore(connection.tokens)
         self._lock = asyncio.Lock()
-        self._next_doubt = 0.0
+        self._next_token = 0.0
         self._blocked_until = 0.0
 
         self.logins = 0
@@ -103,9 +103,10 @@ class Session:
             async with self._requests.websocket(path, {"access_token": token}) as socket:
                 yield socket
         except PbxAuthError as err:
-            # Not the client, which only a refused login would show.
-            self._forget(token)
-            raise PbxRejectedError(err.errno) from err
+            if self._may_be_the_token(err):
+                self._forget(token)
+                self._next_token = monotonic() + _DOUBTFUL_SECONDS
+            raise _not_the_client(err) from err
 
     async def sign_out(self) -> None:
         """Give the token back, if there is one. It is kept if the PBX does not answer."""
@@ -137,14 +138,17 @@ class Session:
                 return await send(token)
         except PbxRejectedError as err:
             if not self._may_be_the_token(err):
+                if isinstance(err, PbxAuthError):
+                    raise _not_the_client(err) from err
                 raise
         self._forget(token)
         token = await self.token()
         try:
             return await send(token)
         except PbxAuthError as err:
-            # The login has worked, so another client would not help.
-            raise PbxRejectedError(err.errno) from err
+            # Each new token takes the place of one that lives on for all we know.
+            self._next_token = monotonic() + _DOUBTFUL_SECONDS
+            raise _not_the_client(err) from err
 
     def _forget(self, token: str) -> None:
         """Drop a token that was refused, and with it the refresh token of the same sign-in."""
@@ -152,12 +156,16 @@ class Session:
             self._tokens = None
 
     def _may_be_the_token(self, refusal: PbxRejectedError) -> bool:
-        if isinstance(refusal, PbxAuthError) and refusal.errno:
-            return True
+        """Return whether a new token is worth a try."""
+        is_token = isinstance(refusal, PbxAuthError)
+        if not (is_token or refusal.errno == ACCESS_DENIED) or monotonic() < self._next_token:
+            return False
         # HTTP 400, 401 and 403 have no errcode.
-        if not isinstance(refusal, PbxAuthError) and refusal.errno != ACCESS_DENIED:
-            return False
-        if monotonic() < self._next_doubt:
-            return False
-        self._next_doubt = monotonic() + _DOUBTFUL_SECONDS
+        if not is_token or refusal.errno is None:
+            self._next_token = monotonic() + _DOUBTFUL_SECONDS
         return True
+
+
+def _not_the_client(refusal: PbxAuthError) -> PbxRejectedError:
+    """Return a refusal as one that is not about the client secret: only logins are."""
+    return PbxRejectedError(refusal.errno)
