@@ -52,6 +52,7 @@ from .const import (
     CONF_REFUSED,
     CONF_REMEMBERED,
     CONF_SECRET,
+    CONF_TOKENS,
     DOMAIN,
 )
 from .coordinator import PbxConfigEntry
@@ -242,6 +243,12 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for a manager user."""
         return await self._async_log_in(user_input)
 
+    async def async_step_login_p_series(
+        self, user_input: _Answers | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a client ID and secret."""
+        return await self._async_log_in(user_input)
+
     async def _async_log_in(self, user_input: _Answers | None) -> ConfigFlowResult:
         """Log in with user name and password."""
         if user_input is None:
@@ -326,7 +333,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             key: value
             for key, value in self._get_reauth_entry().data.items()
             # What is remembered may depend on the old credentials.
-            if key not in (CONF_CREDENTIALS, CONF_REFUSED, CONF_REMEMBERED)
+            if key not in (CONF_CREDENTIALS, CONF_REFUSED, CONF_REMEMBERED, CONF_TOKENS)
         }
 
     @property
