@@ -1,7 +1,6 @@
 """The configuration flow: adds a PBX, reauthenticates with it, and reconfigures it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, override
 
 from homeassistant.config_entries import (
@@ -14,7 +13,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
 )
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import callback
 import voluptuous as vol
 
 from .config.identity import async_accept_serial_number, async_entry_of, may_be_for
@@ -42,7 +41,6 @@ from .const import (
 )
 from .coordinator import PbxConfigEntry
 from .pbx import FAMILIES, Capability, Family, PbxAuthError, PbxError, family
-from .voicemail.phone_book import PhoneBook, async_import_vcards
 from .voicemail.roster import parse_extension_numbers
 
 _MANY_EXTENSIONS: Final = 26
@@ -74,11 +72,11 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_options_flow(config_entry: PbxConfigEntry) -> PbxOptionsFlow:
         """Return the options flow. If the PBX is connected, it offers the known extensions."""
         if config_entry.state is not ConfigEntryState.LOADED:
-            return PbxOptionsFlow(_async_import_contacts)
+            return PbxOptionsFlow()
         coordinator = config_entry.runtime_data
         has_local_clock = Capability.LOCAL_CLOCK in coordinator.client.capabilities
         return PbxOptionsFlow(
-            _async_import_contacts,
+            coordinator.phone_book,
             coordinator.known_extensions,
             has_local_clock=has_local_clock,
         )
@@ -294,11 +292,3 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 def _form_errors(err: PbxError | None) -> dict[str, str]:
     """Return the errors of a form: the translation key by the field, or by "base"."""
     return {_FIELDS.get(err.kind, "base"): err.kind} if err else {}
-
-
-async def _async_import_contacts(hass: HomeAssistant, entry: PbxConfigEntry, path: Path) -> None:
-    """Replace the phone book of an entry, loaded or not. Raises ServiceValidationError."""
-    if entry.state is ConfigEntryState.LOADED:
-        await entry.runtime_data.async_import_contacts(path)
-    else:
-        await async_import_vcards(PhoneBook(hass, entry.entry_id), path)

@@ -8,6 +8,7 @@ import { make, setContent } from "./dom.js";
 import { Inbox, isListed } from "./inbox.js";
 import { Dates, formatNumber, loadTexts, text } from "./localize.js";
 import { Row } from "./row.js";
+import "./strategy.js";
 
 /**
  * @typedef {import("./inbox.js").Extension} Extension
