@@ -221,7 +221,7 @@ class Outages:
         match err:
             case PbxLoginError():
                 self._remember_refusal()
-                return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
+                return client_error(ConfigEntryAuthFailed, err)
             case PbxAuthError(is_certain=True):
                 return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
             case PbxAuthError():

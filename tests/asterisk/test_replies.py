@@ -279,6 +279,26 @@ async def test_reply_that_hides_what_is_in_a_mailbox(known: PbxClient, fake: Fak
     assert not known.unreadable
 
 
+async def test_mailboxes_that_take_longer_than_a_poll_may(
+    client: PbxClient, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with messages come first, and the others are not empty meanwhile."""
+    monkeypatch.setattr(mailboxes_module, "_LONGEST_POLL", SLOW)
+    monkeypatch.setattr(mailboxes_module, "_AT_ONCE", 1)
+    fake.replies["VoicemailUsersList"] = list_of({"0103": (4, 0)})
+    fake.replies["VoicemailBoxSummary"] = [SUMMARY, EMPTY_SUMMARY]
+    fake.seconds["VoicemailBoxSummary"] = SLOW
+    assert (await client.mailboxes()).keys() == {"0103"}
+    assert client.unreadable.keys() == {"101", "102"}
+    assert client.is_catching_up
+
+    await client.mailboxes()
+    await client.mailboxes()
+    assert not client.unreadable
+    assert not client.is_catching_up
+    assert fake.actions["VoicemailBoxSummary"] == 3
+
+
 async def test_set_up_with_an_unreadable_mailbox(client: PbxClient, fake: Fake) -> None:
     fake.replies["VoicemailBoxSummary"] = b"Response: Success\r\nEventList: start\r\n\r\n"
     assert (await client.info()).model == "Asterisk"

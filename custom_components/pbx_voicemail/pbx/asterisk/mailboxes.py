@@ -6,6 +6,7 @@ are compared before a message counts as gone.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import inf
@@ -20,7 +21,11 @@ from .session import Session
 from .summary import Summary, ask_for_summary, newest_first
 
 _AT_ONCE: Final = 4
-"""How many summaries are asked for at the same time."""
+"""How many summaries are asked for at the same time. More take as long: Asterisk is busy with locks."""
+
+_LONGEST_POLL: Final = 10
+"""After so many seconds, the rest is left to the next polls: Home Assistant waits for the first one
+when it starts, and what is reported meanwhile waits for any."""
 
 _RECHECK_SECONDS: Final = 60 * 60
 """How often every mailbox is asked for. Counts stay equal when one message comes and another goes,
@@ -82,6 +87,7 @@ class Mailboxes:
         self._id_key = id_key
         self._states: dict[str, _State] = {}
         self._failures: dict[str, _Failure] = {}
+        self._left: AbstractSet[str] = frozenset()
         self._marked: set[str] = set()
         self._next_recheck = -inf
         self._polling = asyncio.Lock()
@@ -96,12 +102,16 @@ class Mailboxes:
     @property
     def is_catching_up(self) -> bool:
         """Whether the last poll left mailboxes to be asked for in the next ones."""
-        return bool(self._failures) or self._next_recheck <= monotonic()
+        return bool(self._failures or self._left) or self._next_recheck <= monotonic()
 
     @property
     def unreadable(self) -> Mapping[str, PbxError]:
         """The mailboxes that could not be read when they were last asked for, and why."""
-        return {extension: failure.error for extension, failure in self._failures.items()}
+        left = self._left - self._states.keys()
+        return {
+            **dict.fromkeys(left, PbxTimeoutError("the PBX takes longer than one poll may")),
+            **{extension: failure.error for extension, failure in self._failures.items()},
+        }
 
     def mark_changed(self, place: Place) -> None:
         """Ask for a mailbox at the next poll, whatever its counts."""
@@ -163,11 +173,16 @@ class Mailboxes:
             yield listed
 
     async def _ask_for(self, due: Collection[ListedMailbox]) -> None:
-        """Ask for mailboxes, a few at a time. An error that is not of one mailbox ends it."""
-        waiting = iter(due)
+        """Ask for mailboxes, a few at a time, those with messages first.
+
+        An error that is not of one mailbox ends it.
+        """
+        waiting = deque(sorted(due, key=lambda listed: listed.counts == (0, 0)))
+        deadline = monotonic() + _LONGEST_POLL
 
         async def work() -> None:
-            for listed in waiting:
+            while waiting and monotonic() < deadline:
+                listed = waiting.popleft()
                 self._marked.discard(listed.place.extension)
                 try:
                     await self._refresh(listed)
@@ -182,6 +197,7 @@ class Mailboxes:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+        self._left = {listed.place.extension for listed in waiting}
 
     async def _refresh(self, listed: ListedMailbox) -> None:
         """Bring what is known of a mailbox up to date. Raises PbxError.
@@ -278,7 +294,8 @@ class Mailboxes:
         has_mismatch = any(0 < state.mismatches < _MAX_MISMATCHES for state in states.values())
         oldest = min((state.asked for state in states.values()), default=monotonic())
         retries = (failure.retry for failure in self._failures.values())
-        self._next_recheck = -inf if has_mismatch else min((oldest + _RECHECK_SECONDS, *retries))
+        is_due = has_mismatch or self._left
+        self._next_recheck = -inf if is_due else min((oldest + _RECHECK_SECONDS, *retries))
 
 
 def _is_whole(
