@@ -14,8 +14,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 
 from custom_components.pbx_voicemail import mailbox_state, websocket_api as websocket
-from custom_components.pbx_voicemail.coordinator import PbxCoordinator
 from custom_components.pbx_voicemail.pbx import Message
+from custom_components.pbx_voicemail.voicemail.callers import Caller, Callers
 from custom_components.pbx_voicemail.voicemail.media_id import message_as_dict
 
 from .engines import SttEngine, add_engine
@@ -104,14 +104,7 @@ async def test_first_event(hass: HomeAssistant, connected: MockConfigEntry, card
     assert all(extension["may_delete"] for extension in card.extensions)
     listed = (await call_action(hass, "get_messages"))["messages"]
     assert card.messages == {
-        message["media_content_id"]: {
-            "entry_id": entry_id,
-            **message,
-            "caller_formatted": "+49 30 123456" if is_public else message["caller"],
-            "caller_dialled": "+4930123456" if is_public else None,
-        }
-        for message in listed
-        for is_public in [message["caller"] == "+4930123456"]
+        message["media_content_id"]: {"entry_id": entry_id, **message} for message in listed
     }
 
 
@@ -474,7 +467,7 @@ async def test_numbers(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
     while len(card.messages) < 11:
         await card.receive()
     numbers = {
-        message["caller"]: (message["caller_formatted"], message["caller_dialled"])
+        message["caller"]: (message["caller_formatted"], message["caller_e164"])
         for message in card.messages.values()
         if message["extension"] == "104"
     }
@@ -496,14 +489,16 @@ async def test_many_callers(
     """They are looked up in a thread, once for all cards, and only new ones after that."""
     looked_up = []
 
-    def note(coordinator: PbxCoordinator, message: Message) -> str | None:
-        # In the event loop, other entities look up the latest callers.
+    def note(callers: Callers, message: Message) -> Caller:
+        # In the event loop, events look up their callers.
         if threading.current_thread() is not threading.main_thread():
             looked_up.append(message.caller)
-        return message.caller_name
+        return find(callers, message)
+
+    find = Callers.find
 
     monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
-    monkeypatch.setattr(PbxCoordinator, "name_of", note)
+    monkeypatch.setattr(Callers, "find", note)
     cards = [Card(await hass_ws_client()) for _ in range(3)]
     await asyncio.gather(*(card.subscribe() for card in cards))
     assert all(len(card.messages) == 7 for card in cards)

@@ -12,6 +12,7 @@ from homeassistant.util.json import JsonValueType
 from .const import DOMAIN
 from .coordinator import PbxCoordinator
 from .pbx import Mailbox, Message
+from .voicemail.callers import Caller
 from .voicemail.media_id import MediaId, message_as_dict
 
 type Payload = dict[str, JsonValueType]
@@ -25,22 +26,6 @@ class Changes(NamedTuple):
     gone: list[str]
 
 
-class _Caller(NamedTuple):
-    """A caller's name, and their number as people write it and in E.164 form."""
-
-    name: str | None
-    formatted: str | None
-    dialled: str | None
-
-    @classmethod
-    def of(cls, coordinator: PbxCoordinator, message: Message) -> Self:
-        """Look a caller up, which takes some tenths of a millisecond."""
-        if not (number := message.caller):
-            return cls(message.caller_name, None, None)
-        book = coordinator.phone_book
-        return cls(coordinator.name_of(message), book.formatted(number), book.dialled(number))
-
-
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class MailboxState:
     """A mailbox, its transcripts and its callers at one time.
@@ -52,7 +37,7 @@ class MailboxState:
     mailbox: Mailbox
     revision: tuple[int, ...]
     _texts: Mapping[str, str]
-    callers: Mapping[_CallerKey, _Caller]
+    callers: Mapping[_CallerKey, Caller]
     _changes: WeakKeyDictionary[MailboxState, Changes] = field(default_factory=WeakKeyDictionary)
 
     @classmethod
@@ -66,13 +51,13 @@ class MailboxState:
         """Create a state, and reuse the callers of an earlier one if names have not changed."""
         texts = {}
         known = before.callers if before and before.revision[1:] == revision[1:] else {}
-        callers: dict[_CallerKey, _Caller] = {}
+        callers: dict[_CallerKey, Caller] = {}
         for message in mailbox.messages:
             if (text := coordinator.transcripts.text_of(message)) is not None:
                 texts[message.id] = text
             key = message.caller, message.caller_name
             if key not in callers:
-                callers[key] = known.get(key) or _Caller.of(coordinator, message)
+                callers[key] = known.get(key) or coordinator.callers.find(message)
         return cls(coordinator.config_entry.entry_id, mailbox, revision, texts, callers)
 
     def changes_since(self, before: MailboxState | None) -> Changes:
@@ -107,7 +92,7 @@ class MailboxState:
             [MediaId.from_message(self.entry_id, message).media_content_id for message in gone],
         )
 
-    def _caller(self, message: Message) -> _Caller | None:
+    def _caller(self, message: Message) -> Caller | None:
         return self.callers.get((message.caller, message.caller_name))
 
     def _as_dict(self, message: Message) -> Payload:
@@ -115,9 +100,7 @@ class MailboxState:
         text = self._texts.get(message.id)
         return {
             "entry_id": self.entry_id,
-            **message_as_dict(self.entry_id, message, caller.name, text),
-            "caller_formatted": caller.formatted,
-            "caller_dialled": caller.dialled,
+            **message_as_dict(self.entry_id, message, caller, text),
         }
 
 
@@ -141,7 +124,7 @@ class MailboxUpdate:
     ) -> Self | None:
         """Return the update of a mailbox, None if it has not changed."""
         mailbox = coordinator.data.mailbox(extension)
-        revision = (coordinator.transcripts.revisions[extension], *coordinator.names_revision)
+        revision = (coordinator.transcripts.revisions[extension], *coordinator.callers.revision)
         if before and (before.mailbox, before.revision) == (mailbox, revision):
             return None
         shared = _states(coordinator).get(extension)

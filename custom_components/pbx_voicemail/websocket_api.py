@@ -67,9 +67,8 @@ def _websocket_subscribe(
     `extensions`: all extensions, each with `entry_id`, `extension`, `device_id`, `name`,
     `may_delete`;
     `messages`: the new and changed messages, in the same form as in events and action responses,
-    with their `entry_id`, the caller's number as people write it (`caller_formatted`), and in E.164
-    form if it is a public number (`caller_dialled`); if there are many, the next events contain the
-    rest, and `is_partial` is true;
+    with their `entry_id`; if there are many, the next events contain the rest, and `is_partial` is
+    true;
     `gone`: the media ids of messages that are gone;
     `ended`, always alone: there are no more events, and the browser has to subscribe again.
     """

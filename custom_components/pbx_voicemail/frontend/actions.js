@@ -20,7 +20,7 @@ const SUFFIXES = /** @type {Record<string, string>} */ ({ "audio/mpeg": "mp3", "
 export const callerOf = (message) => message.caller_name ?? message.caller_formatted ?? text("unknown_caller");
 
 /** Returns the number to dial, nothing if the caller is not a plain phone number. @param {Message} message */
-export function dialledNumber({ caller, caller_dialled: dialled }) {
+export function dialledNumber({ caller, caller_e164: dialled }) {
   if (dialled) return dialled;
   const number = (caller ?? "").replace(/[^\d+]/g, "");
   return NUMBER.test(caller ?? "") && /\d\d/.test(number) ? number : "";

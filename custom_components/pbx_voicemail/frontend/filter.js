@@ -84,8 +84,8 @@ export class Filter {
   #textOf(message, extension) {
     let searched = this.#searched.get(message);
     if (searched === undefined) {
-      const { caller, caller_formatted, caller_name, caller_dialled, transcript } = message;
-      const parts = [caller, caller_formatted, caller_name, caller_dialled, transcript];
+      const { caller, caller_formatted, caller_name, caller_e164, transcript } = message;
+      const parts = [caller, caller_formatted, caller_name, caller_e164, transcript];
       searched = parts
         .map((part) => part ?? "")
         .join("\n")

@@ -14,6 +14,7 @@ import { describeKeys, handleKey } from "./keyboard.js";
 import { List } from "./list.js";
 import { errorText, loadTexts, text } from "./localize.js";
 import { Selection } from "./selection.js";
+import "./strategy.js";
 import { STYLE } from "./style.js";
 
 /**
