@@ -32,7 +32,8 @@ export function loadWaveform(url) {
 
 /** @param {string} url */
 async function decode(url) {
-  const response = await fetch(url);
+  // The cache would make it wait for the player, which is loading the same recording, or the player for it.
+  const response = await fetch(url, { cache: "no-store" });
   if (!response.ok) return [];
   const audio = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await response.arrayBuffer());
   return loudness(audio.getChannelData(0));
