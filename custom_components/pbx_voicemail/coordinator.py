@@ -299,6 +299,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         if self._asking:
             await asyncio.wait(self._asking, timeout=_CLOSE_TIMEOUT)
         await self.client.close()
+        async_remember(self.hass, self.config_entry, self.client)
 
     async def _async_ask[AnswerT](
         self, setup_issue: Issue, question: Callable[[], Awaitable[AnswerT]]

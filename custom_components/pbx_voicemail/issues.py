@@ -17,6 +17,7 @@ class Issue(StrEnum):
     """The kinds of issues. The values are the translation keys, except those of `SETUP_ISSUES`."""
 
     ANOTHER_PBX = "another_pbx"
+    BLOCKED = "blocked"
     CERTIFICATE_CHANGED = "certificate_changed"
     LOCKED_OUT = "locked_out"
     OLD_TLS = "old_tls"

@@ -46,6 +46,9 @@ _PERSISTENT: Final = {
 }
 """What no poll would find out again after a restart."""
 
+_BLOCKED_SECONDS: Final = 60 * 60
+"""How often a lock-out is tested that lasts until somebody lifts it."""
+
 _ANOTHER_PBX_SECONDS: Final = 15 * 60
 """How long another PBX in the place of ours is left alone: each request shows it the token."""
 
@@ -124,6 +127,7 @@ class Outages:
         async_delete_issues(
             self._hass,
             self._entry,
+            Issue.BLOCKED,
             Issue.CERTIFICATE_CHANGED,
             Issue.TLS_OFFERED,
             Issue.UNKNOWN_REFUSAL,
@@ -237,6 +241,10 @@ class Outages:
 
     @callback
     def _note_lock_out(self, err: PbxLockedError) -> None:
+        if err.retry_after is None:
+            err.retry_after = _BLOCKED_SECONDS
+            self._create_issue(Issue.BLOCKED)
+            return
         lock_out = async_note_lock_out(self._hass, self._entry.data[CONF_HOST], err.retry_after)
         err.retry_after = lock_out.length.total_seconds()
         self._create_issue(Issue.LOCKED_OUT, data=lock_out.as_issue_data())

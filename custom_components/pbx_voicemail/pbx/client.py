@@ -59,8 +59,9 @@ class Connection:
     `api` is the version of the API that a person chose, None to find it out. `fingerprint`,
     the SHA-256 of a certificate in hexadecimal, pins that certificate, and `old_tls` admits
     TLS that OpenSSL refuses by default. `id_key` is a secret of up to 64 bytes without which
-    nobody can work out the id of a message. `remembered` is what `PbxClient.remember`
-    returned in an earlier run, and `has_worked` is whether the credentials were accepted then.
+    nobody can work out the id of a message. `remembered` and `tokens` are what
+    `PbxClient.remember` and `PbxClient.tokens` returned in an earlier run, and `has_worked` is
+    whether the credentials were accepted then.
     """
 
     session: aiohttp.ClientSession = field(repr=False)
@@ -72,6 +73,7 @@ class Connection:
     old_tls: bool = False
     id_key: bytes = field(default=b"", repr=False)
     remembered: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     has_worked: bool = False
 
 
@@ -152,6 +154,13 @@ class PbxClient(ABC):
     def remember(self) -> Mapping[str, str]:
         """Return what is worth keeping for the next start. It holds no secret."""
 
+    def tokens(self) -> Mapping[str, str]:
+        """Return what has to be kept to go on without another login. It is secret.
+
+        Empty once `close` has given it back, and where nothing outlives the client.
+        """
+        return {}
+
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
         """Return what may be published about the connection: no caller, secret or address."""
@@ -201,6 +210,8 @@ class Family(ABC):
     """Whether a token can stand in for user name and password."""
     longest_interval: ClassVar[int]
     """The longest interval between polls, in seconds."""
+    mac_prefixes: ClassVar[tuple[str, ...]] = ()
+    """How the MAC addresses of its makers begin: six hexadecimal digits in upper case."""
 
     @abstractmethod
     async def probe(self, connection: Connection) -> Mapping[str, str]:
@@ -214,6 +225,10 @@ class Family(ABC):
     @abstractmethod
     def create(self, connection: Connection) -> PbxClient:
         """Return a client. It connects when it is first asked something."""
+
+    def product_name(self, remembered: Mapping[str, str]) -> str:
+        """Return what to call a PBX before it tells its model, by what `probe` returned."""
+        return "PBX"
 
     def stored_secret(self, password: str) -> str:
         """Return what of a password has to be kept to sign in with."""

@@ -92,6 +92,7 @@ class SSeriesClient(PbxClient):
             firmware_version=device.firmware_version,
             web_page=self._web_page,
             clock_fault=fault,
+            mac_address=device.mac_address,
         )
         return self._info
 
