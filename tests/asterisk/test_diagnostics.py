@@ -1,9 +1,7 @@
 """What an owner of an Asterisk can attach to a public report."""
 
 from homeassistant.core import HomeAssistant
-from pytest_homeassistant_custom_component.components.diagnostics import (
-    get_diagnostics_for_config_entry,
-)
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from .fixtures import Put
@@ -21,7 +19,10 @@ async def test_diagnostics(
 ) -> None:
     put(mailbox, callers=("6001", "6002"))
     async with home_of(hass, asterisk.ports.web, mailbox) as home:
-        shown = await get_diagnostics_for_config_entry(hass, hass_client, home.entry)
+        assert await async_setup_component(hass, "diagnostics", {})
+        path = f"/api/diagnostics/config_entry/{home.entry.entry_id}"
+        response = await (await hass_client()).get(path)
+        shown = (await response.json())["data"]
     pbx = shown["pbx"]
     assert (
         pbx.pop("version") == pbx.pop("firmware_version") in asterisk.command("core show version")
