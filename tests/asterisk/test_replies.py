@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from time import monotonic
+from urllib.parse import quote_plus
 
 import aiohttp
 import pytest
@@ -492,3 +493,9 @@ async def test_callbacks_may_raise(client: PbxClient, fake: Fake) -> None:
     callback: Callable[[], None] = fail
     with pytest.raises(RuntimeError):
         await client.listen(callback)
+
+
+async def test_secret_is_not_sent(client: PbxClient, fake: Fake) -> None:
+    await client.info()
+    assert "homeassistant" in fake.sent
+    assert quote_plus("a secret") not in fake.sent
