@@ -1,7 +1,6 @@
 """The configuration flow: adds a PBX, reauthenticates with it, reconfigures it, and follows it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, override
 
 from homeassistant.config_entries import (
@@ -14,7 +13,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
 )
 from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import callback
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import voluptuous as vol
 
@@ -53,11 +52,11 @@ from .const import (
     CONF_REFUSED,
     CONF_REMEMBERED,
     CONF_SECRET,
+    CONF_TOKENS,
     DOMAIN,
 )
 from .coordinator import PbxConfigEntry
 from .pbx import FAMILIES, Capability, Family, PbxAuthError, PbxError, family
-from .voicemail.phone_book import PhoneBook, async_import_vcards
 from .voicemail.roster import parse_extension_numbers
 
 _MANY_EXTENSIONS: Final = 26
@@ -90,11 +89,11 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_options_flow(config_entry: PbxConfigEntry) -> PbxOptionsFlow:
         """Return the options flow. If the PBX is connected, it offers the known extensions."""
         if config_entry.state is not ConfigEntryState.LOADED:
-            return PbxOptionsFlow(_async_import_contacts)
+            return PbxOptionsFlow()
         coordinator = config_entry.runtime_data
         has_local_clock = Capability.LOCAL_CLOCK in coordinator.client.capabilities
         return PbxOptionsFlow(
-            _async_import_contacts,
+            coordinator.phone_book,
             coordinator.known_extensions,
             has_local_clock=has_local_clock,
         )
@@ -244,6 +243,12 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for a manager user."""
         return await self._async_log_in(user_input)
 
+    async def async_step_login_p_series(
+        self, user_input: _Answers | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a client ID and secret."""
+        return await self._async_log_in(user_input)
+
     async def _async_log_in(self, user_input: _Answers | None) -> ConfigFlowResult:
         """Log in with user name and password."""
         if user_input is None:
@@ -328,7 +333,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             key: value
             for key, value in self._get_reauth_entry().data.items()
             # What is remembered may depend on the old credentials.
-            if key not in (CONF_CREDENTIALS, CONF_REFUSED, CONF_REMEMBERED)
+            if key not in (CONF_CREDENTIALS, CONF_REFUSED, CONF_REMEMBERED, CONF_TOKENS)
         }
 
     @property
@@ -385,11 +390,3 @@ def _form_errors(err: PbxError | None) -> dict[str, str]:
 def _is_connected(entry: PbxConfigEntry) -> bool:
     """Return whether the PBX of an entry responds at its address, and accepts the credentials."""
     return entry.state is ConfigEntryState.LOADED and entry.runtime_data.last_update_success
-
-
-async def _async_import_contacts(hass: HomeAssistant, entry: PbxConfigEntry, path: Path) -> None:
-    """Replace the phone book of an entry, loaded or not. Raises ServiceValidationError."""
-    if entry.state is ConfigEntryState.LOADED:
-        await entry.runtime_data.async_import_contacts(path)
-    else:
-        await async_import_vcards(PhoneBook(hass, entry.entry_id), path)

@@ -15,6 +15,7 @@ CONF_OLD_TLS: Final = "old_tls"
 CONF_REFUSED: Final = "refused"
 CONF_REMEMBERED: Final = "remembered"
 CONF_SECRET: Final = "secret"  # noqa: S105
+CONF_TOKENS: Final = "tokens"
 CONF_TRANSCRIBER: Final = "transcriber"
 CONF_TRANSCRIPT_LANGUAGE: Final = "transcript_language"
 CONF_TRANSCRIPT_LIMIT: Final = "transcript_limit"

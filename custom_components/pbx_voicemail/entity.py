@@ -40,7 +40,7 @@ class HubEntity(CoordinatorEntity[PbxCoordinator]):
 class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
     """An entity of one extension.
 
-    It is available while the PBX is, and has the extension. Its state is only written when that
+    It is available while the PBX is, and has the extension, and lets its mailbox be read. Its state is only written when that
     or its mailbox has changed: most polls change one mailbox of hundreds, if any.
     """
 
@@ -65,8 +65,13 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
     @property
     @override
     def available(self) -> bool:
-        """Return whether the PBX is available and has the extension."""
-        return super().available and self.extension in self.coordinator.data.roster
+        """Return whether the PBX is available, has the extension, and says what is in its mailbox."""
+        data = self.coordinator.data
+        return (
+            super().available
+            and self.extension in data.roster
+            and self.extension not in data.unreadable
+        )
 
     @property
     def _written(self) -> tuple[object, ...]:

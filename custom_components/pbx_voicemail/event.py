@@ -195,11 +195,11 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
     def _trigger(self, arrival: Arrival, transcript: str | None) -> None:
         """Announce a message in a state of its own: a second event would replace the first."""
         entry_id = self.coordinator.config_entry.entry_id
-        name = self.coordinator.name_of(arrival.message)
+        caller = self.coordinator.callers.find(arrival.message)
         self._trigger_event(
             EVENT_RECEIVED,
             {
-                **message_as_dict(entry_id, arrival.message, name, transcript),
+                **message_as_dict(entry_id, arrival.message, caller, transcript),
                 "while_away": arrival.while_away,
             },
         )

@@ -5,8 +5,9 @@ answer; we are locked out, for so long or until somebody lifts it; or it failed,
 again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
+import logging
 from traceback import clear_frames
 from typing import Any, Final
 
@@ -36,12 +37,17 @@ from .pbx import (
     PbxSetupError,
 )
 
+_LOGGER = logging.getLogger(__name__)
+
 _PERSISTENT: Final = {
     Issue.LOCKED_OUT,
     Issue.SETUP_FOR_CHANGES,
     Issue.SETUP_FOR_RECORDINGS,
 }
 """What no poll would find out again after a restart."""
+
+_BLOCKED_SECONDS: Final = 60 * 60
+"""How often a lock-out is tested that lasts until somebody lifts it."""
 
 _ANOTHER_PBX_SECONDS: Final = 15 * 60
 """How long another PBX in the place of ours is left alone: each request shows it the token."""
@@ -57,6 +63,7 @@ class Outages:
         self._hass = hass
         self._entry = entry
         self._doubts_credentials = False
+        self._unreadable: AbstractSet[str] = frozenset()
 
     @callback
     def raise_if_signed_out(self) -> None:
@@ -120,10 +127,29 @@ class Outages:
         async_delete_issues(
             self._hass,
             self._entry,
+            Issue.BLOCKED,
             Issue.CERTIFICATE_CHANGED,
             Issue.TLS_OFFERED,
             Issue.UNKNOWN_REFUSAL,
         )
+
+    @callback
+    def note_unreadable(self, errors: Mapping[str, PbxError]) -> None:
+        """Tell the owner, after a poll that succeeded, which mailboxes could not be read, and why."""
+        if errors.keys() != self._unreadable:
+            self._unreadable = errors.keys()
+            reasons = ", ".join(sorted({str(err) for err in errors.values()}))
+            if errors:
+                _LOGGER.warning("Mailboxes that cannot be read: %d (%s)", len(errors), reasons)
+            else:
+                _LOGGER.info("All mailboxes can be read again")
+        setup_errors = (err for err in errors.values() if isinstance(err, PbxSetupError))
+        if err := next(setup_errors, None):
+            self._create_issue(
+                Issue.SETUP_FOR_MAILBOX, translation_key=err.kind, placeholders=err.placeholders
+            )
+        else:
+            async_delete_issues(self._hass, self._entry, Issue.SETUP_FOR_MAILBOX)
 
     @callback
     def check_identity(self, info: PbxInfo) -> None:
@@ -195,7 +221,7 @@ class Outages:
         match err:
             case PbxLoginError():
                 self._remember_refusal()
-                return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
+                return client_error(ConfigEntryAuthFailed, err)
             case PbxAuthError(is_certain=True):
                 return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
             case PbxAuthError():
@@ -215,6 +241,10 @@ class Outages:
 
     @callback
     def _note_lock_out(self, err: PbxLockedError) -> None:
+        if err.retry_after is None:
+            err.retry_after = _BLOCKED_SECONDS
+            self._create_issue(Issue.BLOCKED)
+            return
         lock_out = async_note_lock_out(self._hass, self._entry.data[CONF_HOST], err.retry_after)
         err.retry_after = lock_out.length.total_seconds()
         self._create_issue(Issue.LOCKED_OUT, data=lock_out.as_issue_data())

@@ -5,7 +5,15 @@ process.
 """
 
 from .certificate import Certificate, rsa_certificate
+from .p_series import PSeriesSimulator
 from .server import Simulator
 from .spool import Spool, SpooledMessage
 
-__all__ = ["Certificate", "Simulator", "Spool", "SpooledMessage", "rsa_certificate"]
+__all__ = [
+    "Certificate",
+    "PSeriesSimulator",
+    "Simulator",
+    "Spool",
+    "SpooledMessage",
+    "rsa_certificate",
+]

@@ -18,13 +18,14 @@ OLD = "Old"
 
 @dataclass(frozen=True, slots=True)
 class SpooledMessage:
-    """The content of a message's text file. `duration` is in seconds."""
+    """The content of a message's text file. `duration` is in seconds, and `id` is Asterisk's."""
 
     name: str
     folder: str
     caller: str
     received: datetime
     duration: int
+    id: str = ""
 
 
 class Spool:
@@ -32,17 +33,17 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         """Use the folder of a voicemail context."""
-        self._root = root
+        self.root = root
         self._read: dict[Path, tuple[int, list[SpooledMessage]]] = {}
         self._left = count()
 
     def mailboxes(self) -> list[str]:
         """Return the numbers of all mailboxes, including empty ones."""
-        return sorted(path.name for path in self._root.iterdir() if path.is_dir())
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir())
 
     def messages(self, mailbox: str, folder: str = INBOX) -> list[SpooledMessage]:
         """Return a folder's messages in the order of their numbers."""
-        path = self._root / mailbox / folder
+        path = self.root / mailbox / folder
         try:
             # It changes whenever a message is added, removed or moved.
             changed = path.stat().st_mtime_ns
@@ -58,7 +59,12 @@ class Spool:
         """Return the path of a message's audio, None if there is no such message."""
         if not any(message.name == name for message in self.messages(mailbox, folder)):
             return None
-        return self._root / mailbox / folder / f"{name}.wav"
+        return self.root / mailbox / folder / f"{name}.wav"
+
+    def size(self, mailbox: str, message: SpooledMessage) -> int:
+        """Return the size of a message's audio in bytes."""
+        path = self.root / mailbox / message.folder / f"{message.name}.wav"
+        return path.stat().st_size if path.exists() else 0
 
     def leave(
         self,
@@ -74,7 +80,7 @@ class Spool:
 
         The audio is linked, not copied: 50,000 messages need as much space as one.
         """
-        path = self._root / mailbox / folder
+        path = self.root / mailbox / folder
         path.mkdir(parents=True, exist_ok=True)
         name = f"msg{len(self.messages(mailbox, folder)):04}"
         if duration is None:
@@ -120,7 +126,7 @@ class Spool:
 
     def move(self, mailbox: str, name: str, *, to: str = OLD, folder: str = INBOX) -> None:
         """Move a message to the end of another folder, as Asterisk does when it was heard."""
-        target = self._root / mailbox / to
+        target = self.root / mailbox / to
         target.mkdir(exist_ok=True)
         new_name = f"msg{len(self.messages(mailbox, to)):04}"
         for file in self._files(mailbox, name, folder):
@@ -129,15 +135,15 @@ class Spool:
 
     def delete_mailbox(self, mailbox: str) -> None:
         """Delete a mailbox with all its messages."""
-        shutil.rmtree(self._root / mailbox)
+        shutil.rmtree(self.root / mailbox)
 
     def _files(self, mailbox: str, name: str, folder: str) -> list[Path]:
-        path = self._root / mailbox / folder
+        path = self.root / mailbox / folder
         # Audio first: a message without a text file would not be listed.
         return [path / f"{name}.wav", path / f"{name}.txt"]
 
     def _renumber(self, mailbox: str, folder: str) -> None:
-        path = self._root / mailbox / folder
+        path = self.root / mailbox / folder
         for number, text in enumerate(sorted(path.glob("msg*.txt"))):
             for file in (text.with_suffix(".wav"), text):
                 file.rename(path / f"msg{number:04}{file.suffix}")
@@ -153,6 +159,7 @@ def _read(file: Path) -> SpooledMessage:
         caller=fields["callerid"],
         received=datetime.fromtimestamp(int(fields["origtime"]), UTC),
         duration=int(fields["duration"]),
+        id=fields.get("msg_id", ""),
     )
 
 

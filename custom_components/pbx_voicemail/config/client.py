@@ -43,6 +43,7 @@ from ..const import (
     CONF_OLD_TLS,
     CONF_REMEMBERED,
     CONF_SECRET,
+    CONF_TOKENS,
 )
 from ..pbx import (
     Address,
@@ -81,12 +82,13 @@ def create_client(
 
 @callback
 def async_remember(hass: HomeAssistant, entry: ConfigEntry, client: PbxClient) -> None:
-    """Keep in the entry, for the next start, what a client has learned."""
-    remembered = dict(client.remember())
-    if entry.data.get(CONF_REMEMBERED, {}) != remembered:
-        hass.config_entries.async_update_entry(
-            entry, data={**entry.data, CONF_REMEMBERED: remembered}
-        )
+    """Keep in the entry, for the next start, what a client has learned, and its tokens."""
+    kept = {CONF_REMEMBERED: dict(client.remember())}
+    if (tokens := dict(client.tokens())) or CONF_TOKENS in entry.data:
+        kept[CONF_TOKENS] = tokens
+    data = {**entry.data, **kept}
+    if data != entry.data:
+        hass.config_entries.async_update_entry(entry, data=data)
 
 
 @asynccontextmanager
@@ -105,8 +107,8 @@ async def temporary_client(
         try:
             yield client
         except PbxLockedError as err:
-            # Only logins make a lock-out longer.
-            if CONF_USERNAME in data[CONF_CREDENTIALS]:
+            # Only logins make a lock-out longer. One without an end is tested by each attempt.
+            if err.retry_after and CONF_USERNAME in data[CONF_CREDENTIALS]:
                 async_note_lock_out(hass, data[CONF_HOST], err.retry_after)
             raise
         finally:
@@ -137,6 +139,7 @@ def connection_to(
         old_tls=data.get(CONF_OLD_TLS, False),
         id_key=id_key,
         remembered=data.get(CONF_REMEMBERED, {}),
+        tokens=data.get(CONF_TOKENS, {}),
         has_worked=has_worked,
     )
 

@@ -1,4 +1,4 @@
-"""PBXs that refuse this address after too many failed logins, and until when.
+"""PBXs that refuse this address for some time after too many failed logins, and until when.
 
 The repair issue outlives a restart; what a configuration flow ran into is kept in memory. A
 lock-out is by address, so all entries and flows for a host share it.
@@ -18,9 +18,6 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 from ..issues import Issue, async_delete_issues, issue_data
 from ..pbx import PbxLockedError
-
-_UNTIL_LIFTED: Final = timedelta(hours=1)
-"""A lock-out without an end is looked at again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +52,9 @@ _LOCKED: Final[HassKey[dict[str, LockOut]]] = HassKey(f"{DOMAIN}_locked_out")
 
 
 @callback
-def async_note_lock_out(hass: HomeAssistant, host: str, seconds: float | None) -> LockOut:
-    """Remember that a PBX has locked us out, for so long or until somebody lifts it."""
-    length = _UNTIL_LIFTED if seconds is None else timedelta(seconds=seconds)
+def async_note_lock_out(hass: HomeAssistant, host: str, seconds: float) -> LockOut:
+    """Remember that a PBX has locked us out for so long."""
+    length = timedelta(seconds=seconds)
     lock_out = LockOut(dt_util.utcnow() + length, length)
     hass.data.setdefault(_LOCKED, {})[host] = lock_out
 

@@ -14,6 +14,7 @@ from typing import ClassVar
 import aiohttp
 
 from .address import Address
+from .errors import PbxError
 from .models import Extension, Mailbox, Message, PbxInfo
 
 
@@ -58,8 +59,9 @@ class Connection:
     `api` is the version of the API that a person chose, None to find it out. `fingerprint`,
     the SHA-256 of a certificate in hexadecimal, pins that certificate, and `old_tls` admits
     TLS that OpenSSL refuses by default. `id_key` is a secret of up to 64 bytes without which
-    nobody can work out the id of a message. `remembered` is what `PbxClient.remember`
-    returned in an earlier run, and `has_worked` is whether the credentials were accepted then.
+    nobody can work out the id of a message. `remembered` and `tokens` are what
+    `PbxClient.remember` and `PbxClient.tokens` returned in an earlier run, and `has_worked` is
+    whether the credentials were accepted then.
     """
 
     session: aiohttp.ClientSession = field(repr=False)
@@ -71,6 +73,7 @@ class Connection:
     old_tls: bool = False
     id_key: bytes = field(default=b"", repr=False)
     remembered: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     has_worked: bool = False
 
 
@@ -84,6 +87,14 @@ class PbxClient(ABC):
     def is_catching_up(self) -> bool:
         """Whether the last call of `mailboxes` left mailboxes to be asked for in the next one."""
         return False
+
+    @property
+    def unreadable(self) -> Mapping[str, PbxError]:
+        """The mailboxes that the last call of `mailboxes` could not read, by extension, and why.
+
+        Nothing is known of them, while all others are as they were returned.
+        """
+        return {}
 
     @property
     @abstractmethod
@@ -107,7 +118,7 @@ class PbxClient(ABC):
     async def mailboxes(self, only: Collection[str] = ()) -> Mapping[str, Mailbox]:
         """Return the mailboxes that have messages, by extension.
 
-        With `only`, those of these extensions. A mailbox that has not changed since the last
+        With `only`, those of these extensions. One that is in `unreadable` then is missing. A mailbox that has not changed since the last
         call is the very object returned then, and so is the mapping if nothing has changed.
         """
 
@@ -142,6 +153,13 @@ class PbxClient(ABC):
     @abstractmethod
     def remember(self) -> Mapping[str, str]:
         """Return what is worth keeping for the next start. It holds no secret."""
+
+    def tokens(self) -> Mapping[str, str]:
+        """Return what has to be kept to go on without another login. It is secret.
+
+        Empty once `close` has given it back, and where nothing outlives the client.
+        """
+        return {}
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:

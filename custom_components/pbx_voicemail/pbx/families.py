@@ -4,12 +4,14 @@ from typing import Final
 
 from .asterisk import Asterisk
 from .client import Family
+from .p_series import PSeries
 from .s_series import SSeries
 
 S_SERIES: Final = SSeries()
 ASTERISK: Final = Asterisk()
+P_SERIES: Final = PSeries()
 
-FAMILIES: Final[tuple[Family, ...]] = (S_SERIES, ASTERISK)
+FAMILIES: Final[tuple[Family, ...]] = (S_SERIES, ASTERISK, P_SERIES)
 """All families, in the order in which they are looked for."""
 
 

@@ -1,6 +1,8 @@
 """HTTP with a PBX: one request, and one bounded response, whatever is in it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -11,6 +13,7 @@ from multidict import CIMultiDictProxy
 from .address import Address
 from .byte_limit import ByteLimit
 from .errors import (
+    PbxAuthError,
     PbxCertificateError,
     PbxConnectionError,
     PbxError,
@@ -39,6 +42,9 @@ DOWNLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_read=30)
 SIGN_OUT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 """How long a PBX may keep Home Assistant from stopping."""
 
+_MAX_TEXT_BYTES: Final = 64 * 1024
+"""A text of a WebSocket over this is not read. A report is a few hundred bytes."""
+
 _HEADERS: Final = {
     # PBXs close idle connections without notice; the next request would be lost.
     "Connection": "close",
@@ -56,6 +62,38 @@ class HttpResponse:
     headers: CIMultiDictProxy[str]
     body: bytes
     is_whole: bool
+
+
+class WebSocket:
+    """A WebSocket that is open. What comes is text, within the limits of `HttpClient`."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, limit: ByteLimit) -> None:
+        """Take a connection, and the limit that applies to it."""
+        self._socket = socket
+        self._limit = limit
+
+    async def send(self, text: str) -> None:
+        """Send a text. Raises PbxConnectionError."""
+        try:
+            await self._socket.send_str(text)
+        except (aiohttp.ClientError, OSError) as err:
+            error = _translate(err)
+        else:
+            return
+        raise error
+
+    async def receive(self, seconds: float) -> str | None:
+        """Return the next text, None if none comes for so long. Raises PbxError at the end."""
+        try:
+            message = await self._socket.receive(timeout=seconds)
+        except TimeoutError:
+            return None
+        self._limit.check()
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            raise PbxConnectionError("the PBX closed the connection")
+        text: str = message.data
+        self._limit.extend(len(text))
+        return text
 
 
 class HttpClient:
@@ -109,7 +147,7 @@ class HttpClient:
                 allow_redirects=False,
                 timeout=timeout or TIMEOUT,
                 ssl=self._tls,
-                middlewares=(limit,),
+                middlewares=(limit, _SendOnce(limit)),
             ) as response:
                 if 300 <= response.status < 400:
                     raise PbxRedirectError("the answer points elsewhere")
@@ -127,6 +165,88 @@ class HttpClient:
         # would stay attached as the context.
         limit.check()
         raise error
+
+    @asynccontextmanager
+    async def websocket(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[WebSocket]:
+        """Open a WebSocket, and close it in the end. Raises the errors of `request`.
+
+        Raises PbxAuthError if the PBX answers with HTTP 401 or 403.
+        """
+        limit = ByteLimit()
+        # aiohttp follows redirects of a WebSocket, unless a middleware of its session ends that.
+        session = aiohttp.ClientSession(
+            connector=self._session.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(limit, _refuse_redirect),
+        )
+        async with session:
+            socket = await self._open(session, path, query or {}, headers or {}, limit)
+            try:
+                yield WebSocket(socket, limit)
+            finally:
+                await socket.close()
+
+    async def _open(
+        self,
+        session: aiohttp.ClientSession,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        limit: ByteLimit,
+    ) -> aiohttp.ClientWebSocketResponse:
+        try:
+            async with asyncio.timeout(TIMEOUT.total):
+                return await session.ws_connect(
+                    self.address.url.joinpath(quote(path), encoded=True).with_query(query),
+                    headers=headers,
+                    ssl=self._tls,
+                    max_msg_size=_MAX_TEXT_BYTES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=SIGN_OUT_TIMEOUT.total),
+                )
+        except aiohttp.WSServerHandshakeError as err:
+            error: PbxError = PbxReplyError(f"the answer is HTTP {err.status}")
+            if err.status in (401, 403):
+                error = PbxAuthError(None)
+        except (TimeoutError, aiohttp.ClientError, OSError) as err:
+            error = _translate(err)
+        limit.check()
+        raise error
+
+
+class _SendOnce:
+    """Ends a request that was interrupted. aiohttp sends a GET again, which may delete a message."""
+
+    def __init__(self, limit: ByteLimit) -> None:
+        """Take the limit, which may be why."""
+        self._limit = limit
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Return the response. Raises PbxError where aiohttp would try again."""
+        try:
+            return await handler(request)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as err:
+            error = _translate(err)
+        self._limit.check()
+        raise error
+
+
+async def _refuse_redirect(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise PbxRedirectError("the answer points elsewhere")
+    return response
 
 
 def _translate(err: Exception) -> PbxError:

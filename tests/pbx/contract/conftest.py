@@ -18,11 +18,12 @@ from tests.asterisk.fixtures import (
     unused_mailboxes,
 )
 from tests.asterisk.program import Asterisk
-from tests.simulator import Simulator, Spool
+from tests.simulator import PSeriesSimulator, Simulator, Spool
+from tests.simulator.p_series import CLIENT_ID, CLIENT_SECRET
 from tests.simulator.server import OPENVOX, PASSWORD, USERNAME, YEASTAR
 from tests.simulator.spool import INBOX, OLD
 
-from .harness import AsteriskHarness, Harness, SimulatorHarness
+from .harness import AsteriskHarness, Harness, PSeriesHarness, SimulatorHarness
 from .proxy import Proxy
 
 __all__ = [
@@ -34,14 +35,16 @@ __all__ = [
     "unused_mailboxes",
 ]
 
+P_SERIES = "p_series"
 
-@pytest.fixture(params=["openvox", "yeastar", "asterisk"])
+
+@pytest.fixture(params=["openvox", "yeastar", "asterisk", "p_series"])
 def asterisk_if_needed(request: pytest.FixtureRequest) -> Asterisk | str:
-    """Return the Asterisk that runs, or the version that is simulated."""
+    """Return the Asterisk that runs, or what is simulated."""
     if request.param == "asterisk":
         running: Asterisk = request.getfixturevalue("running_asterisk")
         return running
-    return {"openvox": OPENVOX, "yeastar": YEASTAR}[request.param]
+    return {"openvox": OPENVOX, "yeastar": YEASTAR, "p_series": P_SERIES}[request.param]
 
 
 @pytest.fixture
@@ -55,6 +58,8 @@ async def pbx(
     """Run a PBX."""
     if isinstance(asterisk_if_needed, Asterisk):
         run = _real(session, tmp_path, asterisk_if_needed, mailbox)
+    elif asterisk_if_needed == P_SERIES:
+        run = _simulated_p_series(session, tmp_path)
     else:
         run = _simulated(session, tmp_path, asterisk_if_needed)
     async with run as harness:
@@ -87,6 +92,26 @@ async def _simulated(
             simulator=simulator,
         )
         yield harness
+
+
+@asynccontextmanager
+async def _simulated_p_series(
+    session: aiohttp.ClientSession, folder: Path
+) -> AsyncIterator[Harness]:
+    """Run the simulated P-Series."""
+    (folder / "spool").mkdir()
+    simulator = PSeriesSimulator(Spool(folder / "spool"), extensions={"101": "Reception"})
+    async with simulator, Proxy(simulator.port) as proxy:
+        yield PSeriesHarness(
+            family=family("p_series"),
+            session=session,
+            proxy=proxy,
+            extension="101",
+            folder=folder,
+            username=CLIENT_ID,
+            password=CLIENT_SECRET,
+            simulator=simulator,
+        )
 
 
 @asynccontextmanager

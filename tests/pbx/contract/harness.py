@@ -23,7 +23,7 @@ from custom_components.pbx_voicemail.pbx import (
 )
 from tests.asterisk import manager
 from tests.asterisk.program import Asterisk, make_tone
-from tests.simulator import Simulator, Spool
+from tests.simulator import PSeriesSimulator, Simulator, Spool
 from tests.simulator.spool import INBOX, OLD
 
 from .proxy import Proxy
@@ -43,6 +43,9 @@ class Harness(ABC):
     folder: Path
     username: str
     password: str
+    reports_everything: bool = True
+    """Whether a PBX that reports changes also reports what is heard and deleted."""
+    locks_out_for_good: bool = False
     clients: list[PbxClient] = field(default_factory=list)
 
     @property
@@ -101,7 +104,7 @@ class Harness(ABC):
         """Poll as Home Assistant does: at once where changes are reported, else all the time."""
         changed = asyncio.Event()
         listener = None
-        if Capability.PUSH in client.capabilities:
+        if Capability.PUSH in client.capabilities and self.reports_everything:
             listener = asyncio.create_task(client.listen(changed.set))
             await changed.wait()
 
@@ -127,9 +130,9 @@ class Harness(ABC):
 
 @dataclass(kw_only=True, eq=False)
 class SimulatorHarness(Harness):
-    """The simulated PBX, in one version of the API."""
+    """A simulated PBX."""
 
-    simulator: Simulator
+    simulator: Simulator | PSeriesSimulator
 
     @property
     @override
@@ -148,6 +151,14 @@ class SimulatorHarness(Harness):
     @override
     async def forget_sessions(self) -> None:
         self.simulator.revoke_tokens()
+
+
+@dataclass(kw_only=True, eq=False)
+class PSeriesHarness(SimulatorHarness):
+    """The simulated P-Series, which reports new messages and nothing else."""
+
+    reports_everything: bool = False
+    locks_out_for_good: bool = True
 
 
 @dataclass(kw_only=True, eq=False)

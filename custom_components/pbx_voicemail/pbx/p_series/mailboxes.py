@@ -1,0 +1,283 @@
+"""The mailboxes of a P-Series, asked for in groups of numbers.
+
+There is no query for all mailboxes. A group is split in halves if the PBX refuses it, since
+nobody says what it does about a number without a mailbox, or if some of its messages are
+missing. It stays split, so that the next poll asks only what is answered.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from math import inf
+from time import monotonic
+from typing import Final
+
+import orjson
+
+from ..errors import PbxRejectedError, PbxReplyError
+from ..models import Mailbox
+from .errors import ParameterRefusedError
+from .messages import Entries, read_mailbox
+from .query import Answer, Query
+from .reply import FAILED, OFF_LOOP_BYTES, as_objects, as_text, decode
+from .roster import Roster, number_in
+
+_GROUP_SIZE: Final = 50
+"""How many numbers one query is for: they are part of a URL."""
+
+_FULL_ROUND_SECONDS: Final = 5 * 60
+"""How often all mailboxes are asked for, however often the PBX reports a message."""
+
+_RETRY_SECONDS: Final = 60 * 60
+"""How often numbers are asked for again that had no mailbox."""
+
+_ATTEMPTS: Final = 3
+"""How often a mailbox is asked for while its pages do not fit together."""
+
+_MAX_REFUSALS: Final = 3
+"""After so many polls, a mailbox that had messages and is refused counts as removed."""
+
+type _Group = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A mailbox, and the fingerprint of what it was made of.
+
+    Python keys its hash anew in each run, so nobody can make two mailboxes collide.
+    """
+
+    mailbox: Mailbox
+    fingerprint: int
+
+
+class Mailboxes:
+    """The mailboxes as they were when last asked for."""
+
+    def __init__(self, query: Query, roster: Roster, id_key: bytes) -> None:
+        """Take where to ask. `id_key` is a secret that goes into the ids of messages."""
+        self.size = 0
+        """The size of the replies of the last round, in bytes."""
+        self.incomplete = 0
+        """How often a mailbox had fewer messages than it said."""
+        self.without_mailbox: set[str] = set()
+        """The numbers for which the PBX has no mailbox."""
+        self._query = query
+        self._roster = roster
+        self._id_key = id_key
+        self._polling = asyncio.Lock()
+        self._numbers: _Group = ()
+        self._plan: list[_Group] = []
+        self._pages: dict[_Group, tuple[bytes, ...]] = {}
+        self._known: dict[str, _Known] = {}
+        self._refusals = Counter[str]()
+        self._marked: set[str] = set()
+        self._next_full_round = -inf
+        self._next_retry = inf
+        self._mailboxes: Mapping[str, Mailbox] = {}
+
+    @property
+    def groups(self) -> int:
+        """How many queries an unchanged round takes, at least."""
+        return len(self._plan)
+
+    def mark_changed(self, number: str) -> None:
+        """Ask for a mailbox first: for it alone, if it is known and all have just been asked for."""
+        if number in self._numbers:
+            self._marked.add(number)
+        else:
+            self.mark_all_changed()
+
+    def mark_all_changed(self) -> None:
+        """Ask for all mailboxes at the next poll, whichever were reported."""
+        self._next_full_round = -inf
+
+    async def update(self, only: Collection[str]) -> Mapping[str, Mailbox]:
+        """Return the mailboxes that have messages; with `only`, those of these numbers.
+
+        Each mailbox, and the mapping, is the very object of last time if nothing has changed.
+        Raises PbxError; what was asked for before that is not lost.
+        """
+        async with self._polling:
+            await self._follow(only)
+            marked, self._marked = self._marked, set()
+            is_full = not marked or monotonic() >= self._next_full_round
+            try:
+                asked = await self._ask_for(self._plan if is_full else [(n,) for n in marked])
+            except BaseException:
+                self._marked |= marked
+                raise
+            if is_full:
+                self._next_full_round = monotonic() + _FULL_ROUND_SECONDS
+                self._plan = asked
+                self._pages = {group: self._pages[group] for group in asked if group in self._pages}
+            return self._update_mapping()
+
+    async def _follow(self, only: Collection[str]) -> None:
+        """Plan anew if other mailboxes are asked for, or if some may have come into being."""
+        if only:
+            numbers = tuple(number for number in only if number_in(number))
+        else:
+            if self._roster.extensions is None:
+                await self._roster.update()
+            numbers = self._roster.numbers
+        if numbers != self._numbers:
+            self._numbers, self._plan = numbers, _grouped(numbers)
+            self._known = {n: known for n, known in self._known.items() if n in numbers}
+            self._refusals.clear()
+            self.without_mailbox.clear()
+            self.mark_all_changed()
+        elif monotonic() >= self._next_retry:
+            self._plan += _grouped(sorted(self.without_mailbox))
+            self.without_mailbox.clear()
+            self.mark_all_changed()
+        if not self.without_mailbox:
+            self._next_retry = inf
+
+    async def _ask_for(self, groups: Iterable[_Group]) -> list[_Group]:
+        """Ask for groups of mailboxes. Returns the groups in which they were answered."""
+        self.size = 0
+        waiting, answered = deque(groups), list[_Group]()
+        refused: dict[str, PbxRejectedError] = {}
+        while waiting:
+            group = waiting.popleft()
+            try:
+                answer = await self._query.ask(group, self._pages.get(group, ()))
+            except PbxRejectedError as err:
+                self._check_refusal(err, group, answered)
+                if len(group) == 1:
+                    refused[group[0]] = err
+                else:
+                    waiting.extendleft(reversed(_halves(group)))
+                continue
+            if answer and len(group) > 1 and not _is_complete(answer):
+                waiting.extendleft(reversed(_halves(group)))
+                continue
+            if answer and not _is_complete(answer):
+                answer = await self._confirm(group, answer)
+            if answer:
+                await self._store(group, answer)
+                refused |= dict.fromkeys(answer.refused, ParameterRefusedError(None))
+            self.size += sum(map(len, self._pages[group]))
+            answered.append(group)
+        self._drop(refused, is_all=not answered)
+        return answered
+
+    def _check_refusal(
+        self, refusal: PbxRejectedError, group: _Group, answered: Sequence[_Group]
+    ) -> None:
+        """Raise a refusal unless it may be about one of the numbers."""
+        if isinstance(refusal, ParameterRefusedError):
+            return
+        if refusal.errno not in FAILED or (len(group) == 1 and not answered):
+            raise refusal
+
+    async def _confirm(self, group: _Group, answer: Answer) -> Answer:
+        """Ask for a mailbox again whose pages do not fit together: it changed meanwhile.
+
+        A PBX that says the same twice has no more messages, whatever number it gives.
+        """
+        for _ in range(_ATTEMPTS):
+            before, again = answer, await self._query.ask(group)
+            if again is None or _is_complete(again):
+                return again or before
+            answer = again
+            if _is_whole(before) and _is_whole(again) and _ids(before) == _ids(again):
+                self.incomplete += 1
+                return again
+        raise PbxReplyError("the list of messages is not complete")
+
+    async def _store(self, group: _Group, answer: Answer) -> None:
+        """Keep what an answer has. Only mailboxes that have changed are made anew."""
+        known = self._known
+
+        def read() -> Mapping[str, _Known]:
+            return {
+                number: self._read(number, answer.entries(number), known.get(number))
+                for number in group
+                if number not in answer.refused
+            }
+
+        is_large = sum(map(len, answer.pages)) >= OFF_LOOP_BYTES
+        self._known |= await asyncio.to_thread(read) if is_large else read()
+        self._pages[group] = answer.pages
+        for number in group:
+            if number not in answer.refused:
+                del self._refusals[number]
+
+    def _read(self, number: str, entries: Entries, known: _Known | None) -> _Known:
+        try:
+            fingerprint = hash(orjson.dumps(entries))
+        except orjson.JSONEncodeError:
+            # orjson can parse deeper nesting than it can serialize.
+            raise PbxReplyError("a message is nested too deeply") from None
+        if known and known.fingerprint == fingerprint:
+            return known
+        mailbox = read_mailbox(number, entries, self._id_key)
+        return _Known(known.mailbox if known and known.mailbox == mailbox else mailbox, fingerprint)
+
+    def _drop(self, refused: Mapping[str, PbxRejectedError], *, is_all: bool) -> None:
+        """Take numbers out of the next rounds that have no mailbox.
+
+        Raises the refusal of one that had messages, unless it has been refused for long, and
+        that of the last one if all of several numbers are refused.
+        """
+        for number, refusal in refused.items():
+            known = self._known.get(number)
+            if known and known.mailbox.count:
+                self._refusals[number] += 1
+                if self._refusals[number] < _MAX_REFUSALS:
+                    raise refusal
+        if is_all and len(refused) > 1:
+            raise [*refused.values()][-1]
+        for number in refused:
+            self._known.pop(number, None)
+            self.without_mailbox.add(number)
+            self._next_retry = min(self._next_retry, monotonic() + _RETRY_SECONDS)
+
+    def _update_mapping(self) -> Mapping[str, Mailbox]:
+        mailboxes = {
+            number: known.mailbox
+            for number in self._numbers
+            if (known := self._known.get(number)) and known.mailbox.count
+        }
+        if mailboxes.keys() != self._mailboxes.keys() or any(
+            mailbox is not self._mailboxes[number] for number, mailbox in mailboxes.items()
+        ):
+            self._mailboxes = mailboxes
+        return self._mailboxes
+
+    def holders(self, pbx_id: str) -> set[str]:
+        """Return the numbers whose mailboxes had a message when last asked for."""
+        needle = f'"{pbx_id}"'.encode()
+        return {
+            as_text(item.get("number"))
+            for pages in list(self._pages.values())
+            for page in pages
+            if needle in page
+            for item in as_objects(decode(page).get("voicemail_list"))
+            if any(as_text(e.get("msg_id")) == pbx_id for e in as_objects(item.get("data")))
+        }
+
+
+def _grouped(numbers: Iterable[str]) -> list[_Group]:
+    return list(batched(numbers, _GROUP_SIZE, strict=False))
+
+
+def _halves(group: _Group) -> list[_Group]:
+    middle = len(group) // 2
+    return [group[:middle], group[middle:]]
+
+
+def _is_complete(answer: Answer) -> bool:
+    return all(listed.is_complete for listed in answer.listed.values())
+
+
+def _is_whole(answer: Answer) -> bool:
+    return not any(listed.is_torn for listed in answer.listed.values())
+
+
+def _ids(answer: Answer) -> Mapping[str, Collection[str]]:
+    return {number: listed.entries.keys() for number, listed in answer.listed.items()}

@@ -1,0 +1,106 @@
+"""A simulated P-Series with many mailboxes, and clients for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from custom_components.pbx_voicemail.pbx import (
+    Address,
+    Connection,
+    Credentials,
+    PbxClient,
+    family,
+    limited_socket,
+)
+from tests.conftest import FIXTURES
+from tests.simulator import PSeriesSimulator, Spool
+from tests.simulator.p_series import CLIENT_ID, CLIENT_SECRET, Group
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+RECORDING = FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav"
+
+type MakeClient = Callable[..., PbxClient]
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """Have what Home Assistant gives to clients: no cookies, no connection used twice."""
+    async with aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(force_close=True, socket_factory=limited_socket),
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+async def pbx(socket_enabled: None, tmp_path: Path) -> AsyncIterator[PSeriesSimulator]:
+    """Run a P-Series. 1000 has 25 messages, 1001 one, 1002 none, 1003 no mailbox."""
+    (tmp_path / "spool").mkdir()
+    simulator = PSeriesSimulator(
+        Spool(tmp_path / "spool"),
+        extensions={str(number): f"Person {number}" for number in range(1000, 1023)},
+        groups=[Group(number="6400", name="Sales")],
+        without_mailbox={"1003"},
+    )
+    async with simulator:
+        leave(simulator, "1000", 25)
+        leave(simulator, "1001")
+        leave(simulator, "1022", 12)
+        leave(simulator, "6400")
+        yield simulator
+
+
+def leave(pbx: PSeriesSimulator, extension: str, count: int = 1, caller: str = "6000") -> None:
+    """Leave messages, one a minute."""
+    there = len(pbx.spool.messages(extension))
+    for number in range(there, there + count):
+        pbx.spool.leave(
+            extension,
+            f'"Ann" <{caller}>',
+            received=NOON + timedelta(minutes=number),
+            recording=RECORDING,
+            duration=4,
+        )
+
+
+@pytest.fixture
+async def make_client(
+    pbx: PSeriesSimulator, session: aiohttp.ClientSession
+) -> AsyncIterator[MakeClient]:
+    """Make clients, which sign out with the test."""
+    clients = []
+
+    def make(secret: str = CLIENT_SECRET, **options: object) -> PbxClient:
+        connection = Connection(
+            session=session,
+            address=Address("127.0.0.1", pbx.port),
+            credentials=Credentials(username=CLIENT_ID, secret=secret),
+            id_key=b"a key",
+            **options,  # type: ignore[arg-type]
+        )
+        clients.append(family("p_series").create(connection))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> PbxClient:
+    """Make a client."""
+    return make_client()
+
+
+async def connected(client: PbxClient) -> tuple[asyncio.Task[None], asyncio.Event]:
+    """Have a client listen, and return the task, and what is set when something has changed."""
+    changed = asyncio.Event()
+    task = asyncio.create_task(client.listen(changed.set))
+    async with asyncio.timeout(5):
+        await changed.wait()
+    changed.clear()
+    return task, changed
