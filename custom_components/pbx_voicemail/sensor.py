@@ -134,11 +134,6 @@ class NamedCallerEntity(ExtensionEntity):
         latest = self.mailbox.latest
         return self.coordinator.name_of(latest) if latest else None
 
-    @property
-    @override
-    def _written(self) -> tuple[object, ...]:
-        return *super()._written, self.latest_name
-
 
 class MessagesSensor(NamedCallerEntity, SensorEntity):
     """Counts the messages of an extension, with the latest one in the attributes."""
@@ -165,6 +160,11 @@ class MessagesSensor(NamedCallerEntity, SensorEntity):
             "latest_duration": latest and latest.duration,
             "latest_message_id": latest and latest.id,
         }
+
+    @property
+    @override
+    def _written(self) -> tuple[object, ...]:
+        return *super()._written, self.mailbox, self.latest_name
 
 
 class UnreadSensor(ExtensionEntity, SensorEntity):
