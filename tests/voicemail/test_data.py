@@ -1,7 +1,9 @@
-"""Looking up messages in the data of a poll iterates over the mailboxes at most once."""
+"""Messages in the data of a poll: looking them up in one iteration, and packing them."""
 
 from collections import UserDict
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import override
 
 from custom_components.pbx_voicemail.pbx import Mailbox, Message
@@ -49,3 +51,23 @@ def test_find() -> None:
     assert found is not None
     assert found.extension == "102"
     assert data.find("gone") is None
+
+
+def test_packed_messages_are_the_same() -> None:
+    begin = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
+    messages = tuple(
+        Message(f"{number:016x}", "101", caller, name, received, duration, read, urgent)
+        for number, (caller, name, received, duration, read, urgent) in enumerate(
+            product(
+                ("6000", None),
+                ("Ann", None),
+                (begin, begin + timedelta(microseconds=1), None),
+                (0, 4, None),
+                (True, False, None),
+                (True, False),
+            )
+        )
+    )
+    mailbox = Mailbox.of("101", messages)
+    assert mailbox.messages == messages
+    assert all(mailbox.find(message.id) == message for message in messages)

@@ -162,31 +162,28 @@ def message_id(key: bytes, *identity: str) -> str:
     return blake2b("\0".join(identity).encode(errors="replace"), digest_size=8, key=key).hexdigest()
 
 
-type _Row = tuple[str, str | None, str | None, float | None, int | None, bool | None, bool]
+type _Row = tuple[str, str | None, str | None, float | None, int | None, *tuple[bool | None, ...]]
+"""The last two values, whether a message is read and urgent, are left out if nothing says so."""
 
 
 def _pack(message: Message) -> _Row:
     received = message.received.timestamp() if message.received else None
-    return (
-        message.id,
-        message.caller,
-        message.caller_name,
-        received,
-        message.duration,
-        message.read,
-        message.urgent,
-    )
+    if received is not None and received.is_integer():
+        received = int(received)
+    row = message.id, message.caller, message.caller_name, received, message.duration
+    if message.urgent:
+        return *row, message.read, True
+    return row if message.read is None else (*row, message.read)
 
 
 def _unpack(extension: str, row: _Row) -> Message:
-    message_id, caller, caller_name, received, duration, read, urgent = row
+    message_id, caller, caller_name, received, duration, *flags = row
     return Message(
-        id=message_id,
-        extension=extension,
-        caller=caller,
-        caller_name=caller_name,
-        received=None if received is None else datetime.fromtimestamp(received, UTC),
-        duration=duration,
-        read=read,
-        urgent=urgent,
+        message_id,
+        extension,
+        caller,
+        caller_name,
+        None if received is None else datetime.fromtimestamp(received, UTC),
+        duration,
+        *flags,  # type: ignore[arg-type]
     )
