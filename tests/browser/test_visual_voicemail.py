@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 import pytest
 
 from tests.demo.__main__ import connect, create_dashboard
-from tests.demo.api_client import ApiClient
+from tests.demo.api_client import PASSWORD, ApiClient
 from tests.helpers import leave_message
 from tests.simulator import Simulator
 
@@ -115,6 +115,8 @@ async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> N
         await _mark(visit)
         await _keyboard(visit)
         await _refused(visit)
+        async with open_visit(browser, hass, client) as guest:
+            await _guest(guest)
         await _many(visit, uc501)
 
 
@@ -230,6 +232,28 @@ async def _refused(visit: Visit) -> None:
     row = visit.row("Today")
     await row.get_by_role("button", name="Mark as unread").click()
     await expect(row.get_by_role("alert")).to_contain_text("does not allow it to be marked")
+
+
+async def _guest(visit: Visit) -> None:
+    """What a user may not do is not offered."""
+    created = await visit.client.command(
+        "config/auth/create", name="Guest", group_ids=["system-read-only"]
+    )
+    await visit.client.command(
+        "config/auth_provider/homeassistant/create",
+        user_id=created["user"]["id"],
+        username="guest",
+        password=PASSWORD,
+    )
+    await visit.open("/demo-voicemail/0", "guest")
+    await visit.row("Ann").locator(".opener").click()
+    await expect(visit.row("Ann").get_by_role("button", name="Download")).to_be_visible()
+    await visit.card.get_by_role("button", name="More options").click()
+    await expect(visit.card.get_by_role("button", name="Play all unread")).to_be_visible()
+    await visit.page.keyboard.press("u")
+    for name in "Mark", "Delete", "Select":
+        await expect(visit.card.get_by_role("button", name=name)).to_have_count(0)
+    await visit.screenshot("guest")
 
 
 async def _many(visit: Visit, uc501: Simulator) -> None:

@@ -63,12 +63,13 @@ const ROW = `
   li:not(.open) .more { display: none; }
   @container (max-width: 480px) {
     li:not(.open) :is(.mark, .delete) { display: none; }
+    .chips, .chip { flex: 1 1 auto; }
   }
   .open .body { margin-inline: 4px; padding-inline: 4px; border-radius: 12px; background: var(--secondary-background-color);
     background: color-mix(in srgb, var(--primary-color) 8%, var(--card-background-color)); }
   .open .main { grid-column: 2 / -1; }
   .open .line { flex-wrap: wrap; }
-  .open + li .body::before { visibility: hidden; }
+  .open .body::before, .open + li .body::before { visibility: hidden; }
   .open .buttons { flex-wrap: wrap; grid-column: 1 / -1; }
   .panel { display: contents; }
   .speakers { order: 1; }
@@ -105,6 +106,7 @@ const CONTROLS = `
   button, .button { display: inline-grid; place-items: center; min-width: 44px; height: 44px; flex: none; padding: 0;
     border: 0; border-radius: 22px; background: none; color: var(--secondary-text-color); font: inherit; cursor: pointer; }
   .play { background: var(--secondary-background-color); color: var(--primary-text-color); }
+  .play, input[type="checkbox"] { align-self: start; }
   .open .play { background: var(--primary-color); color: var(--text-primary-color); }
   .chip[aria-pressed="true"] { border-color: var(--primary-color); box-shadow: inset 0 0 0 1px var(--primary-color);
     font-weight: 500; }
