@@ -99,8 +99,8 @@ async def _expect(client: ApiClient, *, unread: str, lamp: str) -> None:
 async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
     """All that can be done with one message, and with several."""
     now = datetime.now(UTC)
-    for hours, caller in (1, '"Today" <03012345678>'), (30, '"Earlier" <+442079460000>'):
-        await leave_message(uc501, "102", caller, received=now - timedelta(hours=hours))
+    for days, caller in (0, '"Today" <03012345678>'), (1, '"Earlier" <+442079460000>'):
+        await leave_message(uc501, "102", caller, received=now - timedelta(days=days))
     async with (
         run_hass(tmp_path / "home", configuration=SPEAKERS) as (hass, client),
         open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
@@ -121,7 +121,10 @@ async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> N
 
 
 async def _list(visit: Visit) -> None:
-    """Days, numbers as people write them, and only unread messages."""
+    """Days, and numbers as people write them."""
+    days = visit.card.get_by_role("heading", level=3)
+    await expect(days.nth(0)).to_have_text("Today")
+    await expect(days.nth(1)).to_have_text("Yesterday")
     row = visit.row("Earlier")
     await expect(row).to_contain_text("+44 20 7946 0000")
     today = visit.row("Today")

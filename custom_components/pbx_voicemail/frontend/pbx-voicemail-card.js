@@ -169,7 +169,7 @@ class PbxVoicemailCard extends HTMLElement {
     // Otherwise a message would disappear while it is being heard.
     const kept = [this.#openId, inbox.player.id];
     const inputs = [inbox, inbox.version, this.#config, ...this.#filter.values];
-    if (onlyUnread || this.#filter.values.includes(true)) inputs.push(...kept);
+    if (onlyUnread || this.#filter.isUnread) inputs.push(...kept);
     const isSame = inputs.length === this.#shown?.inputs.length;
     if (this.#shown && isSame && inputs.every((part, index) => part === this.#shown?.inputs[index])) return this.#shown;
     const extensions = new Map(this.#extensions(inbox).map((shown) => [keyOf(shown), shown]));
