@@ -11,7 +11,7 @@ from homeassistant.bootstrap import DEFAULT_INTEGRATIONS
 
 COMPONENTS = Path(homeassistant.__file__).parent / "components"
 
-wanted = {*DEFAULT_INTEGRATIONS, "history", "media_source", "my", "recorder"}
+wanted = {*DEFAULT_INTEGRATIONS, "dhcp", "history", "media_source", "my", "recorder"}
 known: set[str] = set()
 while wanted:
     domain = wanted.pop()

@@ -17,7 +17,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 import imageio_ffmpeg
 import pytest
 from pytest_homeassistant_custom_component.common import CLIENT_ID, MockConfigEntry, MockUser
@@ -33,8 +33,12 @@ INTEGRATION = Path(__file__).parents[1] / "custom_components" / DOMAIN
 PASSWORD = "secret"
 PASSWORD_MD5 = "5ebe2294ecd0e0f08eab7690d2a6ee69"
 TOKEN = "813b621cfe8eecf445a2ce1f4a079ffe"
+# A busy machine is slow, which says nothing about the code.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("patient", _PATIENT)
+settings.load_profile("patient")
 # For random histories: pytest --hypothesis-profile=nightly
-settings.register_profile("nightly", max_examples=2000)
+settings.register_profile("nightly", _PATIENT, max_examples=2000)
 
 _WARNINGS = (
     f"custom integration '{DOMAIN}'|deprecated.*{DOMAIN}|does not generate unique IDs"

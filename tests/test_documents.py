@@ -34,7 +34,7 @@ def _anchors(document: Path) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_links_and_paths(document: Path) -> None:
-    text = document.read_text()
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
     for link in re.findall(r"""(?<=\]\()[^)]+|(?<=src=")[^"]+|(?<=srcset=")[^"]+""", text):
         path, _, anchor = link.partition("#")
         target = REPOSITORY / path if path else document
@@ -78,3 +78,12 @@ def test_readme_imports_every_blueprint() -> None:
         (source,) = re.findall(r"source_url: (\S+)", file.read_text())
         assert source.endswith(f"/{file.relative_to(REPOSITORY)}")
         assert f"blueprint_url={quote(source, safe='')})" in readme
+
+
+def test_actions_are_pinned() -> None:
+    """A tag or a branch of another repository can be moved, a commit cannot."""
+    workflows = [file.read_text() for file in REPOSITORY.glob(".github/workflows/*.yml")]
+    actions = re.findall(r"uses: (.+)", "\n".join(workflows))
+    assert actions
+    for action in actions:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # \S.*", action), action

@@ -26,6 +26,7 @@ from .test_media_source import ROOT, search, titles
 from .test_websocket_api import Card
 
 CALLER = "+493012345678"
+FORMATTED = "030 12345678"
 NAME = "Carol King"
 
 
@@ -76,13 +77,14 @@ def _latest_name(hass: HomeAssistant) -> str | None:
 
 
 async def test_sensors(hass: HomeAssistant) -> None:
-    assert get_state(hass, "sensor.extension_104_latest_caller").state == CALLER
+    assert get_state(hass, "sensor.extension_104_latest_caller").state == FORMATTED
     assert _latest_name(hass) is None
     await call_action(hass, "import_phone_book", vcard=CAROL)
     assert get_state(hass, "sensor.extension_104_latest_caller").state == NAME
     attributes = get_state(hass, "sensor.extension_104_messages").attributes
     assert attributes["latest_caller_name"] == NAME
     assert attributes["latest_caller"] == CALLER
+    assert attributes["latest_caller_formatted"] == FORMATTED
 
 
 async def test_only_what_shows_a_name_is_written(hass: HomeAssistant) -> None:
@@ -121,6 +123,16 @@ async def test_event(hass: HomeAssistant, pbx: Simulator, imported: None) -> Non
 async def test_action(hass: HomeAssistant, imported: None) -> None:
     message = await get_message_from(hass, CALLER)
     assert message["caller_name"] == NAME
+    assert (message["caller_formatted"], message["caller_e164"]) == (FORMATTED, CALLER)
+
+
+async def test_number_in_another_country(hass: HomeAssistant) -> None:
+    """A number is written as in the country that Home Assistant is set to, and dialled the same."""
+    await hass.config.async_update(country="FR")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert get_state(hass, "sensor.extension_104_latest_caller").state == "+49 30 12345678"
+    message = await get_message_from(hass, CALLER)
+    assert (message["caller_formatted"], message["caller_e164"]) == ("+49 30 12345678", CALLER)
 
 
 async def test_media_browser(
@@ -132,7 +144,7 @@ async def test_media_browser(
     assert await async_setup_component(hass, "media_source", {})
     client = await hass_ws_client()
     (title,) = await titles(client, f"{ROOT}/{connected.entry_id}/104")
-    assert title.startswith(f"{NAME} ({CALLER}) · ")
+    assert title.startswith(f"{NAME} ({FORMATTED}) · ")
     assert await search(client, "carol") == [title]
 
 
@@ -278,6 +290,28 @@ async def test_options(
     await _submit_options(hass, hass_client, connected, number, dial_out="9")
     assert connected.options["dial_out"] == "9"
     assert (await get_message_from(hass, "9015112345678"))["caller_name"] == "Dave"
+
+
+async def test_clear_in_the_options(
+    hass: HomeAssistant, connected: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """Only a phone book with contacts can be deleted, and another one can be imported later."""
+    form = await hass.config_entries.options.async_init(connected.entry_id)
+    assert form["data_schema"]
+    assert "clear_phone_book" not in form["data_schema"].schema
+    await _submit_options(hass, hass_client, connected, CAROL)
+    await _submit_options(hass, hass_client, connected, None, clear_phone_book=False)
+    assert _latest_name(hass) == NAME
+    await _submit_options(hass, hass_client, connected, None, clear_phone_book=True)
+    assert _latest_name(hass) is None
+    assert "clear_phone_book" not in connected.options
+    assert NAME not in _stored(hass, connected).read_text()
+    await _submit_options(hass, hass_client, connected, CAROL)
+    assert _latest_name(hass) == NAME
+    # A new file replaces the phone book anyway.
+    dave = _vcard("Dave", CALLER)
+    await _submit_options(hass, hass_client, connected, dave, clear_phone_book=True)
+    assert _latest_name(hass) == "Dave"
 
 
 async def test_options_while_the_pbx_is_not_loaded(

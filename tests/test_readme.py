@@ -115,7 +115,8 @@ async def test_history_without_callers(
 def test_card(block: str) -> None:
     code = (INTEGRATION / "frontend" / "pbx-voicemail-card.js").read_text()
     card = _parse(block)
-    (options,) = re.findall(r"@typedef \{\{(.+)\}\} Config$", code, re.MULTILINE)
+    settings = (INTEGRATION / "frontend" / "config.js").read_text()
+    (options,) = re.findall(r"@typedef \{\{([^}]+)\}\} Config ", settings)
     assert {"type", *re.findall(r"(\w+)\?:", options)} == card.keys()
     assert f'customElements.define("{card["type"].removeprefix("custom:")}"' in code
     assert isinstance(card["devices"], list)

@@ -80,7 +80,7 @@ def test_every_error_and_issue_has_words() -> None:
 def test_every_key_in_the_code_has_words() -> None:
     flows = [ENGLISH["config"], ENGLISH["options"], *_fix_flows()]
     for pattern, kind in (
-        (r"def async_step_(?!reauth\()(\w+)", "step"),
+        (r"def async_step_(?!(?:reauth|dhcp)\()(\w+)", "step"),
         (r'async_abort\(reason="(\w+)"', "abort"),
     ):
         assert _named(pattern) <= {key for flow in flows for key in flow.get(kind, {})}

@@ -24,7 +24,7 @@ import voluptuous as vol
 from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import INTEGRATION
-from .helpers import get_state, leave_message, poll
+from .helpers import call_action, get_state, leave_message, poll
 from .simulator import Simulator
 
 TRIGGER = f"{DOMAIN}.message_received"
@@ -103,6 +103,9 @@ async def test_message_in_the_variables(
             "extension": "101",
             "caller": "6000",
             "caller_name": "Ann",
+            "caller_formatted": "6000",
+            "caller_e164": None,
+            "caller_known": False,
             "received": "2026-11-24T09:30:00+00:00",
             "duration": 4,
             "read": False,
@@ -207,8 +210,9 @@ async def test_extension_that_appears_later(
     [
         ({}, ["6000", "+49 30 901820", None]),
         ({"callers": "any"}, ["6000", "+49 30 901820", None]),
-        ({"callers": "known"}, ["6000"]),
-        ({"callers": "unknown"}, ["+49 30 901820", None]),
+        # The name is the caller's own.
+        ({"callers": "known"}, []),
+        ({"callers": "unknown"}, ["6000", "+49 30 901820", None]),
         ({"name_or_number": ""}, ["6000", "+49 30 901820", None]),
         ({"name_or_number": " "}, ["6000", "+49 30 901820", None]),
         ({"name_or_number": "ann m"}, ["6000"]),
@@ -219,7 +223,7 @@ async def test_extension_that_appears_later(
         ({"name_or_number": "+4930"}, ["+49 30 901820"]),
         ({"name_or_number": "Bob"}, []),
         ({"name_or_number": "()"}, []),
-        ({"name_or_number": "Ann", "callers": "unknown"}, []),
+        ({"name_or_number": "Ann", "callers": "known"}, []),
         ({"urgent_only": False}, ["6000", "+49 30 901820", None]),
         ({"urgent_only": True}, []),
     ],
@@ -236,6 +240,19 @@ async def test_options(
         await leave_message(pbx, "101", caller, received=START + timedelta(seconds=number))
     await poll(hass)
     assert runs.callers == callers
+
+
+async def test_known_callers(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """Contacts and extensions are known, whatever the PBX calls them."""
+    vcard = "BEGIN:VCARD\nVERSION:3.0\nFN:Ann\nTEL:+49 30 901820\nEND:VCARD\n"
+    await call_action(hass, "import_phone_book", vcard=vcard)
+    known = await create_automation(hass, {"entity_id": RECEPTION}, {"callers": "known"})
+    for caller in ('"Bank" <4930901821>', '"Somebody" <+49 30 901820>', '"Bob" <102>', "103"):
+        await leave_message(pbx, "101", caller)
+    await poll(hass)
+    assert sorted(filter(None, known.callers)) == ["+49 30 901820", "102", "103"]
 
 
 async def test_urgent_messages(hass: HomeAssistant, connected: MockConfigEntry) -> None:

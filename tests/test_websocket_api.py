@@ -1,6 +1,8 @@
 """The card's subscription: all messages first, then the changes, as far as permissions allow."""
 
+import asyncio
 import gc
+import threading
 from typing import Any
 
 from homeassistant.auth.const import GROUP_ID_READ_ONLY
@@ -11,7 +13,9 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 
-from custom_components.pbx_voicemail import websocket_api as websocket
+from custom_components.pbx_voicemail import mailbox_state, websocket_api as websocket
+from custom_components.pbx_voicemail.pbx import Message
+from custom_components.pbx_voicemail.voicemail.callers import Caller, Callers
 from custom_components.pbx_voicemail.voicemail.media_id import message_as_dict
 
 from .engines import SttEngine, add_engine
@@ -24,6 +28,7 @@ class Card:
 
     def __init__(self, client: MockHAClientWebSocket) -> None:
         self._client = client
+        self.is_partial = False
         self.pbxs: list[dict[str, Any]] = []
         self.extensions: list[dict[str, Any]] = []
         self.messages: dict[str, dict[str, Any]] = {}
@@ -39,6 +44,7 @@ class Card:
         assert event
         if event.pop("reset", False):
             self.messages.clear()
+        self.is_partial = event.pop("is_partial", False)
         assert event.keys() <= {"pbxs", "extensions", "messages", "gone", "ended"}
         self.pbxs = event.get("pbxs", self.pbxs)
         self.extensions = event.get("extensions", self.extensions)
@@ -381,7 +387,7 @@ async def test_error_ends_the_subscription(
 ) -> None:
     """The browser gets `ended`, and all messages when it subscribes again."""
     with monkeypatch.context() as patched:
-        patched.setattr(websocket, "message_as_dict", lambda *_: 1 / 0)
+        patched.setattr(mailbox_state, "message_as_dict", lambda *_: 1 / 0)
         await leave_message(pbx, "104", "4711")
         await poll(hass)
     assert await card.receive() == {"ended": True}
@@ -416,7 +422,7 @@ async def test_subscriptions_share_messages(
         converted.append(arguments)
         return message_as_dict(*arguments)
 
-    monkeypatch.setattr(websocket, "message_as_dict", count)
+    monkeypatch.setattr(mailbox_state, "message_as_dict", count)
     await leave_message(pbx, "101", "4711")
     await poll(hass)
     for card in cards:
@@ -441,10 +447,68 @@ async def test_many_messages_in_several_events(
     first = await card.subscribe()
     assert {message["extension"] for message in first["messages"]} == {"101"}
     assert len(card.extensions) == 4
-    second = await card.receive()
-    assert second.keys() == {"messages"}
+    for count, is_partial in ((3, True), (1, False)):
+        assert card.is_partial
+        event = await card.receive()
+        assert event.keys() == {"messages"}
+        assert len(event["messages"]) == count
+        assert card.is_partial is is_partial
     assert len(card.messages) == 7
     await card.receive_nothing()
+
+
+async def test_numbers(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
+    """Numbers have the form in which people write them, and that in which phones dial them."""
+    await hass.config.async_update(country="DE")
+    await hass.async_block_till_done()
+    for caller in "03012345678", "+442079460000", "101", '"Anonymous" <anonymous>':
+        await leave_message(pbx, "104", caller)
+    await poll(hass)
+    while len(card.messages) < 11:
+        await card.receive()
+    numbers = {
+        message["caller"]: (message["caller_formatted"], message["caller_e164"])
+        for message in card.messages.values()
+        if message["extension"] == "104"
+    }
+    assert numbers == {
+        "03012345678": ("030 12345678", "+493012345678"),
+        "+442079460000": ("+44 20 7946 0000", "+442079460000"),
+        "101": ("101", None),
+        "anonymous": ("anonymous", None),
+    }
+
+
+async def test_many_callers(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are looked up in a thread, once for all cards, and only new ones after that."""
+    looked_up = []
+
+    def note(callers: Callers, message: Message) -> Caller:
+        # In the event loop, events look up their callers.
+        if threading.current_thread() is not threading.main_thread():
+            looked_up.append(message.caller)
+        return find(callers, message)
+
+    find = Callers.find
+
+    monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
+    monkeypatch.setattr(Callers, "find", note)
+    cards = [Card(await hass_ws_client()) for _ in range(3)]
+    await asyncio.gather(*(card.subscribe() for card in cards))
+    assert all(len(card.messages) == 7 for card in cards)
+    assert len(looked_up) == 6
+    looked_up.clear()
+    await leave_message(pbx, "101", "4711")
+    await poll(hass)
+    for card in cards:
+        assert [message["caller"] for message in (await card.receive())["messages"]] == ["4711"]
+    assert looked_up == ["4711"]
 
 
 async def test_unsubscribe(

@@ -1,23 +1,37 @@
-"""The configuration flow: adds a PBX, reauthenticates with it, and reconfigures it."""
+"""The configuration flow: adds a PBX, reauthenticates with it, reconfigures it, and follows it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, override
 
 from homeassistant.config_entries import (
+    SOURCE_DHCP,
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
-    SOURCE_USER,
     ConfigEntry,
     ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
 )
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import callback
+from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import voluptuous as vol
 
-from .config.identity import async_accept_serial_number, async_entry_of, may_be_for
+from .config.discovery import (
+    announced_name,
+    async_entry_at,
+    async_find_announced,
+    async_is_gone,
+    async_look_again_later,
+    async_probe_at,
+)
+from .config.identity import (
+    async_accept_serial_number,
+    async_entry_of,
+    async_entry_of_mac,
+    async_store_mac,
+    may_be_for,
+)
 from .config.options_flow import PbxOptionsFlow
 from .config.probe import ProbeResult, async_probe
 from .config.schemas import (
@@ -43,7 +57,6 @@ from .const import (
 )
 from .coordinator import PbxConfigEntry
 from .pbx import FAMILIES, Capability, Family, PbxAuthError, PbxError, family
-from .voicemail.phone_book import PhoneBook, async_import_vcards
 from .voicemail.roster import parse_extension_numbers
 
 _MANY_EXTENSIONS: Final = 26
@@ -65,6 +78,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     MINOR_VERSION = 2
 
     _address_input: _Answers
+    _announcement: DhcpServiceInfo | None = None
     _found: EntryData | None = None
     _trusted_fingerprint = ""
     _probe: ProbeResult
@@ -75,11 +89,11 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_options_flow(config_entry: PbxConfigEntry) -> PbxOptionsFlow:
         """Return the options flow. If the PBX is connected, it offers the known extensions."""
         if config_entry.state is not ConfigEntryState.LOADED:
-            return PbxOptionsFlow(_async_import_contacts)
+            return PbxOptionsFlow()
         coordinator = config_entry.runtime_data
         has_local_clock = Capability.LOCAL_CLOCK in coordinator.client.capabilities
         return PbxOptionsFlow(
-            _async_import_contacts,
+            coordinator.phone_book,
             coordinator.known_extensions,
             has_local_clock=has_local_clock,
         )
@@ -91,17 +105,76 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is None:
             return self._show_form("user", schema)
         self._address_input = user_input
-        token = user_input[CONF_TOKEN].strip()
         try:
             self._found = await async_find_pbx(self.hass, read_target(user_input, FAMILIES))
-            if self._untrusted_fingerprint:
-                return await self.async_step_certificate()
-            if not token:
-                return self._show_login_form()
-            probe = await async_probe(self.hass, self._found, {CONF_TOKEN: token})
+            return await self._async_connect(user_input[CONF_TOKEN])
         except PbxError as err:
             return self._show_form("user", schema, user_input, err)
-        return await self._async_add(probe)
+
+    async def _async_connect(self, token: str) -> ConfigFlowResult:
+        """Add the PBX that was found, once its certificate is trusted. Raises PbxError."""
+        if self._untrusted_fingerprint:
+            return await self.async_step_certificate()
+        if not (token := token.strip()):
+            return self._show_login_form()
+        return await self._async_add(await async_probe(self.hass, self._data, {CONF_TOKEN: token}))
+
+    @override
+    async def async_step_dhcp(self, discovery_info: DhcpServiceInfo) -> ConfigFlowResult:
+        """Follow a known PBX to its new address, or offer a new one.
+
+        Both end in silence if no PBX responds at this address.
+        """
+        mac_address, host = discovery_info.macaddress, discovery_info.ip
+        try:
+            if entry := async_entry_of_mac(self.hass, mac_address):
+                return await self._async_follow(entry, host)
+            if entry := await async_entry_at(self.hass, host):
+                if _is_connected(entry):
+                    async_store_mac(self.hass, entry, mac_address)
+                return self.async_abort(reason="already_configured")
+            # Until the PBX tells its serial number. An ignored one keeps this id.
+            await self.async_set_unique_id(mac_address)
+            self._abort_if_unique_id_configured()
+            self._found = await async_find_announced(self.hass, discovery_info)
+        except PbxError:
+            key = self.context.get("discovery_key")
+            async_look_again_later(self.hass, discovery_info, key)
+            return self.async_abort(reason="cannot_connect")
+        self._announcement = discovery_info
+        self.context["title_placeholders"] = {CONF_NAME: announced_name(self._found)}
+        return await self.async_step_discovery_confirm()
+
+    async def async_step_discovery_confirm(
+        self, user_input: _Answers | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether to add the PBX that was discovered, and for an optional token."""
+        schema = TOKEN_SCHEMA if self._family.accepts_token else vol.Schema({})
+        name = announced_name(self._data)
+        if user_input is None:
+            return self._show_form("discovery_confirm", schema, name=name)
+        # It may have been added by hand since.
+        self._async_abort_entries_match({CONF_HOST: self._data[CONF_HOST]})
+        self._address_input = user_input
+        try:
+            return await self._async_connect(user_input.get(CONF_TOKEN, ""))
+        except PbxError as err:
+            return self._show_form("discovery_confirm", schema, err=err, name=name)
+
+    async def _async_follow(self, entry: ConfigEntry, host: str) -> ConfigFlowResult:
+        """Update the address of an entry if its PBX has moved to it. Raises PbxError."""
+        if entry.data[CONF_HOST] != host and await async_is_gone(self.hass, entry):
+            probe = await async_probe_at(self.hass, entry, host)
+            if probe:
+                return self._update(entry, probe)
+        return self.async_abort(reason="already_configured")
+
+    @override
+    async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
+        """Store the MAC address, so that the PBX is followed to its next address."""
+        if self._announcement:
+            async_store_mac(self.hass, result["result"], self._announcement.macaddress)
+        return result
 
     async def async_step_reconfigure(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask for the new address, and log in with the existing credentials unless rejected."""
@@ -138,6 +211,8 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         self._trusted_fingerprint = self._untrusted_fingerprint
         if self.source == SOURCE_RECONFIGURE:
             return await self.async_step_reconfigure(self._address_input)
+        if self._announcement:
+            return await self.async_step_discovery_confirm(self._address_input)
         return await self.async_step_user(self._address_input)
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
@@ -186,9 +261,9 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             probe = await async_probe(self.hass, self._data, credentials)
         except PbxError as err:
             return self._show_login_form(user_input, err)
-        if self.source == SOURCE_USER:
-            return await self._async_add(probe)
-        return self._update(self._entry, probe)
+        if self.source in {SOURCE_REAUTH, SOURCE_RECONFIGURE}:
+            return self._update(self._entry, probe)
+        return await self._async_add(probe)
 
     async def async_step_extensions(self, user_input: _Answers | None = None) -> ConfigFlowResult:
         """Ask which extensions to show."""
@@ -203,10 +278,13 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def _async_add(self, probe: ProbeResult) -> ConfigFlowResult:
-        """Create an entry, unless the PBX has one."""
+        """Create an entry, unless the PBX has one: its address is updated if the PBX has moved."""
+        entry = async_entry_of(self.hass, probe)
+        if entry and self._announcement and await async_is_gone(self.hass, entry):
+            return self._update(entry, probe)
         await self.async_set_unique_id(probe.info.serial_number, raise_on_progress=False)
         self._abort_if_unique_id_configured()
-        if async_entry_of(self.hass, probe):
+        if entry:
             return self.async_abort(reason="already_configured")
         if len(probe.extensions) < _MANY_EXTENSIONS:
             return self._create(probe, [])
@@ -231,7 +309,13 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         async_accept_serial_number(self.hass, entry, probe)
         # A title that the user has changed is kept.
         title = entry.title.replace(f"({entry.data[CONF_HOST]})", f"({probe.data[CONF_HOST]})")
-        return self.async_update_reload_and_abort(entry, title=title, data=probe.data)
+        if self.source != SOURCE_DHCP:
+            return self.async_update_reload_and_abort(entry, title=title, data=probe.data)
+        if self._announcement:
+            async_store_mac(self.hass, entry, self._announcement.macaddress)
+        return self.async_update_reload_and_abort(
+            entry, title=title, data=probe.data, reason="already_configured"
+        )
 
     @property
     def _entry(self) -> ConfigEntry:
@@ -303,9 +387,6 @@ def _form_errors(err: PbxError | None) -> dict[str, str]:
     return {_FIELDS.get(err.kind, "base"): err.kind} if err else {}
 
 
-async def _async_import_contacts(hass: HomeAssistant, entry: PbxConfigEntry, path: Path) -> None:
-    """Replace the phone book of an entry, loaded or not. Raises ServiceValidationError."""
-    if entry.state is ConfigEntryState.LOADED:
-        await entry.runtime_data.async_import_contacts(path)
-    else:
-        await async_import_vcards(PhoneBook(hass, entry.entry_id), path)
+def _is_connected(entry: PbxConfigEntry) -> bool:
+    """Return whether the PBX of an entry responds at its address, and accepts the credentials."""
+    return entry.state is ConfigEntryState.LOADED and entry.runtime_data.last_update_success

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
@@ -39,10 +38,11 @@ from .pbx import (
     PbxReplyError,
 )
 from .voicemail.arrivals import Arrivals
+from .voicemail.callers import Callers
 from .voicemail.cleanup import Cleanup
 from .voicemail.data import PbxData, PollLog
 from .voicemail.listeners import ExtensionListeners
-from .voicemail.phone_book import ImportResult, PhoneBook, async_import_vcards
+from .voicemail.phone_book import PhoneBook
 from .voicemail.push import Push
 from .voicemail.rate_limit import RateLimiter
 from .voicemail.read_marks import ReadMarks
@@ -117,6 +117,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._capabilities = client.capabilities
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
+        self.callers = Callers(phone_book, self._roster)
         self._outages = Outages(hass, entry)
         self._extension_listeners = ExtensionListeners()
         self._push = Push(
@@ -147,12 +148,15 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def async_load(self) -> None:
         """Read what was kept of messages in earlier runs, once the PBX has answered."""
-        await self.arrivals.async_start(self.data.mailboxes)
+        await self.arrivals.async_start(self.data.mailboxes, self.data.unreadable)
         await self.recordings.async_load()
         await self.transcripts.async_load()
         Cleanup(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
         if Capability.PUSH in self.client.capabilities:
             self._push.async_start()
+        self.config_entry.async_on_unload(
+            self.phone_book.async_add_listener(self.async_update_listeners)
+        )
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._async_follow_country)
         )
@@ -190,26 +194,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.data = replace(self.data, mailboxes=mailboxes)
         self.async_update_listeners()
 
-    async def async_import_contacts(self, vcards: str | Path) -> ImportResult:
-        """Replace the phone book, and show the new names. Raises ServiceValidationError."""
-        result = await async_import_vcards(self.phone_book, vcards)
-        self.async_update_listeners()
-        return result
-
-    def name_of(self, message: Message) -> str | None:
-        """Return the name of a caller: from the PBX, the phone book, or the list of extensions."""
-        if message.caller_name or not message.caller:
-            return message.caller_name
-        if name := self.phone_book.name_of(message.caller):
-            return name
-        extension = self._roster.listed.get(message.caller)
-        return extension.name if extension else None
-
-    @property
-    def names_revision(self) -> tuple[int, int]:
-        """A value that changes whenever the names of callers may have changed."""
-        return self.phone_book.revision, self._roster.revision
-
     @callback
     @override
     def async_add_listener(
@@ -226,7 +210,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         """Call the listeners of what has changed."""
         super().async_update_listeners()
         self._extension_listeners.async_update(
-            self.last_update_success, self.data, self.names_revision
+            self.last_update_success, self.data, self.callers.revision
         )
 
     @property
@@ -274,10 +258,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def _async_follow_country(self, event: Event) -> None:
         """Read phone numbers as those of the country that Home Assistant is set to from now on."""
-        revision = self.phone_book.revision
         await self.phone_book.async_follow_country()
-        if self.phone_book.revision != revision:
-            self.async_update_listeners()
 
     @callback
     def _async_poll_soon(self) -> None:
@@ -362,10 +343,14 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
             roster = await self._async_update_roster(mailboxes)
         self.arrivals.async_rename(self.renamed, self.client.id_context)
         self.read_state.marks.rename(self.renamed)
+        unreadable = self.client.unreadable
+        self._outages.note_unreadable(unreadable)
+        self.arrivals.async_look(mailboxes, unreadable)
         self._reload_if_capabilities_changed()
         self.last_update_success_time = dt_util.utcnow()
         self.update_interval = self._next_interval
-        return PbxData(self.read_state.poll_succeeded(mailboxes), roster, info)
+        mailboxes = self.read_state.poll_succeeded(mailboxes)
+        return PbxData(mailboxes, roster, info, frozenset(unreadable))
 
     async def _async_find_renamed(self, mailboxes: Mapping[str, Mailbox]) -> Mapping[str, str]:
         """Return messages whose ids have changed, old ids to new."""

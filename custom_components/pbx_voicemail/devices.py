@@ -7,7 +7,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceInfo
 
 from .coordinator import PbxCoordinator, chosen_extensions
-from .identifiers import device_identifier, device_of, extension_of
+from .identifiers import device_identifier, device_of, extension_of, mac_connection
 from .pbx import Extension, PbxInfo
 
 
@@ -16,6 +16,7 @@ def hub_device_info(coordinator: PbxCoordinator) -> DeviceInfo:
     entry, info = coordinator.config_entry, coordinator.data.info
     return DeviceInfo(
         identifiers={device_identifier(entry)},
+        connections={mac_connection(info.mac_address)} if info.mac_address else set(),
         manufacturer=info.manufacturer,
         model=info.model,
         name=info.model or entry.title,

@@ -31,6 +31,11 @@ def device_of(hass: HomeAssistant, entry: ConfigEntry, *extension: str) -> dr.De
     )
 
 
+def mac_connection(mac_address: str) -> tuple[str, str]:
+    """Return the connection of a device with a MAC address."""
+    return dr.CONNECTION_NETWORK_MAC, dr.format_mac(mac_address)
+
+
 def registered_extensions(hass: HomeAssistant, entry: ConfigEntry) -> list[str]:
     """Return the extensions that have devices, from earlier runs too."""
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)

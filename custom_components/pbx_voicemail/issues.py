@@ -29,10 +29,16 @@ class Issue(StrEnum):
     SETUP_FOR_POLLS = "setup_for_polls"
     SETUP_FOR_RECORDINGS = "setup_for_recordings"
     SETUP_FOR_CHANGES = "setup_for_changes"
+    SETUP_FOR_MAILBOX = "setup_for_mailbox"
 
 
 SETUP_ISSUES: Final = frozenset(
-    {Issue.SETUP_FOR_POLLS, Issue.SETUP_FOR_RECORDINGS, Issue.SETUP_FOR_CHANGES}
+    {
+        Issue.SETUP_FOR_POLLS,
+        Issue.SETUP_FOR_RECORDINGS,
+        Issue.SETUP_FOR_CHANGES,
+        Issue.SETUP_FOR_MAILBOX,
+    }
 )
 """What the owner has to set up on the PBX, by what does not work until then.
 

@@ -179,10 +179,11 @@ class PbxMediaSource(MediaSource):
         )
 
     def _title_parts(self, entry: PbxConfigEntry, message: Message) -> Iterator[str]:
-        name = entry.runtime_data.name_of(message)
-        if name and message.caller:
-            yield f"{name} ({message.caller})"
-        elif caller := name or message.caller:
+        callers = entry.runtime_data.callers
+        name, number = callers.name_of(message), callers.formatted_number_of(message)
+        if name and number:
+            yield f"{name} ({number})"
+        elif caller := name or number:
             yield caller
         else:
             translations = async_get_cached_translations(
@@ -229,7 +230,13 @@ def _searchable(entry: PbxConfigEntry, message: Message) -> Iterator[str]:
     extension = coordinator.data.roster.get(message.extension)
     transcript = coordinator.transcripts.text_of(message)
     name = extension.name if extension else None
-    texts = message.extension, name, message.caller, coordinator.name_of(message), transcript
+    texts = (
+        message.extension,
+        name,
+        message.caller,
+        coordinator.callers.name_of(message),
+        transcript,
+    )
     return filter(None, texts)
 
 

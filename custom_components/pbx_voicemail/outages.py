@@ -5,8 +5,9 @@ answer; we are locked out, for so long or until somebody lifts it; or it failed,
 again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
+import logging
 from traceback import clear_frames
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ from .pbx import (
     PbxSetupError,
 )
 
+_LOGGER = logging.getLogger(__name__)
+
 _PERSISTENT: Final = {
     Issue.LOCKED_OUT,
     Issue.SETUP_FOR_CHANGES,
@@ -60,6 +63,7 @@ class Outages:
         self._hass = hass
         self._entry = entry
         self._doubts_credentials = False
+        self._unreadable: AbstractSet[str] = frozenset()
 
     @callback
     def raise_if_signed_out(self) -> None:
@@ -128,6 +132,24 @@ class Outages:
             Issue.TLS_OFFERED,
             Issue.UNKNOWN_REFUSAL,
         )
+
+    @callback
+    def note_unreadable(self, errors: Mapping[str, PbxError]) -> None:
+        """Tell the owner, after a poll that succeeded, which mailboxes could not be read, and why."""
+        if errors.keys() != self._unreadable:
+            self._unreadable = errors.keys()
+            reasons = ", ".join(sorted({str(err) for err in errors.values()}))
+            if errors:
+                _LOGGER.warning("Mailboxes that cannot be read: %d (%s)", len(errors), reasons)
+            else:
+                _LOGGER.info("All mailboxes can be read again")
+        setup_errors = (err for err in errors.values() if isinstance(err, PbxSetupError))
+        if err := next(setup_errors, None):
+            self._create_issue(
+                Issue.SETUP_FOR_MAILBOX, translation_key=err.kind, placeholders=err.placeholders
+            )
+        else:
+            async_delete_issues(self._hass, self._entry, Issue.SETUP_FOR_MAILBOX)
 
     @callback
     def check_identity(self, info: PbxInfo) -> None:
@@ -199,7 +221,7 @@ class Outages:
         match err:
             case PbxLoginError():
                 self._remember_refusal()
-                return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
+                return client_error(ConfigEntryAuthFailed, err)
             case PbxAuthError(is_certain=True):
                 return translated_error(ConfigEntryAuthFailed, PbxAuthError.kind)
             case PbxAuthError():

@@ -120,27 +120,34 @@ class HubSensor(HubEntity, SensorEntity):
 
     @property
     @override
+    def available(self) -> bool:
+        """Return whether all mailboxes are known."""
+        return super().available and not self.coordinator.data.unreadable
+
+    @property
+    @override
     def native_value(self) -> int:
         """Return the count."""
         return self.entity_description.value_fn(self.coordinator.data)
 
 
-class NamedCallerEntity(ExtensionEntity):
-    """An entity that shows the name of the latest caller, which can change without a message."""
+class LatestCallerEntity(ExtensionEntity):
+    """An entity that shows the latest caller, whose name can change without a message."""
 
     @property
     def latest_name(self) -> str | None:
         """The name of the latest caller, None if it is unknown."""
         latest = self.mailbox.latest
-        return self.coordinator.name_of(latest) if latest else None
+        return self.coordinator.callers.name_of(latest) if latest else None
 
     @property
-    @override
-    def _written(self) -> tuple[object, ...]:
-        return *super()._written, self.latest_name
+    def latest_number(self) -> str | None:
+        """The number of the latest caller as people write it, None if it is unknown."""
+        latest = self.mailbox.latest
+        return self.coordinator.callers.formatted_number_of(latest) if latest else None
 
 
-class MessagesSensor(NamedCallerEntity, SensorEntity):
+class MessagesSensor(LatestCallerEntity, SensorEntity):
     """Counts the messages of an extension, with the latest one in the attributes."""
 
     # The recorder must not keep who called whom, and when.
@@ -161,10 +168,16 @@ class MessagesSensor(NamedCallerEntity, SensorEntity):
             "extension": self.extension,
             "latest_caller": latest and latest.caller,
             "latest_caller_name": self.latest_name,
+            "latest_caller_formatted": self.latest_number,
             "latest_received": latest and latest.received,
             "latest_duration": latest and latest.duration,
             "latest_message_id": latest and latest.id,
         }
+
+    @property
+    @override
+    def _written(self) -> tuple[object, ...]:
+        return *super()._written, self.mailbox, self.latest_name
 
 
 class UnreadSensor(ExtensionEntity, SensorEntity):
@@ -177,15 +190,14 @@ class UnreadSensor(ExtensionEntity, SensorEntity):
         return self.mailbox.unread
 
 
-class LatestCallerSensor(NamedCallerEntity, SensorEntity):
+class LatestCallerSensor(LatestCallerEntity, SensorEntity):
     """Shows the name of the latest caller, or the number without a name."""
 
     @property
     @override
     def native_value(self) -> str | None:
         """Return the name or the number, unknown if there is no message."""
-        latest = self.mailbox.latest
-        return self.latest_name or (latest.caller if latest else None)
+        return self.latest_name or self.latest_number
 
 
 class LatestSensor(ExtensionEntity, SensorEntity):

@@ -31,10 +31,11 @@ import voluptuous as vol
 
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
-from .errors import translated_error
+from .errors import client_error, translated_error
 from .pbx import Message, PbxGoneError
 from .voicemail.media_id import MESSAGE_ID, message_as_dict
 from .voicemail.permissions import may_control, may_hear
+from .voicemail.phone_book import async_import_vcards
 from .voicemail.saved_files import copy_or_replace, copy_to_new_file, is_in_media_dir
 from .voicemail.speech_to_text import ENGINE_DOMAINS
 from .voicemail.wav import AUDIO_SUFFIXES
@@ -200,7 +201,7 @@ async def _async_get_messages(call: ServiceCall) -> ServiceResponse:
             message_as_dict(
                 entry.entry_id,
                 message,
-                coordinator.name_of(message),
+                coordinator.callers.find(message),
                 coordinator.transcripts.text_of(message),
             )
             for message in messages[: call.data.get(ATTR_LIMIT)]
@@ -293,7 +294,7 @@ async def _async_import_phone_book(call: ServiceCall) -> ServiceResponse:
     """Replace the phone book of a PBX with the contacts of vCards, in a text or a file."""
     coordinator = _get_entry(call).runtime_data
     vcards: str | Path = call.data.get(ATTR_VCARD) or await _async_get_vcard_path(call)
-    result = await coordinator.async_import_contacts(vcards)
+    result = await async_import_vcards(coordinator.phone_book, vcards)
     return {"contacts": result.contacts, "numbers": result.numbers}
 
 
@@ -355,6 +356,8 @@ def _get_extension(call: ServiceCall, coordinator: PbxCoordinator) -> str:
     extension: str = call.data[ATTR_EXTENSION]
     if extension not in coordinator.data.roster:
         raise translated_error(ServiceValidationError, "unknown_extension", extension=extension)
+    if err := coordinator.client.unreadable.get(extension):
+        raise client_error(HomeAssistantError, err)
     return extension
 
 

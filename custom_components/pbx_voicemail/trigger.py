@@ -44,7 +44,7 @@ _WRITTEN_NUMBER: Final = re.compile(r"[\d\s()+./-]*\d[\d\s()+./-]*")
 
 
 class Callers(StrEnum):
-    """Callers whose messages count. Known callers are those with a name."""
+    """Callers whose messages count: known ones are contacts and extensions of the PBX."""
 
     ANY = "any"
     KNOWN = "known"
@@ -91,8 +91,9 @@ class MessageReceivedTrigger(StatelessEntityTriggerBase):
         """Return whether the options allow the message."""
         name = state.attributes.get("caller_name") or ""
         number = state.attributes.get("caller") or ""
+        is_known = state.attributes.get("caller_known") is True
         return (
-            self._callers in (Callers.ANY, Callers.KNOWN if name else Callers.UNKNOWN)
+            self._callers in (Callers.ANY, Callers.KNOWN if is_known else Callers.UNKNOWN)
             and (not self._urgent_only or state.attributes.get("urgent") is True)
             and (
                 _has_text(name, self._name_or_number)

@@ -1,11 +1,12 @@
 """WebSocket command for cards: sends all messages, and then the changes."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 import logging
-from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from typing import Any, Final
 
 from homeassistant.auth import EVENT_USER_UPDATED
 from homeassistant.components import websocket_api
@@ -20,31 +21,31 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.util.hass_dict import HassKey
-from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .identifiers import device_of
-from .pbx import Mailbox, Message
-from .voicemail.media_id import MediaId, message_as_dict
+from .mailbox_state import Changes, MailboxState, MailboxUpdate, Payload, async_setup_mailbox_states
 from .voicemail.permissions import may_control, may_hear, may_see
 
 _LOGGER = logging.getLogger(__name__)
 
-type _Payload = dict[str, JsonValueType]
-
 SUBSCRIBE: Final = f"{DOMAIN}/messages/subscribe"
 
-_MAX_MESSAGES_PER_EVENT: Final = 2000
-"""About how many messages an event contains. Many more would block the event loop."""
+_MAX_MESSAGES_PER_EVENT: Final = 500
+"""How many messages an event contains. Many more would block the event loop."""
+
+_MAX_INLINE: Final = 30
+"""Mailboxes with more messages are prepared in a thread, since looking up callers is slow."""
 
 
 @callback
 def async_setup_websocket_api(hass: HomeAssistant) -> None:
     """Register the command."""
-    hass.data[_MAILBOX_STATES] = WeakKeyDictionary()
+    async_setup_mailbox_states(hass)
     hass.data[_SUBSCRIPTIONS] = {}
+    hass.data[_PREPARING] = asyncio.Lock()
     websocket_api.async_register_command(hass, _websocket_subscribe)
 
 
@@ -66,7 +67,8 @@ def _websocket_subscribe(
     `extensions`: all extensions, each with `entry_id`, `extension`, `device_id`, `name`,
     `may_delete`;
     `messages`: the new and changed messages, in the same form as in events and action responses,
-    with their `entry_id`; if there are many, the next events contain the rest;
+    with their `entry_id`; if there are many, the next events contain the rest, and `is_partial` is
+    true;
     `gone`: the media ids of messages that are gone;
     `ended`, always alone: there are no more events, and the browser has to subscribe again.
     """
@@ -79,71 +81,19 @@ def _websocket_subscribe(
     subscription.async_send_changes()
 
 
-class _Changes(NamedTuple):
-    """The new and changed messages, and the media ids of messages that are gone."""
-
-    messages: list[_Payload]
-    gone: list[str]
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class _MailboxState:
-    """A mailbox, its transcripts and the names of callers at one time.
-
-    It is shared by the subscriptions that have sent it.
-    """
-
-    entry_id: str
-    mailbox: Mailbox
-    revision: tuple[int, ...]
-    texts: Mapping[str, str]
-    names: Mapping[str, str | None]
-    _changes: WeakKeyDictionary[_MailboxState, _Changes] = field(default_factory=WeakKeyDictionary)
-
-    def changes_since(self, before: _MailboxState | None) -> _Changes:
-        """Return the changes since an earlier state, all messages if there is none."""
-        if before is None:
-            return _Changes([self._as_dict(message) for message in self.mailbox.messages], [])
-        changes = self._changes.get(before)
-        if changes is None:
-            changes = self._changes[before] = self._compare(before)
-        return changes
-
-    def media_ids(self) -> list[str]:
-        """Return the media ids of all messages."""
-        return [self._media_id(message) for message in self.mailbox.messages]
-
-    def _compare(self, before: _MailboxState) -> _Changes:
-        known = {message.id: message for message in before.mailbox.messages}
-        now = self.mailbox.messages
-        ids = {message.id for message in now}
-        return _Changes(
-            [
-                self._as_dict(message)
-                for message in now
-                if known.get(message.id) != message
-                or before.texts.get(message.id) != self.texts.get(message.id)
-                or before.names[message.id] != self.names[message.id]
-            ],
-            [self._media_id(message) for message in known.values() if message.id not in ids],
-        )
-
-    def _media_id(self, message: Message) -> str:
-        return MediaId.from_message(self.entry_id, message).media_content_id
-
-    def _as_dict(self, message: Message) -> _Payload:
-        name, text = self.names[message.id], self.texts.get(message.id)
-        return {"entry_id": self.entry_id, **message_as_dict(self.entry_id, message, name, text)}
-
-
 @dataclass(slots=True)
 class _PbxState:
     """What a subscription has sent of one PBX."""
 
     coordinator: PbxCoordinator
     remove_listener: Callable[[], None]
-    extensions: list[_Payload] = field(default_factory=list)
-    mailboxes: dict[str, _MailboxState] = field(default_factory=dict)
+    extensions: list[Payload] = field(default_factory=list)
+    mailboxes: dict[str, MailboxState] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> list[str]:
+        """The extensions whose messages are sent."""
+        return [str(extension["extension"]) for extension in self.extensions]
 
 
 class _Subscription:
@@ -158,9 +108,15 @@ class _Subscription:
         self._connection = connection
         self._msg_id = msg_id
         self._is_first_event = True
-        self._sent_lists: dict[str, list[_Payload]] = {}
+        self._sent_lists: dict[str, list[Payload]] = {}
         self._pbxs: dict[str, _PbxState] = {}
+        self._unsent: dict[str, Payload] = {}
+        """Messages by their media ids."""
+        self._gone: dict[str, None] = {}
+        """Media ids, in order."""
         self._scheduled: asyncio.Handle | None = None
+        self._preparing: asyncio.Task[None] | None = None
+        self._is_ended = False
         listen = hass.bus.async_listen
         self._remove_listeners = (
             async_dispatcher_connect(
@@ -178,6 +134,7 @@ class _Subscription:
         It may not have meant this subscription: Home Assistant's frontend, at least up to 2026.10,
         can unsubscribe with an id from an earlier connection.
         """
+        self._is_ended = True
         for remove_listener in self._remove_listeners:
             remove_listener()
         self._cancel_scheduled()
@@ -196,15 +153,75 @@ class _Subscription:
     def async_send_changes(self) -> None:
         """Send an event with what has changed since the last one, if anything has."""
         self._cancel_scheduled()
+        # What changes while mailboxes are prepared is sent after them.
+        if self._preparing is None and not self._is_ended:
+            with self._ended_by_errors():
+                self._send_changes()
+
+    def _send_changes(self) -> None:
+        entries: list[PbxConfigEntry] = self._hass.config_entries.async_entries(
+            DOMAIN, include_ignore=False, include_disabled=False
+        )
+        self._update_pbxs(entries)
+        updates = self._find_updates()
+        if sum(update.mailbox.count for _, update in updates) > _MAX_INLINE:
+            self._preparing = self._hass.async_create_task(
+                self._async_prepare(), f"{DOMAIN} messages for a card", eager_start=False
+            )
+            return
+        for pbx, update in updates:
+            self._apply(pbx, update, *update.prepare())
+        if event := self._create_event(entries):
+            self._connection.send_event(self._msg_id, event)
+        if self._unsent:
+            self._schedule()
+
+    async def _async_prepare(self) -> None:
+        """Prepare mailboxes in a thread. Other subscriptions wait, since they can share the states."""
+        with self._ended_by_errors():
+            async with self._hass.data[_PREPARING]:
+                updates = self._find_updates()
+                prepared = await self._hass.async_add_executor_job(
+                    lambda: [update.prepare() for _, update in updates]
+                )
+                for (pbx, update), (state, changes) in zip(updates, prepared, strict=True):
+                    self._apply(pbx, update, state, changes)
+        self._preparing = None
+        self.async_send_changes()
+
+    def _find_updates(self) -> list[tuple[_PbxState, MailboxUpdate]]:
+        return [
+            (pbx, update)
+            for pbx in self._pbxs.values()
+            for number in pbx.numbers
+            if (update := MailboxUpdate.find(pbx.coordinator, number, pbx.mailboxes.get(number)))
+        ]
+
+    def _apply(
+        self, pbx: _PbxState, update: MailboxUpdate, state: MailboxState, changes: Changes
+    ) -> None:
+        update.share(state)
+        pbx.mailboxes[state.mailbox.extension] = state
+        for message in changes.messages:
+            media_id = str(message["media_content_id"])
+            self._unsent[media_id] = message
+            self._gone.pop(media_id, None)
+        self._remove(changes.gone)
+
+    def _remove(self, media_ids: Iterable[str]) -> None:
+        for media_id in media_ids:
+            self._unsent.pop(media_id, None)
+            self._gone[media_id] = None
+
+    @contextmanager
+    def _ended_by_errors(self) -> Iterator[None]:
+        """End the subscription if it fails. The browser has missed a change, and starts over."""
         try:
-            event = self._create_event()
+            yield
         except Exception:
             _LOGGER.exception("The messages could not be sent to a card")
-            # The browser has missed a change now, so it has to start over.
-            self.async_end()
-            return
-        if event:
-            self._connection.send_event(self._msg_id, event)
+            if not self._is_ended:
+                self.async_end()
 
     @callback
     def _schedule(self) -> None:
@@ -218,31 +235,19 @@ class _Subscription:
             self._scheduled.cancel()
             self._scheduled = None
 
-    def _create_event(self) -> dict[str, Any]:
-        entries: list[PbxConfigEntry] = self._hass.config_entries.async_entries(
-            DOMAIN, include_ignore=False, include_disabled=False
-        )
-        changes = _Changes([], [])
-        self._remove_other_pbxs({entry.entry_id for entry in entries}, changes)
-        for entry in entries:
-            if entry.state is ConfigEntryState.LOADED:
-                self._update_pbx(entry, changes)
-        if len(changes.messages) >= _MAX_MESSAGES_PER_EVENT:
-            self._schedule()
+    def _create_event(self, entries: list[PbxConfigEntry]) -> dict[str, Any]:
         event = self._changed_lists(entries)
-        event |= {name: value for name, value in changes._asdict().items() if value}
+        if media_ids := list(islice(self._unsent, _MAX_MESSAGES_PER_EVENT)):
+            event["messages"] = [self._unsent.pop(media_id) for media_id in media_ids]
+        if self._gone:
+            event["gone"] = list(self._gone)
+            self._gone.clear()
+        if self._unsent:
+            event["is_partial"] = True
         if self._is_first_event:
             event["reset"] = True
             self._is_first_event = False
         return event
-
-    def _remove_other_pbxs(self, entry_ids: set[str], changes: _Changes) -> None:
-        """Forget PBXs that have been removed or disabled."""
-        for entry_id in self._pbxs.keys() - entry_ids:
-            pbx = self._pbxs.pop(entry_id)
-            pbx.remove_listener()
-            for state in pbx.mailboxes.values():
-                changes.gone.extend(state.media_ids())
 
     def _changed_lists(self, entries: list[PbxConfigEntry]) -> dict[str, Any]:
         lists: dict[str, Any] = {
@@ -280,8 +285,18 @@ class _Subscription:
     def _is_our_user(self, data: Mapping[str, Any]) -> bool:
         return bool(data["user_id"] == self._connection.user.id)
 
-    def _update_pbx(self, entry: PbxConfigEntry, changes: _Changes) -> None:
-        """Add the changes of a PBX, as far as they fit into one event."""
+    def _update_pbxs(self, entries: list[PbxConfigEntry]) -> None:
+        """Follow the PBXs and their extensions, and forget those that the user may not hear."""
+        for entry_id in self._pbxs.keys() - {entry.entry_id for entry in entries}:
+            pbx = self._pbxs.pop(entry_id)
+            pbx.remove_listener()
+            for state in pbx.mailboxes.values():
+                self._remove(state.media_ids())
+        for entry in entries:
+            if entry.state is ConfigEntryState.LOADED:
+                self._update_pbx(entry)
+
+    def _update_pbx(self, entry: PbxConfigEntry) -> None:
         pbx = self._get_pbx(entry)
         numbers = [
             number
@@ -290,16 +305,7 @@ class _Subscription:
         ]
         pbx.extensions = [self._extension_as_dict(entry, number) for number in numbers]
         for number in pbx.mailboxes.keys() - set(numbers):
-            changes.gone.extend(pbx.mailboxes.pop(number).media_ids())
-        for number in numbers:
-            if len(changes.messages) >= _MAX_MESSAGES_PER_EVENT:
-                return
-            before, state = pbx.mailboxes.get(number), _mailbox_state(self._hass, entry, number)
-            if state is not before:
-                messages, gone = state.changes_since(before)
-                changes.messages.extend(messages)
-                changes.gone.extend(gone)
-                pbx.mailboxes[number] = state
+            self._remove(pbx.mailboxes.pop(number).media_ids())
 
     def _get_pbx(self, entry: PbxConfigEntry) -> _PbxState:
         """Return the state of a PBX, which follows its current coordinator from now on."""
@@ -322,7 +328,7 @@ class _Subscription:
             self._hass, entry, self._connection.user, pbx.coordinator.data.roster
         )
 
-    def _pbx_as_dict(self, entry: PbxConfigEntry) -> _Payload:
+    def _pbx_as_dict(self, entry: PbxConfigEntry) -> Payload:
         pbx = self._pbxs.get(entry.entry_id)
         coordinator = pbx.coordinator if pbx else None
         available = entry.state is ConfigEntryState.LOADED and (
@@ -338,7 +344,7 @@ class _Subscription:
             "answered": answered.isoformat() if answered else None,
         }
 
-    def _extension_as_dict(self, entry: PbxConfigEntry, extension: str) -> _Payload:
+    def _extension_as_dict(self, entry: PbxConfigEntry, extension: str) -> Payload:
         device = device_of(self._hass, entry, extension)
         return {
             "entry_id": entry.entry_id,
@@ -349,28 +355,7 @@ class _Subscription:
         }
 
 
-_MAILBOX_STATES: Final[
-    HassKey[WeakKeyDictionary[PbxCoordinator, WeakValueDictionary[str, _MailboxState]]]
-] = HassKey(f"{DOMAIN}_mailbox_states")
 _SUBSCRIPTIONS: Final[HassKey[dict[ActiveConnection, _Subscription]]] = HassKey(
     f"{DOMAIN}_subscriptions"
 )
-
-
-def _mailbox_state(hass: HomeAssistant, entry: PbxConfigEntry, extension: str) -> _MailboxState:
-    """Return the current state of a mailbox, the same object while nothing changes."""
-    coordinator = entry.runtime_data
-    states = hass.data[_MAILBOX_STATES].setdefault(coordinator, WeakValueDictionary())
-    mailbox = coordinator.data.mailbox(extension)
-    revision = (coordinator.transcripts.revisions[extension], *coordinator.names_revision)
-    state = states.get(extension)
-    if state is None or (state.mailbox, state.revision) != (mailbox, revision):
-        texts = {
-            message.id: text
-            for message in mailbox.messages
-            if (text := coordinator.transcripts.text_of(message)) is not None
-        }
-        names = {message.id: coordinator.name_of(message) for message in mailbox.messages}
-        state = _MailboxState(entry.entry_id, mailbox, revision, texts, names)
-        states[extension] = state
-    return state
+_PREPARING: Final[HassKey[asyncio.Lock]] = HassKey(f"{DOMAIN}_preparing_messages")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from time import monotonic
+from urllib.parse import quote_plus
 
 import aiohttp
 import pytest
@@ -25,6 +26,7 @@ from custom_components.pbx_voicemail.pbx import (
 )
 from custom_components.pbx_voicemail.pbx.asterisk import (
     mailbox_list as mailbox_list_module,
+    mailboxes as mailboxes_module,
     summary as summary_module,
 )
 from custom_components.pbx_voicemail.pbx.asterisk.errors import (
@@ -78,6 +80,12 @@ def client(connection: Connection) -> PbxClient:
 def locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have locks that time out at once."""
     monkeypatch.setattr(summary_module, "_LOCK_SECONDS", SLOW / 2)
+
+
+@pytest.fixture(autouse=True)
+def retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask at every poll for mailboxes that could not be read."""
+    monkeypatch.setattr(mailboxes_module, "_FIRST_RETRY", 0)
 
 
 @pytest.fixture
@@ -173,11 +181,11 @@ async def test_summary_that_is_none(known: PbxClient, fake: Fake, reply: bytes) 
     before = await known.mailboxes(["101"])
     fake.replies["VoicemailUsersList"] = list_of({"101": (0, 0)})
     fake.replies["VoicemailBoxSummary"] = reply
-    with pytest.raises(PbxReplyError):
-        await known.mailboxes(["101"])
+    assert await known.mailboxes(["101"]) == {}
+    assert {*map(type, known.unreadable.values())} == {PbxReplyError}
     fake.replies["VoicemailUsersList"] = FOUR_NEW
     fake.replies["VoicemailBoxSummary"] = SUMMARY
-    assert await known.mailboxes(["101"]) is before
+    assert (await known.mailboxes(["101"]))["101"] is before["101"]
 
 
 async def test_too_many_mailboxes(client: PbxClient, fake: Fake) -> None:
@@ -196,8 +204,8 @@ async def test_too_many_messages(client: PbxClient, fake: Fake) -> None:
     blocks = [block.replace(b"ID: 179", b"ID: %d" % number) for number in range(10_001)]
     end = b"Event: VoicemailBoxDetailComplete\r\nEventList: Complete\r\nListItems: 10001\r\n\r\n"
     fake.replies["VoicemailBoxSummary"] = b"\r\n\r\n".join((start, *blocks, end))
-    with pytest.raises(PbxReplyError):
-        await client.mailboxes()
+    assert await client.mailboxes() == {}
+    assert {*map(type, client.unreadable.values())} == {PbxReplyError}
 
 
 async def test_names_of_which_nothing_can_be_made(client: PbxClient, fake: Fake) -> None:
@@ -227,12 +235,74 @@ async def test_first_look_at_a_locked_mailbox(client: PbxClient, fake: Fake) -> 
     fake.replies["VoicemailBoxSummary"] = SUMMARY
     fake.seconds["VoicemailBoxSummary"] = SLOW
     for error in (PbxTimeoutError, PbxTimeoutError, MailboxLockedError):
-        with pytest.raises(error) as raised:
-            await client.mailboxes(["101"])
-    assert raised.value.placeholders == {"extension": "101"}
+        assert await client.mailboxes(["101"]) == {}
+        assert isinstance(client.unreadable["101"], error)
+    assert client.unreadable["101"].placeholders == {"extension": "101"}
+    assert client.describe()["unreadable_mailboxes"] == {"mailbox_locked": 1}
 
     fake.replies["VoicemailUsersList"] = FOUR_NEW
     assert (await client.mailboxes(["101"]))["101"].count == 4
+    assert not client.unreadable
+
+
+@pytest.mark.usefixtures("locks")
+async def test_locked_mailbox_is_not_asked_for_at_every_poll(
+    client: PbxClient, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting for the lock takes Asterisk seconds, in which nothing else is announced."""
+    monkeypatch.setattr(mailboxes_module, "_FIRST_RETRY", 30)
+    fake.replies["VoicemailUsersList"] = list_of({"101": (4, 1)})
+    fake.replies["VoicemailBoxSummary"] = SUMMARY
+    fake.seconds["VoicemailBoxSummary"] = SLOW
+    await client.mailboxes(["101"])
+    asked = fake.actions["VoicemailBoxSummary"]
+    await client.mailboxes(["101"])
+    assert client.is_catching_up
+    assert fake.actions["VoicemailBoxSummary"] == asked
+
+    fake.replies["VoicemailUsersList"] = FOUR_NEW
+    assert (await client.mailboxes(["101"]))["101"].count == 4
+
+
+async def test_reply_that_hides_what_is_in_a_mailbox(known: PbxClient, fake: Fake) -> None:
+    """Only this mailbox is unreadable, which is not the same as empty."""
+    fake.replies["VoicemailUsersList"] = list_of({"101": (5, 0), "102": (4, 0)})
+    fake.replies["VoicemailBoxSummary"] = [
+        SUMMARY.replace(b"ListItems: 4", b"ListItems: 5"),
+        SUMMARY,
+    ]
+    found = await known.mailboxes(["101", "102"])
+    assert found.keys() == {"102"}
+    assert known.unreadable.keys() == {"101"}
+
+    found = await known.mailboxes(["101", "102"])
+    assert found.keys() == {"101", "102"}
+    assert not known.unreadable
+
+
+async def test_mailboxes_that_take_longer_than_a_poll_may(
+    client: PbxClient, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with messages come first, and the others are not empty meanwhile."""
+    monkeypatch.setattr(mailboxes_module, "_LONGEST_POLL", SLOW)
+    monkeypatch.setattr(mailboxes_module, "_AT_ONCE", 1)
+    fake.replies["VoicemailUsersList"] = list_of({"0103": (4, 0)})
+    fake.replies["VoicemailBoxSummary"] = [SUMMARY, EMPTY_SUMMARY]
+    fake.seconds["VoicemailBoxSummary"] = SLOW
+    assert (await client.mailboxes()).keys() == {"0103"}
+    assert client.unreadable.keys() == {"101", "102"}
+    assert client.is_catching_up
+
+    await client.mailboxes()
+    await client.mailboxes()
+    assert not client.unreadable
+    assert not client.is_catching_up
+    assert fake.actions["VoicemailBoxSummary"] == 3
+
+
+async def test_set_up_with_an_unreadable_mailbox(client: PbxClient, fake: Fake) -> None:
+    fake.replies["VoicemailBoxSummary"] = b"Response: Success\r\nEventList: start\r\n\r\n"
+    assert (await client.info()).model == "Asterisk"
 
 
 @pytest.mark.usefixtures("locks")
@@ -423,3 +493,9 @@ async def test_callbacks_may_raise(client: PbxClient, fake: Fake) -> None:
     callback: Callable[[], None] = fail
     with pytest.raises(RuntimeError):
         await client.listen(callback)
+
+
+async def test_secret_is_not_sent(client: PbxClient, fake: Fake) -> None:
+    await client.info()
+    assert "homeassistant" in fake.sent
+    assert quote_plus("a secret") not in fake.sent

@@ -47,9 +47,16 @@ class Harness:
         return state.entity_id
 
     async def run_pending(self) -> None:
-        """Run everything that does not wait for time to pass."""
+        """Run everything that does not wait for time to pass, and polls to their end.
+
+        A poll that is still running when the time is set forward would time out.
+        """
         for _ in range(20):
             await asyncio.sleep(0)
+        polls = [task for task in asyncio.all_tasks() if task.get_name().endswith("- refresh")]
+        if polls:
+            await asyncio.wait(polls)
+            await self.run_pending()
 
     async def turn_off(self) -> None:
         """Turn the automation off, which also cancels its timers."""
@@ -91,11 +98,13 @@ class Harness:
         entry = self.hass.config_entries.async_entries("pbx_voicemail")[0].entry_id
         for number in range(self._announced, self._announced + count):
             message_id = f"{number:016x}"
-            message = {
+            message: dict[str, Any] = {
                 "event_type": "received",
                 "message_id": message_id,
                 "extension": "101",
                 "caller": "6000",
+                "caller_e164": None,
+                "caller_known": False,
                 "caller_name": "Ann",
                 "received": "2026-11-24T09:30:00+00:00",
                 "duration": 4,
@@ -103,7 +112,9 @@ class Harness:
                 "transcript": None,
             }
             state = f"2026-11-24T09:31:00.{number:06}+00:00"
-            self.hass.states.async_set(EVENTS[0], state, message | attributes)
+            message |= attributes
+            message.setdefault("caller_formatted", message["caller"])
+            self.hass.states.async_set(EVENTS[0], state, message)
         self._announced += count
 
     @property

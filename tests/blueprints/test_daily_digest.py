@@ -124,7 +124,7 @@ async def test_malicious_callers(harness: Harness) -> None:
         harness,
         {
             "sensor.a": ("1", {"extension": "101", "latest_caller_name": "<b>&lt;['a']"}),
-            "sensor.b": ("2", {"extension": "102", "latest_caller": "שלום"}),
+            "sensor.b": ("2", {"extension": "102", "latest_caller_formatted": "שלום"}),
         },
     )
     assert harness.texts == [

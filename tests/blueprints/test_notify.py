@@ -27,7 +27,7 @@ async def test_notify(harness: Harness, pbx: Simulator) -> None:
     await poll(harness.hass)
     assert sorted(harness.texts) == [
         "From Ann (6000), 01:30, 4 s",
-        'From Bob "X" {{ states }} ‹img src=x› (+4930123456), 01:30, 4 s',
+        'From Bob "X" {{ states }} ‹img src=x› (+49 30 123456), 01:30, 4 s',
     ]
     note = harness.phone.notifications[harness.texts.index("From Ann (6000), 01:30, 4 s")]
     assert note["title"] == "Voicemail for 101"

@@ -8,7 +8,6 @@ from pathlib import Path
 import re
 from typing import Any
 
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 import pytest
 
@@ -97,7 +96,7 @@ async def _hear(visit: Visit) -> None:
     await row.get_by_role("button", name="Pause").click()
     await expect(row.get_by_role("button", name="Play")).to_be_visible()
     await row.get_by_role("button", name="Play").click()
-    await expect(row.get_by_role("slider")).to_be_hidden(timeout=10_000)
+    await expect(row.get_by_role("button", name="Play")).to_be_visible(timeout=10_000)
 
 
 async def _one_at_a_time(visit: Visit) -> None:
@@ -113,9 +112,9 @@ async def _delete(visit: Visit, uc501: Simulator) -> None:
     await expect(visit.card.get_by_text("Message from Ann Müller deleted")).to_be_visible()
     await visit.screenshot("deleted")
     await visit.page.keyboard.press("Enter")
-    await expect(visit.row("Ann").get_by_role("button", name="Delete")).to_be_focused()
+    await expect(visit.row("Ann").locator(".opener")).to_be_focused()
     assert len(uc501.spool.messages("101")) == 3
-    await visit.page.keyboard.press("Enter")
+    await visit.page.keyboard.press("Delete")
     await expect(visit.row("Ann")).to_have_count(0, timeout=10_000)
     assert len(uc501.spool.messages("101")) == 2
 
@@ -125,7 +124,7 @@ async def _hours(visit: Visit) -> None:
     told = await visit.page.evaluate(
         """async languages => {
             const { name } = performance.getEntriesByType("resource")
-                .findLast(({ name }) => name.endsWith("/localize.js"));
+                .findLast(({ name }) => name.endsWith("/dates.js"));
             const { Dates } = await import(name);
             // As browsers up to Chrome 123 take it.
             const { DateTimeFormat } = Intl;
@@ -159,9 +158,9 @@ async def _search(visit: Visit) -> None:
     await visit.card.get_by_role("searchbox").fill("nobody")
     await expect(visit.card.get_by_text("No matching messages")).to_be_visible()
     await visit.card.get_by_role("searchbox").fill("")
-    await visit.card.get_by_role("combobox").select_option(label="Gate (103)")
+    await visit.card.get_by_label("Extension", exact=True).select_option(label="Gate (103)")
     await expect(visit.card.get_by_role("listitem")).to_have_count(2)
-    await visit.card.get_by_role("combobox").select_option(label="All extensions")
+    await visit.card.get_by_label("Extension", exact=True).select_option(label="All extensions")
 
 
 async def _arrival(visit: Visit, uc501: Simulator) -> None:
@@ -204,6 +203,10 @@ LOOKS: dict[str, tuple[dict[str, Any], str]] = {
     "dark": ({"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"}, "en"),
     "phone": ({"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}, "zh-Hans"),
     "right-to-left": ({"viewport": {"width": 360, "height": 740}}, "ar"),
+    "high-contrast": (
+        {"viewport": {"width": 768, "height": 1000}, "forced_colors": "active"},
+        "de",
+    ),
 }
 
 
@@ -242,29 +245,20 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                     "card => [...card.shadowRoot.querySelectorAll('*')]"
                     ".every(part => part.scrollWidth <= card.clientWidth)"
                 )
-                assert await _barriers(visit) == []
+                assert await visit.barriers() == []
+                if name != "high-contrast":
+                    continue
                 # The judge sees into the card.
                 await visit.card.evaluate(
                     "card => card.shadowRoot.firstElementChild"
                     ".after(document.createElement('button'))"
                 )
-                assert len(await _barriers(visit)) == 1
+                assert len(await visit.barriers()) == 1
 
 
 def _title(language: str) -> str:
     texts = json.loads((INTEGRATION / "translations" / f"{language}.json").read_text())
     return str(texts["common"]["card_title"])
-
-
-async def _barriers(visit: Visit) -> list[str]:
-    """Ask a judge of accessibility what is wrong with the card."""
-    results = await Axe().run(visit.page)
-    return [
-        f"{violation['id']}: {node['html']}"
-        for violation in results.response["violations"]
-        for node in violation["nodes"]
-        if "pbx-voicemail-card" in str(node["target"])
-    ]
 
 
 def _fill(spool: Spool, root: Path, messages: int) -> None:
@@ -305,11 +299,11 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
             """
         )
         await visit.open()
-        await expect(visit.card.locator(".count")).to_have_text("200")
+        await expect(visit.card.locator(".count")).to_have_text("Messages: 200")
         first = await visit.page.evaluate("window.painted")
         await asyncio.to_thread(_fill, spool, tmp_path, 80)
         await visit.poll()
-        await expect(visit.card.locator(".count")).to_have_text("1,000", timeout=15_000)
+        await expect(visit.card.locator(".count")).to_have_text("Messages: 1,000", timeout=15_000)
         await visit.page.evaluate(
             "new PerformanceObserver(list => { for (const task of list.getEntries())"
             " window.longest = Math.max(window.longest, task.duration) })"
@@ -332,8 +326,8 @@ async def _play_on(visit: Visit) -> None:
     row = visit.card.get_by_role("listitem").first
     # The first time, it is marked as read, which changes the list once.
     await row.get_by_role("button", name="Play").click()
-    await expect(row.get_by_text("New", exact=True)).to_have_count(0, timeout=15_000)
-    await expect(row.get_by_role("slider")).to_be_hidden(timeout=15_000)
+    await expect(row.get_by_role("img", name="Unread")).to_have_count(0, timeout=15_000)
+    await expect(row.get_by_role("button", name="Play")).to_be_visible(timeout=15_000)
     await visit.page.evaluate(
         """() => {
             window.looks = window.ticks = 0;
@@ -359,8 +353,8 @@ async def _play_on(visit: Visit) -> None:
         }"""
     )
     await row.get_by_role("button", name="Play").click()
-    await expect(row.get_by_role("slider")).to_be_visible()
-    await expect(row.get_by_role("slider")).to_be_hidden(timeout=15_000)
+    await expect(row.get_by_role("button", name="Pause")).to_be_visible()
+    await expect(row.get_by_role("button", name="Play")).to_be_visible(timeout=15_000)
     assert await visit.page.evaluate("window.ticks") >= 5
     assert await visit.page.evaluate("window.looks") == 0
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page
 from yarl import URL
 
@@ -43,6 +44,16 @@ class Visit:
             await self.page.locator("input[name=password]").fill(PASSWORD)
             await self.page.keyboard.press("Enter")
             await self.page.locator("home-assistant-main").wait_for()
+
+    async def barriers(self) -> list[str]:
+        """Return what keeps people from using the card, as axe sees it."""
+        results = await Axe().run(self.page)
+        return [
+            f"{violation['id']}: {node['html']}"
+            for violation in results.response["violations"]
+            for node in violation["nodes"]
+            if "pbx-voicemail-card" in str(node["target"])
+        ]
 
     async def screenshot(self, name: str) -> None:
         """Save a screenshot."""

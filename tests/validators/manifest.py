@@ -53,6 +53,10 @@ _SCHEMA: Final = vol.Schema(
         vol.Required("codeowners"): vol.All([vol.Match(r"^@[\w-]+$")], vol.Length(min=1)),
         vol.Required("config_flow"): True,
         vol.Optional("dependencies"): _DOMAINS,
+        vol.Optional("dhcp"): [
+            {vol.Required("registered_devices"): True},
+            {vol.Required("macaddress"): vol.Match(r"^[0-9A-F]{6}\*$")},
+        ],
         vol.Required("documentation"): vol.All(cv.url, _documentation),
         vol.Required("integration_type"): vol.In(["device", "helper", "hub", "service"]),
         vol.Required("iot_class"): vol.In(

@@ -75,7 +75,7 @@ _STEP: Final = _form(
         vol.Optional("submit"): _TEXT,
     }
 )
-_FLOW: Final = {
+_FLOW: Final[dict[vol.Marker, Any]] = {
     vol.Required("step"): {translation_key: _STEP},
     vol.Optional("abort"): _TEXTS,
     vol.Optional("error"): _TEXTS,
@@ -102,7 +102,7 @@ _SCHEMA: Final = vol.Schema(
     {
         vol.Optional("common"): {cv.slug: _TEXT},
         vol.Optional("conditions"): {translation_key: _AUTOMATION},
-        vol.Required("config"): _FLOW,
+        vol.Required("config"): {**_FLOW, vol.Optional("flow_title"): _TEXT},
         vol.Optional("device"): {translation_key: {vol.Required("name"): _TEXT}},
         vol.Optional("entity"): {cv.slug: {translation_key: _ENTITY}},
         vol.Optional("exceptions"): {cv.slug: {vol.Required("message"): _TEXT}},

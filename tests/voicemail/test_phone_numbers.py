@@ -3,7 +3,7 @@
 from itertools import islice
 from random import Random
 
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 import pytest
@@ -108,7 +108,6 @@ def _may_be(digits: str, key: str, home: Country) -> bool:
     return digits == number
 
 
-@settings(deadline=None)
 @given(
     plus=st.sampled_from(["", "", "+"]),
     begin=st.sampled_from(["", "0", "00", "1", "9", "39", "49", "0049", "01149", "030", "2125"]),
@@ -284,7 +283,6 @@ def test_those_who_share_a_number() -> None:
     assert name(clerk, Contact("Reception", "ACME", ("030 1234567",))) == "Reception"
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_caller(text: str) -> None:
     directory = Directory.of((), NumberPlan("DE", "0"))

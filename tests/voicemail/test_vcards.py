@@ -3,7 +3,7 @@
 from pathlib import Path
 from time import process_time
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.pbx_voicemail.voicemail import vcards
@@ -233,7 +233,6 @@ _PARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(_PARTS | st.text(max_size=5), max_size=60).map("".join))
 def test_any_text_can_be_read(text: str) -> None:
     contents = read_vcards(text)
@@ -248,7 +247,6 @@ _NAMES = st.text(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(_NAMES, _NAMES), max_size=5), st.sampled_from(PROGRAMS))
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, names: list[tuple[str, str]], program: Program

@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 
 from ..const import DOMAIN
-from ..identifiers import device_of
+from ..identifiers import device_of, mac_connection
 from ..pbx import serial_number_in
 from .probe import ProbeResult
 
@@ -39,6 +39,30 @@ def may_be_for(entry: ConfigEntry, probe: ProbeResult) -> bool:
     return None in (entry.unique_id, probe.info.serial_number) or (
         entry.unique_id == probe.info.serial_number
     )
+
+
+@callback
+def async_entry_of_mac(hass: HomeAssistant, mac_address: str) -> ConfigEntry | None:
+    """Return the entry of a PBX with a MAC address, None if none is known to have it.
+
+    The serial number of an OpenVox PBX is its MAC address.
+    """
+    connection = mac_connection(mac_address)
+    for entry in hass.config_entries.async_entries(DOMAIN, include_ignore=False):
+        hub = device_of(hass, entry)
+        if hub and connection in hub.connections:
+            return entry
+        if mac_connection(entry.unique_id or "") == connection:
+            return entry
+    return None
+
+
+@callback
+def async_store_mac(hass: HomeAssistant, entry: ConfigEntry, mac_address: str) -> None:
+    """Store a MAC address of the PBX in its device, if it is registered."""
+    if hub := device_of(hass, entry):
+        connections = hub.connections | {mac_connection(mac_address)}
+        dr.async_get(hass).async_update_device(hub.id, new_connections=connections)
 
 
 @callback

@@ -1,18 +1,17 @@
 """The options flow: settings that can be changed without a request to the PBX."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 import re
 from typing import Any, Final
 from zoneinfo import available_timezones
 
 from homeassistant.components.file_upload import process_uploaded_file
-from homeassistant.config_entries import ConfigEntry, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_SCAN_INTERVAL, CONF_TIME_ZONE
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     EntitySelector,
     EntitySelectorConfig,
     FileSelector,
@@ -38,6 +37,7 @@ from ..const import (
     DEFAULT_SCAN_INTERVAL,
 )
 from ..pbx import Extension, family
+from ..voicemail.phone_book import PhoneBook, async_import_vcards
 from ..voicemail.roster import parse_extension_numbers
 from ..voicemail.speech_to_text import ENGINE_DOMAINS
 from ..voicemail.transcripts import DEFAULT_LIMIT
@@ -49,10 +49,11 @@ _LONGEST_LIMIT: Final = 300
 _PHONE_BOOK: Final = "phone_book"
 """The field with a file of contacts, which is not an option."""
 
+_CLEAR_PHONE_BOOK: Final = "clear_phone_book"
+"""The field that removes all contacts, which is not an option either."""
+
 _VCARD_FILES: Final = ".vcf,.vcard,text/vcard"
 _DIAL_OUT: Final = re.compile(r"[0-9*#]{0,4}", re.ASCII)
-
-type _ImportContacts = Callable[[HomeAssistant, ConfigEntry[Any], Path], Awaitable[None]]
 
 
 class PbxOptionsFlow(OptionsFlowWithReload):
@@ -60,16 +61,16 @@ class PbxOptionsFlow(OptionsFlowWithReload):
 
     def __init__(
         self,
-        import_contacts: _ImportContacts,
+        phone_book: PhoneBook | None = None,
         extensions: Sequence[Extension] = (),
         *,
         has_local_clock: bool = True,
     ) -> None:
-        """Take the function that imports contacts, and the known extensions of the PBX.
+        """Take the phone book and the known extensions of the PBX, if it is connected.
 
         `has_local_clock` is whether the PBX may report dates in its own time zone.
         """
-        self._import_contacts = import_contacts
+        self._phone_book = phone_book
         self._extensions = extensions
         self._has_local_clock = has_local_clock
 
@@ -79,6 +80,7 @@ class PbxOptionsFlow(OptionsFlowWithReload):
         suggested = {**self.config_entry.options}
         if user_input is not None:
             file_id = user_input.pop(_PHONE_BOOK, None)
+            is_cleared = user_input.pop(_CLEAR_PHONE_BOOK, False)
             suggested = user_input
             if CONF_EXTENSIONS in user_input:
                 chosen = parse_extension_numbers(user_input[CONF_EXTENSIONS])
@@ -88,6 +90,8 @@ class PbxOptionsFlow(OptionsFlowWithReload):
             elif file_id and (error := await self._async_import(file_id)):
                 errors[_PHONE_BOOK] = error
             else:
+                if is_cleared and self._phone_book and not file_id:
+                    await self._phone_book.async_clear()
                 return self.async_create_entry(data=user_input)
         time_zones = await self.hass.async_add_executor_job(available_timezones)
         schema = self._schema(sorted(time_zones))
@@ -108,7 +112,8 @@ class PbxOptionsFlow(OptionsFlowWithReload):
         upload = ExitStack()
         try:
             path = await run(upload.enter_context, process_uploaded_file(self.hass, file_id))
-            await self._import_contacts(self.hass, self.config_entry, path)
+            book = self._phone_book or PhoneBook(self.hass, self.config_entry.entry_id)
+            await async_import_vcards(book, path)
         except ServiceValidationError as err:
             return err.translation_key
         except ValueError:
@@ -128,6 +133,8 @@ class PbxOptionsFlow(OptionsFlowWithReload):
             SelectSelectorConfig(options=time_zones, mode=SelectSelectorMode.DROPDOWN)
         )
         engine = EntitySelector(EntitySelectorConfig(domain=[*ENGINE_DOMAINS]))
+        has_contacts = self._phone_book is not None and self._phone_book.contacts > 0
+        clear = {vol.Optional(_CLEAR_PHONE_BOOK): BooleanSelector()} if has_contacts else {}
         clock = {vol.Optional(CONF_TIME_ZONE): time_zone} if self._has_local_clock else {}
         return vol.Schema(
             {
@@ -135,6 +142,7 @@ class PbxOptionsFlow(OptionsFlowWithReload):
                 vol.Optional(CONF_EXTENSIONS): extension_selector(self._extensions),
                 **clock,
                 vol.Optional(_PHONE_BOOK): FileSelector(FileSelectorConfig(accept=_VCARD_FILES)),
+                **clear,
                 vol.Optional(CONF_DIAL_OUT): TextSelector(),
                 vol.Optional(CONF_TRANSCRIBER): engine,
                 vol.Optional(CONF_TRANSCRIPT_LANGUAGE): LanguageSelector(),

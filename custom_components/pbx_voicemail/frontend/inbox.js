@@ -1,25 +1,26 @@
-/** The messages that Home Assistant sends to the card, and the playback and deletion of them. */
+/** The messages that Home Assistant sends to the card, shared by all cards of a page. */
 
-import { errorText } from "./localize.js";
+import { Deletions } from "./deletions.js";
 import { Player } from "./player.js";
-import { isLost, Subscription } from "./subscription.js";
+import { Subscription } from "./subscription.js";
 
 /**
  * @typedef {{entry_id: string, device_id: string | null, title: string, available: boolean, answered: string | null}} Pbx
  * @typedef {{entry_id: string, extension: string, device_id: string | null, name: string, may_delete: boolean}} Extension
  * @typedef {{entry_id: string, message_id: string, extension: string, caller: string | null, caller_name: string | null,
- *   received: string | null, duration: number | null, read: boolean | null, urgent: boolean, media_content_id: string,
- *   transcript: string | null}} Message
- * @typedef {{reset?: boolean, pbxs?: Pbx[], extensions?: Extension[], messages?: Message[], gone?: string[]}} Update
+ *   caller_formatted: string | null, caller_e164: string | null, received: string | null, duration: number | null,
+ *   read: boolean, urgent: boolean, media_content_id: string, transcript: string | null}} Message
+ * @typedef {{reset?: boolean, is_partial?: boolean, pbxs?: Pbx[], extensions?: Extension[], messages?: Message[],
+ *   gone?: string[]}} Update
  * @typedef {import("./subscription.js").Connection} Connection
+ * @typedef {{state: string, attributes: Record<string, any>}} State
  * @typedef {{connection: Connection, locale: Locale, language: string, config: {time_zone: string},
- *   entities: Record<string, {platform?: string, device_id?: string}>, hassUrl: (path: string) => string}} Hass
- * @typedef {{message: Message, timer: number, state: "undoable" | "due" | "sent"}} Deletion
+ *   states: Record<string, State>, hassUrl: (path: string) => string,
+ *   entities: Record<string, {platform?: string, device_id?: string, hidden?: boolean}>}} Hass
  */
 
 /** @typedef {import("./localize.js").Locale} Locale */
 
-const UNDO_SECONDS = 5;
 /** Shorter interruptions of the connection are not shown, in milliseconds. */
 const STALE_AFTER = 1000;
 
@@ -50,15 +51,21 @@ export class Inbox extends EventTarget {
   messages = new Map();
   /** Incremented with each change of the data, so that cards do not have to compare it. */
   version = 0;
-  /** Messages that are about to be deleted. @type {Map<string, Deletion>} */
-  deletions = new Map();
-  /** The last error of each message. @type {Map<string, string>} */
-  errors = new Map();
+  deletions = new Deletions(this);
+  /** What went wrong with a message. @type {Map<string, string>} */
+  problems = new Map();
+  /** What is being done with a message, or was done. @type {Map<string, string>} */
+  notes = new Map();
   isLoaded = false;
+  /** Whether more messages follow that are not new. */
+  isPartial = false;
+  /** @type {{version: number, messages: Message[]}} */
+  #sorted = { version: -1, messages: [] };
   /** Since when the data may be out of date, if it may. @type {Date | undefined} */
   staleSince;
   /** IDs of the messages that the current subscription has sent. @type {Set<string>} */
   #received = new Set();
+  #mustTidy = false;
   /** @type {Date | undefined} */
   #lostSince = new Date();
   #staleTimer = 0;
@@ -79,8 +86,8 @@ export class Inbox extends EventTarget {
       },
     );
     // A hidden page may be closed without any further event.
-    document.addEventListener("visibilitychange", () => document.hidden && this.#flush());
-    window.addEventListener("pagehide", () => this.#flush());
+    document.addEventListener("visibilitychange", () => document.hidden && this.deletions.flush());
+    window.addEventListener("pagehide", () => this.deletions.flush());
   }
 
   open() {
@@ -99,11 +106,46 @@ export class Inbox extends EventTarget {
   /** Stops everything when no card is shown. Deletions can then no longer be undone, so they are sent. */
   #suspend() {
     this.player.stop();
-    this.#flush();
+    this.deletions.flush();
     this.subscription.close();
     clearTimeout(this.#staleTimer);
     this.#lostSince ??= new Date();
     this.staleSince = undefined;
+  }
+
+  /** Whether the connection to Home Assistant is lost. */
+  get isLost() {
+    return this.#lostSince !== undefined;
+  }
+
+  /** All messages, newest first. They are sorted once for each change of the data. */
+  get sorted() {
+    if (this.#sorted.version !== this.version) {
+      const received = new Map([...this.messages].map(([id, { received }]) => [id, Date.parse(received ?? "1970")]));
+      const time = (/** @type {Message} */ message) => received.get(message.media_content_id) ?? 0;
+      const messages = [...this.messages.values()].sort((one, other) => time(other) - time(one));
+      this.#sorted = { version: this.version, messages };
+    }
+    return this.#sorted.messages;
+  }
+
+  /**
+   * Calls an action of Home Assistant, by default one of this integration.
+   *
+   * @param {string} service
+   * @param {object} data
+   * @param {object} [options] `domain`, `target` or `return_response`
+   */
+  async call(service, data, options) {
+    const action = { type: "call_service", domain: "pbx_voicemail", service, service_data: data };
+    return await this.connection.sendMessagePromise({ ...action, ...options });
+  }
+
+  /** Changes a message until Home Assistant sends it again. @param {Message} message */
+  replace(message) {
+    if (!this.messages.has(message.media_content_id)) return;
+    this.messages.set(message.media_content_id, message);
+    this.version += 1;
   }
 
   changed() {
@@ -118,41 +160,53 @@ export class Inbox extends EventTarget {
       this.#received.add(message.media_content_id);
       this.messages.set(message.media_content_id, message);
     }
-    for (const id of update.gone ?? []) this.#remove(id);
+    for (const id of update.gone ?? []) this.remove(id);
     if (update.reset || update.pbxs || update.extensions) this.#updateLists(update);
+    this.#mustTidy ||= Boolean(update.reset || update.pbxs || update.extensions);
+    if (this.#mustTidy && !update.is_partial) this.#tidy();
     this.isLoaded = true;
     this.version += 1;
-    for (const [id, { message, state }] of this.deletions) {
-      if (state === "due" && this.pbxs.some((pbx) => pbx.entry_id === message.entry_id && pbx.available))
-        this.#send(id);
-    }
+    this.isPartial = update.is_partial ?? false;
+    this.deletions.retry();
     this.changed();
   }
 
   /**
-   * Updates the lists of PBXs and extensions, and removes messages that no longer exist. While a PBX is being set up,
-   * its previous data is kept, so that the list is not empty during a restart of Home Assistant.
+   * Updates the lists of PBXs and extensions. While a PBX is being set up, its previous data is kept, so that the list
+   * is not empty during a restart of Home Assistant.
    *
    * @param {Update} update
    */
   #updateLists({ reset, pbxs = reset ? [] : this.pbxs, extensions = reset ? [] : this.extensions }) {
     const devices = new Map(this.pbxs.map((pbx) => [pbx.entry_id, pbx.device_id]));
     this.pbxs = pbxs.map((pbx) => ({ ...pbx, device_id: pbx.device_id ?? devices.get(pbx.entry_id) ?? null }));
-    const unlisted = new Set(this.pbxs.filter((pbx) => !isListed(pbx)).map((pbx) => pbx.entry_id));
+    const unlisted = this.#unlisted();
     const kept = this.extensions.filter(({ entry_id: id }) => unlisted.has(id));
     this.extensions = [...extensions.filter(({ entry_id: id }) => !unlisted.has(id)), ...kept];
+  }
+
+  /** Removes messages that no longer exist, once all that do have been received. */
+  #tidy() {
+    this.#mustTidy = false;
+    const unlisted = this.#unlisted();
     for (const [id, { entry_id }] of this.messages) {
-      if (!unlisted.has(entry_id) && !this.#received.has(id)) this.#remove(id);
+      if (!unlisted.has(entry_id) && !this.#received.has(id)) this.remove(id);
     }
   }
 
+  /** Returns the IDs of the PBXs that are being set up. */
+  #unlisted() {
+    return new Set(this.pbxs.filter((pbx) => !isListed(pbx)).map((pbx) => pbx.entry_id));
+  }
+
   /** Removes a message. @param {string} id */
-  #remove(id) {
+  remove(id) {
     this.#received.delete(id);
     this.messages.delete(id);
-    this.errors.delete(id);
-    clearTimeout(this.deletions.get(id)?.timer);
-    this.deletions.delete(id);
+    this.problems.delete(id);
+    this.notes.delete(id);
+    this.deletions.forget(id);
+    this.version += 1;
     if (this.player.id === id) this.player.stop();
   }
 
@@ -172,61 +226,6 @@ export class Inbox extends EventTarget {
     this.#lostSince = undefined;
     if (!this.staleSince) return;
     this.staleSince = undefined;
-    this.changed();
-  }
-
-  /** Deletes a message after the time to undo. @param {Message} message */
-  delete(message) {
-    const id = message.media_content_id;
-    if (this.player.id === id) this.player.stop();
-    this.errors.delete(id);
-    const timer = window.setTimeout(() => this.#send(id), UNDO_SECONDS * 1000);
-    this.deletions.set(id, { message, timer, state: "undoable" });
-    this.changed();
-  }
-
-  /** Cancels a deletion that has not been sent. @param {string} id */
-  undo(id) {
-    const deletion = this.deletions.get(id);
-    if (!deletion || deletion.state === "sent") return;
-    clearTimeout(deletion.timer);
-    this.deletions.delete(id);
-    this.changed();
-  }
-
-  /** Sends all pending deletions immediately. */
-  #flush() {
-    for (const id of this.deletions.keys()) this.#send(id);
-  }
-
-  /** Sends a deletion to Home Assistant. @param {string} id */
-  async #send(id) {
-    const deletion = this.deletions.get(id);
-    if (!deletion || deletion.state === "sent") return;
-    clearTimeout(deletion.timer);
-    // Without a connection, it is sent after the next update.
-    deletion.state = "due";
-    if (this.#lostSince) return;
-    deletion.state = "sent";
-    this.changed();
-    const { entry_id, message_id } = deletion.message;
-    try {
-      await this.connection.sendMessagePromise({
-        type: "call_service",
-        domain: "pbx_voicemail",
-        service: "delete_message",
-        service_data: { config_entry_id: entry_id, message_id },
-      });
-      this.#remove(id);
-      this.version += 1;
-    } catch (error) {
-      if (isLost(error)) {
-        deletion.state = "due";
-      } else {
-        this.deletions.delete(id);
-        if (this.messages.has(id)) this.errors.set(id, errorText(error));
-      }
-    }
     this.changed();
   }
 }

@@ -1,4 +1,4 @@
-/** Texts, numbers, dates, and durations in the language and format of the user. */
+/** Texts, numbers, and durations in the language and format of the user. */
 
 import { FIRST_PAUSE, nextPause } from "./subscription.js";
 
@@ -6,15 +6,6 @@ import { FIRST_PAUSE, nextPause } from "./subscription.js";
  * @typedef {{language: string, number_format: string, time_format: string, time_zone: string}} Locale
  * @typedef {import("./inbox.js").Hass} Hass
  */
-
-/** In seconds. @type {[Intl.RelativeTimeFormatUnit, number][]} */
-const UNITS = [
-  ["year", 31536000],
-  ["month", 2592000],
-  ["week", 604800],
-  ["day", 86400],
-  ["hour", 3600],
-];
 
 /** Texts in the user's language, from the integration's translations. @type {Record<string, string>} */
 let texts = {};
@@ -35,6 +26,9 @@ export function loadTexts(hass) {
   if (isNew) loading = load(hass.language);
   return loading;
 }
+
+/** Waits until texts can be shown. */
+export const textsLoaded = () => loading;
 
 /** @param {string} language */
 async function load(language) {
@@ -127,42 +121,4 @@ export function formatNumber(number, { language, number_format: format }) {
 export function formatDuration(seconds) {
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-/** Formats dates in the user's language, time zone, and time format. */
-export class Dates {
-  /** @param {Hass} hass */
-  constructor({ locale, config }) {
-    const timeZone = locale.time_zone === "server" ? config.time_zone : undefined;
-    const hourCycle = /** @type {const} */ ({ 12: "h12", 24: "h23" })[locale.time_format];
-    const language = locale.time_format === "system" ? undefined : locale.language;
-    // Not `hour12`, with which some languages show the hour after midnight as 24, or the one after noon as 0.
-    this.time = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit", timeZone, hourCycle });
-    // With the name of the month, the order of day and month is never ambiguous.
-    this.day = new Intl.DateTimeFormat(locale.language, { month: "short", day: "numeric", timeZone });
-    this.dayOfAnotherYear = new Intl.DateTimeFormat(locale.language, { dateStyle: "medium", timeZone });
-    this.ago = new Intl.RelativeTimeFormat(locale.language, { numeric: "auto" });
-  }
-
-  /** Returns the date and time. @param {string} received ISO 8601 */
-  absolute(received) {
-    const date = new Date(received);
-    const day = date.getFullYear() === new Date().getFullYear() ? this.day : this.dayOfAnotherYear;
-    return `${day.format(date)}, ${this.time.format(date)}`;
-  }
-
-  /** Returns the time, with the date unless it is today. @param {Date} date */
-  moment(date) {
-    const isToday = this.dayOfAnotherYear.format(date) === this.dayOfAnotherYear.format(new Date());
-    return isToday ? this.time.format(date) : this.absolute(date.toISOString());
-  }
-
-  /** Returns how long ago it was. @param {string} received ISO 8601 */
-  relative(received) {
-    const seconds = (Date.parse(received) - Date.now()) / 1000;
-    for (const [unit, length] of UNITS) {
-      if (Math.abs(seconds) >= length) return this.ago.format(Math.round(seconds / length), unit);
-    }
-    return this.ago.format(Math.round(seconds / 60), "minute");
-  }
 }

@@ -1,103 +1,94 @@
 /**
- * A dashboard card that lists, plays, and deletes voicemail messages.
+ * A dashboard card that lists, plays, marks, and deletes voicemail messages.
  *
  * Names and transcripts are controlled by callers, so they are only ever inserted as text.
  */
 
+import { configForm, readConfig } from "./config.js";
+import { Dates } from "./dates.js";
 import { make, setContent } from "./dom.js";
+import { Filter, keyOf } from "./filter.js";
+import { Header } from "./header.js";
 import { Inbox, isListed } from "./inbox.js";
-import { Dates, formatNumber, loadTexts, text } from "./localize.js";
-import { Row } from "./row.js";
+import { describeKeys, handleKey } from "./keyboard.js";
+import { List } from "./list.js";
+import { errorText, loadTexts, text } from "./localize.js";
+import { Selection } from "./selection.js";
+import "./strategy.js";
+import { STYLE } from "./style.js";
 
 /**
+ * @typedef {import("./config.js").Config} Config
  * @typedef {import("./inbox.js").Extension} Extension
  * @typedef {import("./inbox.js").Hass} Hass
  * @typedef {import("./inbox.js").Message} Message
- * @typedef {{title?: string, devices?: string[]}} Config
+ * @typedef {{inputs: unknown[], extensions: Map<string, Extension>, all: Message[], unread: Message[],
+ *   matches: Message[]}} Shown `all` are the messages of the extensions, `matches` those that the filter selects
  */
 
-const ROWS_AT_ONCE = 25;
-const CONTROLS_FROM = 6;
-
 class PbxVoicemailCard extends HTMLElement {
-  /** @type {Config} */
-  #config = {};
+  #config = readConfig({});
   /** @type {Hass | undefined} */
   #hass;
   /** @type {Inbox | undefined} */
   #inbox;
-  /** @type {Map<string, Row>} */
-  #rows = new Map();
   /** @type {Dates | undefined} */
   #dates;
-  #limit = ROWS_AT_ONCE;
+  /** The messages to show, and the inputs that they depend on. @type {Shown | undefined} */
+  #shown;
+  #openId = "";
+  #lastPlayed = "";
+  /** Groups of deletions that are offered to be undone. @type {import("./deletions.js").Group[]} */
+  #undoable = [];
+  #problem = "";
   #frame = 0;
-  #ageTimer = 0;
+  #dayTimer = 0;
   #root = this.attachShadow({ mode: "open" });
-  /** The messages to show, and the inputs that they depend on. @type {{inputs: unknown[], extensions: Map<string, Extension>, all: Message[], matches: Message[]} | undefined} */
-  #selection;
   #update = () => {
     this.#frame ||= requestAnimationFrame(() => this.#render());
   };
   #reloadTexts = () => {
     this.#dates = undefined;
-    this.#selection = undefined;
+    this.#shown = undefined;
     this.#update();
   };
-  #tick = () => this.#rows.get(this.#inbox?.player.id ?? "")?.tick();
-  #resetList = () => {
-    this.#limit = ROWS_AT_ONCE;
-    this.#list.scrollTop = 0;
-    this.#update();
-  };
+  #tick = () => this.#list.row(this.#inbox?.player.id ?? "")?.tick();
 
   #card = document.createElement("ha-card");
-  #title = make("h2");
-  #count = make("span", { class: "count" });
-  #search = make("input", { type: "search", input: this.#resetList });
-  #filter = make("select", { change: this.#resetList });
-  #controls = make("div", { class: "controls" }, this.#search, this.#filter);
+  #header = new Header();
+  #filter = new Filter(() => {
+    this.#list.reset();
+    this.#update();
+  });
+  #selection = new Selection(this.#update);
   #notices = make("div", { class: "notices", role: "status" });
-  #list = make("ul");
-  #end = make("div", { class: "end" });
+  #undo = make("div", { class: "notices" });
+  #keys = make("div", { class: "keys", role: "group" });
+  #list = new List(this.#update);
   #empty = make("p", { class: "empty" });
-  #more = new IntersectionObserver(
-    (entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      this.#limit += ROWS_AT_ONCE;
-      this.#update();
-    },
-    { root: this.#list, rootMargin: "400px" },
-  );
 
   static getStubConfig() {
     return {};
   }
 
   static getConfigForm() {
-    return {
-      schema: [
-        { name: "title", selector: { text: {} } },
-        { name: "devices", selector: { device: { multiple: true, filter: { integration: "pbx_voicemail" } } } },
-      ],
-      computeLabel: (/** @type {{name: string}} */ { name }) => text(`card_editor_${name}`),
-      computeHelper: (/** @type {{name: string}} */ { name }) => text(`card_editor_${name}_help`) || undefined,
-    };
+    return configForm();
   }
 
   constructor() {
     super();
-    const header = make("div", { class: "header" }, this.#title, this.#count);
     const card = this.#card;
     card.setAttribute("role", "region");
-    card.append(header, this.#controls, this.#notices, this.#list, this.#empty);
+    card.append(this.#header.element, this.#filter.element, this.#selection.element, this.#notices, this.#undo);
+    card.append(this.#keys, this.#list.element, this.#empty);
+    card.addEventListener("keydown", (event) => this.#handleKey(event));
+    this.#keys.hidden = true;
     this.#root.append(make("style", {}, STYLE), card);
   }
 
   /** @param {Config} config */
   setConfig(config) {
-    if (config.devices !== undefined && !Array.isArray(config.devices)) throw new Error("devices must be a list");
-    this.#config = config;
+    this.#config = readConfig(config);
     this.#update();
   }
 
@@ -110,6 +101,8 @@ class PbxVoicemailCard extends HTMLElement {
       loadTexts(hass).then(this.#reloadTexts);
     }
     if (before?.locale !== hass.locale) this.#reloadTexts();
+    // The open row shows media players.
+    else if (this.#openId && before?.states !== hass.states) this.#update();
   }
 
   getCardSize() {
@@ -122,13 +115,13 @@ class PbxVoicemailCard extends HTMLElement {
 
   connectedCallback() {
     this.#open();
-    this.#ageTimer = window.setInterval(() => {
-      if (this.#dates) for (const row of this.#rows.values()) row.updateAge(this.#dates);
+    this.#dayTimer = window.setInterval(() => {
+      if (this.#dates && !this.#dates.isCurrent) this.#reloadTexts();
     }, 30_000);
   }
 
   disconnectedCallback() {
-    clearInterval(this.#ageTimer);
+    clearInterval(this.#dayTimer);
     this.#close();
   }
 
@@ -149,6 +142,18 @@ class PbxVoicemailCard extends HTMLElement {
     this.#inbox = undefined;
   }
 
+  /** @param {KeyboardEvent} event */
+  #handleKey(event) {
+    if (event.key === "Escape" && this.#selection.ids) this.#selection.stop();
+    else if (event.key === "Escape" && !this.#keys.hidden) this.#toggleKeys();
+    else handleKey(event, this.#list, { showKeys: () => this.#toggleKeys() });
+  }
+
+  #toggleKeys() {
+    this.#keys.hidden = !this.#keys.hidden;
+    this.#update();
+  }
+
   /** Returns the extensions to show: the configured ones and all of a configured PBX, or all by default. */
   #extensions(/** @type {Inbox} */ inbox) {
     const chosen = new Set(this.#config.devices);
@@ -160,15 +165,19 @@ class PbxVoicemailCard extends HTMLElement {
 
   /** Returns the messages to show. They are selected again only if an input has changed. @param {Inbox} inbox */
   #select(inbox) {
-    const inputs = [inbox, inbox.version, this.#config, this.#search.value, this.#filter.value];
-    if (this.#selection && inputs.every((part, index) => part === this.#selection?.inputs[index]))
-      return this.#selection;
-    const extensions = new Map(this.#extensions(inbox).map((shown) => [key(shown), shown]));
-    const all = [...inbox.messages.values()].filter((message) => extensions.has(key(message)));
-    this.#renderControls(extensions, all.length);
-    inputs[4] = this.#filter.value;
-    this.#selection = { inputs, extensions, all, matches: this.#filterMessages(all, extensions) };
-    return this.#selection;
+    const { onlyUnread } = this.#config;
+    // Otherwise a message would disappear while it is being heard.
+    const kept = [this.#openId, inbox.player.id];
+    const inputs = [inbox, inbox.version, this.#config, ...this.#filter.values];
+    if (onlyUnread || this.#filter.values.includes(true)) inputs.push(...kept);
+    const isSame = inputs.length === this.#shown?.inputs.length;
+    if (this.#shown && isSame && inputs.every((part, index) => part === this.#shown?.inputs[index])) return this.#shown;
+    const extensions = new Map(this.#extensions(inbox).map((shown) => [keyOf(shown), shown]));
+    const all = inbox.sorted.filter((message) => extensions.has(keyOf(message)));
+    this.#filter.show(extensions, all.length, onlyUnread);
+    const matches = this.#filter.apply(all, extensions, { onlyUnread, kept });
+    this.#shown = { inputs, extensions, all, unread: all.filter(({ read }) => !read), matches };
+    return this.#shown;
   }
 
   #render() {
@@ -176,26 +185,134 @@ class PbxVoicemailCard extends HTMLElement {
     const [hass, inbox] = [this.#hass, this.#inbox];
     if (!hass || !inbox) return;
     this.#dates ??= new Dates(hass);
-    const dates = this.#dates;
-    const { extensions, all, matches } = this.#select(inbox);
-    const deletions = [...inbox.deletions.values()].filter(({ message }) => extensions.has(key(message))).length;
+    if (inbox.player.id && inbox.player.id !== this.#lastPlayed) this.#openId = inbox.player.id;
+    this.#lastPlayed = inbox.player.id;
+    const shown = this.#select(inbox);
+    const { extensions, all, unread } = shown;
+    const deleted = inbox.deletions.all.map(({ message }) => message).filter((one) => extensions.has(keyOf(one)));
     const isComplete = inbox.isLoaded && inbox.pbxs.every(isListed);
-    setContent(this.#title, this.#config.title ?? text("card_title"));
-    const number = formatNumber(all.length - deletions, hass.locale);
-    setContent(this.#count, number);
-    this.#count.title = text("card_count", { count: number });
-    this.#count.hidden = !isComplete;
-    this.#renderNotices(inbox, dates);
-    const available = new Set(inbox.pbxs.filter((pbx) => pbx.available).map((pbx) => pbx.entry_id));
-    this.#renderRows(matches, (row, message) => {
-      const extension = extensions.get(key(message));
-      row.show(message, extension, dates, !inbox.staleSince && available.has(message.entry_id));
-    });
+    const counts = {
+      count: all.length - deleted.length,
+      unread: unread.length - deleted.filter(({ read }) => !read).length,
+      isComplete,
+    };
+    this.#header.show(this.#config.title ?? text("card_title"), counts, hass.locale, this.#commands(inbox, shown));
+    this.#renderNotices(inbox, this.#dates);
+    this.#renderUndo(inbox, hass);
+    this.#renderRows(inbox, hass, this.#dates, shown);
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
+    const noneUnread = this.#config.onlyUnread && inbox.pbxs.length && !unread.length;
     // Do not show that there are no messages before all of them are known.
-    this.#empty.hidden = matches.length > 0 || (inbox.isLoaded && !isComplete && !all.length);
-    setContent(this.#empty, text(inbox.isLoaded ? none : "card_loading"));
-    for (const part of [this.#card, this.#list]) part.setAttribute("aria-label", this.#title.textContent ?? "");
+    const isUnknown = inbox.isLoaded && (!isComplete || inbox.isPartial) && !all.length;
+    this.#empty.hidden = shown.matches.length > 0 || isUnknown;
+    setContent(this.#empty, text(inbox.isLoaded ? (noneUnread ? "card_no_unread" : none) : "card_loading"));
+    this.#keys.setAttribute("aria-label", text("card_shortcuts"));
+    setContent(this.#keys, ...(this.#keys.hidden ? [] : describeKeys()));
+    const list = this.#list.element;
+    list.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
+    for (const part of [this.#card, list]) {
+      part.setAttribute("aria-label", this.#header.title.textContent ?? "");
+    }
+  }
+
+  /**
+   * @param {Inbox} inbox
+   * @param {Hass} hass
+   * @param {Dates} dates
+   * @param {Shown} shown
+   */
+  #renderRows(inbox, hass, dates, { extensions, matches }) {
+    const view = {
+      hass,
+      dates,
+      config: this.#config,
+      hasExtensions: extensions.size > 1,
+      openId: this.#openId,
+      selected: this.#selection.ids,
+      open: (/** @type {string} */ id) => {
+        this.#openId = id;
+        this.#update();
+      },
+      select: (/** @type {string} */ id, /** @type {boolean} */ isSelected) => this.#selection.select(id, isSelected),
+    };
+    const hasGroups = inbox.deletions.all.some(({ group }) => group.ids.length > 1);
+    const messages = hasGroups
+      ? matches.filter((message) => !inbox.deletions.isOfMany(message.media_content_id))
+      : matches;
+    const available = new Set(inbox.pbxs.filter((pbx) => pbx.available).map((pbx) => pbx.entry_id));
+    this.#list.render(inbox, messages, view, (row, message, day) => {
+      const extension = extensions.get(keyOf(message));
+      row.show(message, extension, view, { day, available: !inbox.staleSince && available.has(message.entry_id) });
+    });
+    this.#filter.element.classList.toggle("covered", this.#selection.ids !== undefined);
+    this.#selection.show(inbox, this.#selection.ids ? this.#controlled(messages, extensions) : [], hass.locale);
+  }
+
+  /**
+   * Returns the messages that the user may mark and delete.
+   *
+   * @param {Message[]} messages
+   * @param {Map<string, Extension>} extensions
+   */
+  #controlled(messages, extensions) {
+    return messages.filter((message) => extensions.get(keyOf(message))?.may_delete);
+  }
+
+  /**
+   * Returns what can be done with all messages.
+   *
+   * @param {Inbox} inbox
+   * @param {Shown} shown
+   * @returns {import("./header.js").Command[]}
+   */
+  #commands(inbox, { extensions, all, unread }) {
+    const { buttons } = this.#config;
+    const isControlled = [...extensions.values()].some((extension) => extension.may_delete);
+    const isReady = !inbox.staleSince;
+    return [
+      {
+        key: "card_play_unread",
+        icon: "playlist-play",
+        isOffered: isReady && unread.length > 0,
+        // In the order in which they were left.
+        run: () => inbox.player.playAll([...unread].reverse(), /** @type {Hass} */ (this.#hass)),
+      },
+      {
+        key: "card_mark_all_read",
+        icon: "email-open-multiple-outline",
+        isOffered: isReady && isControlled && unread.length > 0 && buttons.includes("mark"),
+        run: () => this.#markAllRead(inbox, this.#controlled(unread, extensions)),
+      },
+      {
+        key: "card_delete_read",
+        icon: "delete-sweep",
+        isOffered: isReady && isControlled && all.length > unread.length && buttons.includes("delete"),
+        run: () => inbox.deletions.delete(this.#controlled(all, extensions).filter(({ read }) => read)),
+      },
+      {
+        key: "card_select",
+        icon: "checkbox-multiple-marked-outline",
+        isOffered: isReady && isControlled && all.length > 0,
+        run: () => this.#selection.start(),
+      },
+      { key: "card_shortcuts", icon: "keyboard-outline", isOffered: true, run: () => this.#toggleKeys() },
+    ];
+  }
+
+  /** @param {Inbox} inbox @param {Message[]} messages */
+  async #markAllRead(inbox, messages) {
+    this.#problem = "";
+    const extensions = new Map(
+      messages.map(({ entry_id, extension }) => [keyOf({ entry_id, extension }), { entry_id, extension }]),
+    );
+    try {
+      for (const { entry_id, extension } of extensions.values()) {
+        await inbox.call("mark_read", { config_entry_id: entry_id, extension, all: true });
+      }
+    } catch (error) {
+      this.#problem = errorText(error);
+    }
+    this.#update();
   }
 
   /**
@@ -212,126 +329,26 @@ class PbxVoicemailCard extends HTMLElement {
         }),
       );
     if (staleSince && isLoaded) notices.unshift(text("card_stale_since", { time: dates.moment(staleSince) }));
+    if (this.#problem) notices.push(this.#problem);
     setContent(this.#notices, ...notices.map((notice) => make("p", {}, notice)));
   }
 
-  /**
-   * @param {Map<string, Extension>} extensions
-   * @param {number} messages
-   */
-  #renderControls(extensions, messages) {
-    this.#controls.hidden = messages < CONTROLS_FROM && !this.#search.value && !this.#filter.value;
-    this.#search.placeholder = text("card_search");
-    this.#search.setAttribute("aria-label", text("card_search"));
-    this.#filter.setAttribute("aria-label", text("card_extension"));
-    this.#filter.hidden = extensions.size < 2;
-    const value = this.#filter.value;
-    setContent(
-      this.#filter,
-      make("option", { value: "" }, text("card_all_extensions")),
-      ...[...extensions].map(([id, { name }]) => make("option", { value: id }, name)),
+  /** Offers to undo the deletion of several messages. @param {Inbox} inbox @param {Hass} hass */
+  #renderUndo({ deletions }, hass) {
+    const groups = deletions.undoableGroups;
+    const isSame = groups.length === this.#undoable.length && groups.every((group) => this.#undoable.includes(group));
+    if (isSame) return;
+    this.#undoable = groups;
+    this.#undo.replaceChildren(
+      ...groups.map((group) => {
+        const count = text("card_deleted_count", { count: group.ids.length.toLocaleString(hass.locale.language) });
+        const undo = make("button", { type: "button", class: "undo", click: () => deletions.undo(group) });
+        undo.append(text("card_undo"));
+        return make("p", {}, make("span", { role: "status" }, count), undo);
+      }),
     );
-    this.#filter.value = extensions.has(value) ? value : "";
-  }
-
-  /**
-   * @param {Message[]} messages
-   * @param {Map<string, Extension>} extensions
-   */
-  #filterMessages(messages, extensions) {
-    const words = this.#search.value.trim().toLocaleLowerCase();
-    const received = new Map(messages.map((message) => [message, Date.parse(message.received ?? "1970")]));
-    return messages
-      .filter((message) => !this.#filter.value || key(message) === this.#filter.value)
-      .filter((message) =>
-        [message.caller, message.caller_name, message.transcript, extensions.get(key(message))?.name].some((part) =>
-          (part ?? "").toLocaleLowerCase().includes(words),
-        ),
-      )
-      .sort((one, other) => (received.get(other) ?? 0) - (received.get(one) ?? 0));
-  }
-
-  /**
-   * Renders the first messages, and more when the user scrolls to the end of the list.
-   *
-   * @param {Message[]} messages
-   * @param {(row: Row, message: Message) => void} show
-   */
-  #renderRows(messages, show) {
-    const rows = new Map();
-    let before = null;
-    for (const [index, message] of messages.slice(0, this.#limit).entries()) {
-      const id = message.media_content_id;
-      const row =
-        this.#rows.get(id) ??
-        new Row(/** @type {Inbox} */ (this.#inbox), message, () => /** @type {Hass} */ (this.#hass));
-      show(row, message);
-      row.element.setAttribute("aria-posinset", String(index + 1));
-      row.element.setAttribute("aria-setsize", String(messages.length));
-      /** @type {Element | null} */
-      const place = before ? before.nextElementSibling : this.#list.firstElementChild;
-      if (place !== row.element) this.#list.insertBefore(row.element, place);
-      before = row.element;
-      rows.set(id, row);
-    }
-    for (const [id, row] of this.#rows) if (!rows.has(id)) row.element.remove();
-    this.#rows = rows;
-    this.#more.disconnect();
-    this.#end.remove();
-    if (messages.length > this.#limit) {
-      before?.append(this.#end);
-      this.#more.observe(this.#end);
-    }
   }
 }
-
-/** Returns the key of an extension. @param {{entry_id: string, extension: string}} extension */
-const key = ({ entry_id, extension }) => `${entry_id}/${extension}`;
-
-const STYLE = `
-  :host { display: block; }
-  ha-card { display: flex; flex-direction: column; overflow: hidden; color: var(--primary-text-color); }
-  [hidden] { display: none !important; }
-  .header { display: flex; align-items: center; gap: 12px; padding: 16px 16px 8px; }
-  h2 { margin: 0; font-size: 1.25rem; font-weight: 500; overflow-wrap: anywhere; }
-  .count { min-width: 1.5em; padding: 2px 8px; border-radius: 12px; text-align: center; font-size: 0.875rem;
-    background: var(--secondary-background-color); }
-  .controls { display: flex; flex-wrap: wrap; gap: 8px; padding: 0 16px 8px; }
-  .controls > * { flex: 1 1 140px; min-width: 0; min-height: 44px; padding: 0 12px; border-radius: 8px; font: inherit;
-    color: inherit; background: var(--card-background-color); border: 1px solid var(--secondary-text-color);
-    box-sizing: border-box; }
-  ::placeholder { color: var(--secondary-text-color); opacity: 1; }
-  .notices p { margin: 0 16px 8px; padding: 8px 12px; border-radius: 8px; border-inline-start: 4px solid var(--warning-color);
-    background: var(--secondary-background-color); }
-  ul { list-style: none; margin: 0; padding: 0 0 8px; overflow-y: auto; max-height: var(--pbx-voicemail-height, 520px); }
-  li { border-top: 1px solid var(--divider-color); content-visibility: auto; contain-intrinsic-size: auto 72px; }
-  .body, .deleted { display: flex; align-items: flex-start; gap: 4px; padding: 8px; }
-  .deleted { align-items: center; justify-content: space-between; padding-inline-start: 16px; min-height: 56px;
-    overflow-wrap: anywhere; }
-  .main { flex: 1; min-width: 0; padding: 4px; overflow-wrap: anywhere; }
-  .caller { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 8px; font-weight: 500; }
-  .unread .caller { font-weight: 700; }
-  .number { font-weight: 400; color: var(--secondary-text-color); }
-  .new { padding: 0 8px; border: 1px solid currentColor; border-radius: 10px; font-size: 0.75rem; }
-  .details { font-size: 0.875rem; color: var(--secondary-text-color); }
-  .details > :not(:empty) ~ :not(:empty)::before { content: "·"; margin: 0 6px; }
-  .transcript { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--divider-color); }
-  .transcript:empty, .problem:empty { display: none; }
-  .problem { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 3px solid var(--error-color); }
-  .hint { border-color: var(--primary-color); }
-  .progress { display: flex; align-items: center; gap: 8px; }
-  .progress input { flex: 1; min-width: 0; height: 32px; margin: 0; accent-color: var(--primary-color); }
-  .position { font-size: 0.875rem; font-variant-numeric: tabular-nums; }
-  button, .button { display: inline-grid; place-items: center; min-width: 44px; height: 44px; flex: none; padding: 0; border: 0;
-    border-radius: 22px; background: none; color: var(--secondary-text-color); font: inherit; cursor: pointer; }
-  .play { background: var(--secondary-background-color); color: var(--primary-text-color); }
-  .undo { padding: 0 16px; color: var(--primary-text-color); font-weight: 700; text-decoration: underline; }
-  button:hover:enabled, .button:hover { color: var(--primary-text-color); background: var(--secondary-background-color); }
-  button:disabled { cursor: default; color: var(--disabled-text-color); }
-  :focus-visible { outline: 2px solid var(--primary-text-color); outline-offset: -2px; }
-  .stale .caller, .stale .transcript, .stale .number { color: var(--secondary-text-color); }
-  .empty { margin: 0; padding: 24px 16px 32px; text-align: center; color: var(--secondary-text-color); }
-`;
 
 customElements.define("pbx-voicemail-card", PbxVoicemailCard);
 

@@ -1,66 +1,117 @@
 /** A row of the list: one message. */
 
-import { icon, make, setContent, setIcon, setLabel } from "./dom.js";
+import { callerOf } from "./actions.js";
+import { Buttons } from "./buttons.js";
+import { make, setContent, setIcon, setLabel } from "./dom.js";
 import { formatDuration, text } from "./localize.js";
+import { Panel } from "./panel.js";
 
 /**
  * @typedef {import("./inbox.js").Extension} Extension
  * @typedef {import("./inbox.js").Hass} Hass
  * @typedef {import("./inbox.js").Inbox} Inbox
  * @typedef {import("./inbox.js").Message} Message
- * @typedef {import("./localize.js").Dates} Dates
+ * @typedef {import("./dates.js").Dates} Dates
+ * @typedef {import("./config.js").Settings} Settings
+ * @typedef {{hass: Hass, config: Settings, dates: Dates, hasExtensions: boolean, openId: string,
+ *   selected: Set<string> | undefined, open: (id: string) => void, select: (id: string, isSelected: boolean) => void}} View
+ *   what rows need of their card
  */
 
 const ICONS = { "": "play", ready: "play", paused: "play", playing: "pause", loading: "dots-horizontal" };
-/** A plain phone number. Dial codes are excluded, because they can change settings or cause costs. */
-const NUMBER = /^\+?\d[\d\s().\-/]*$/;
 
 /** One message in the list. Its element is updated in place, so that it keeps the focus. */
 export class Row {
   /** The inputs of the last rendering. If they have not changed, the row is not rendered again. @type {unknown[]} */
   #shown = [];
+  /** @type {Panel | undefined} */
+  #panel;
+  #position = 0;
+  #count = 0;
 
   /**
    * @param {Inbox} inbox
    * @param {Message} message
-   * @param {() => Hass} hass
+   * @param {View} view
    */
-  constructor(inbox, message, hass) {
+  constructor(inbox, message, view) {
     this.inbox = inbox;
     this.message = message;
-    this.play = make("button", {
-      ...{ class: "play", type: "button" },
-      click: () => inbox.player.toggle(this.message, hass()),
+    this.view = view;
+    this.day = make("h3", { class: "day" });
+    this.check = make("input", {
+      type: "checkbox",
+      change: () => this.view.select(this.id, this.check.checked),
     });
-    this.caller = make("div", { class: "caller" });
-    this.extension = make("bdi");
+    this.play = make("button", { class: "play", type: "button", click: () => this.togglePlay() });
+    this.opener = make("button", { class: "opener", type: "button" });
     this.received = make("time");
+    this.number = make("span");
+    this.extension = make("span");
     this.duration = make("span");
     this.transcript = make("p", { class: "transcript", dir: "auto" });
+    const line = make("div", { class: "line" }, this.opener, this.received);
+    const details = make("div", { class: "details" }, this.number, this.extension, this.duration);
+    this.main = make("div", { class: "main" }, line, details, this.transcript);
+    this.main.addEventListener("click", () => this.#toggleOpen());
+    this.buttons = new Buttons(this);
+    this.note = make("p", { class: "note", role: "status" });
     this.problem = make("p", { class: "problem", role: "alert" });
-    this.position = make("span", { class: "position", dir: "ltr" });
-    this.seek = make("input", {
-      ...{ type: "range", min: 0, step: 0.1 },
-      input: () => inbox.player.seek(Number(this.seek.value)),
-    });
-    this.progress = make("div", { class: "progress" }, this.seek, this.position);
-    this.call = make("a", { class: "button" }, icon("phone"));
-    this.delete = make("button", { type: "button", click: () => this.#setDeleted(true) }, icon("delete"));
+    this.body = make(
+      "div",
+      { class: "body" },
+      this.check,
+      this.play,
+      this.main,
+      this.buttons.element,
+      this.note,
+      this.problem,
+    );
     this.notice = make("span", { role: "status" });
-    this.undo = make("button", { type: "button", class: "undo", click: () => this.#setDeleted(false) });
+    this.undo = make("button", { type: "button", class: "undo", click: () => this.#undo() });
     this.deleted = make("div", { class: "deleted" }, this.notice, this.undo);
-    const details = make("div", { class: "details" }, this.extension, this.received, this.duration);
-    const main = make("div", { class: "main" }, this.caller, details, this.transcript, this.progress, this.problem);
-    this.body = make("div", { class: "body" }, this.play, main, this.call, this.delete);
-    this.element = make("li", {}, this.body, this.deleted);
+    this.element = make("li", {}, this.day, this.body, this.deleted);
   }
 
-  /** Deletes the message, or undoes it. @param {boolean} isDeleted */
-  #setDeleted(isDeleted) {
-    if (isDeleted) this.inbox.delete(this.message);
-    else this.inbox.undo(this.message.media_content_id);
+  focus() {
+    (this.body.hidden ? this.undo : this.opener).focus();
+  }
+
+  /** Tells screen readers how many messages there are. @param {number} position @param {number} count */
+  setPosition(position, count) {
+    if (this.#position === position && this.#count === count) return;
+    this.#position = position;
+    this.#count = count;
+    this.element.setAttribute("aria-posinset", String(position));
+    this.element.setAttribute("aria-setsize", String(count));
+  }
+
+  get id() {
+    return this.message.media_content_id;
+  }
+
+  togglePlay() {
+    if (!this.play.disabled) this.inbox.player.toggle(this.message, this.view.hass);
+  }
+
+  /** Deletes the message. */
+  remove() {
+    if (!this.buttons.mayDelete || this.inbox.deletions.get(this.id)) return;
+    this.inbox.deletions.delete([this.message]);
     // The button can get the focus only after it is shown.
-    requestAnimationFrame(() => (isDeleted ? this.undo : this.delete).focus());
+    requestAnimationFrame(() => this.undo.focus());
+  }
+
+  #undo() {
+    this.inbox.deletions.undo(this.inbox.deletions.get(this.id)?.group);
+    requestAnimationFrame(() => this.opener.focus());
+  }
+
+  #toggleOpen() {
+    // Whoever selects text in the transcript does not want to close it.
+    if (!getSelection()?.isCollapsed) return;
+    if (this.view.selected) this.view.select(this.id, !this.check.checked);
+    else this.view.open(this.view.openId === this.id ? "" : this.id);
   }
 
   /**
@@ -68,82 +119,100 @@ export class Row {
    *
    * @param {Message} message
    * @param {Extension | undefined} extension
-   * @param {Dates} dates
-   * @param {boolean} available
+   * @param {View} view
+   * @param {{available: boolean, day: string}} state `day` is empty unless it is the first row of a day
    */
-  show(message, extension, dates, available) {
-    const { player, deletions, errors } = this.inbox;
+  show(message, extension, view, { available, day }) {
+    const { player, deletions, problems, notes } = this.inbox;
     const id = message.media_content_id;
     const deletion = deletions.get(id);
-    const isDeleted = deletion !== undefined;
     const state = player.id === id ? player.state : "";
-    const problem = state === "ready" ? text("card_play_again") : (errors.get(id) ?? "");
-    const shown = [message, extension, dates, available, deletion?.state, state, problem];
+    const isOpen = view.openId === id;
+    const isSelected = view.selected?.has(id);
+    /** @type {unknown[]} */
+    const shown = [message, extension, view.dates, view.config, view.hasExtensions, available, day];
+    shown.push(deletion?.state, state, problems.get(id), notes.get(id), isOpen, isSelected);
+    // Speakers and the speed only matter to an open row.
+    shown.push(isOpen && view.hass.states, isOpen && player.speed, isOpen && player.url);
+    this.view = view;
     if (shown.every((part, index) => part === this.#shown[index])) return;
     this.#shown = shown;
     this.message = message;
-    const name = message.caller_name ?? message.caller ?? text("unknown_caller");
-    const placeholders = { caller: name };
+    const caller = { caller: callerOf(message) };
 
-    this.tick();
-    this.body.hidden = isDeleted;
-    this.deleted.hidden = !isDeleted;
-    this.progress.hidden = !state;
-    setContent(this.notice, text("card_deleted", placeholders));
+    setContent(this.day, day);
+    this.day.hidden = !day;
+    this.body.hidden = deletion !== undefined;
+    this.deleted.hidden = deletion === undefined;
+    setContent(this.notice, text("card_deleted", caller));
     setContent(this.undo, text("card_undo"));
     this.undo.hidden = deletion?.state === "sent";
-    setIcon(this.play, ICONS[state]);
-    setLabel(
-      this.play,
-      text(state === "playing" ? "card_pause" : "card_play", placeholders),
-      available || state !== "",
-    );
-    this.play.setAttribute("aria-busy", String(state === "loading"));
-    this.seek.setAttribute("aria-label", text("card_seek", placeholders));
-    setLabel(this.delete, text("card_delete", placeholders), available);
-    this.delete.hidden = !extension?.may_delete;
-    this.#showCall(message.caller ?? "", text("card_call", placeholders));
-    this.element.classList.toggle("stale", !available);
-    this.element.classList.toggle("unread", message.read === false);
-
-    const parts = [make("bdi", {}, name)];
-    if (message.caller_name && message.caller) parts.push(make("bdi", { class: "number" }, message.caller));
-    if (message.read === false) parts.push(make("span", { class: "new" }, text("card_new")));
-    setContent(this.caller, ...parts);
-    setContent(this.extension, extension?.name ?? message.extension);
-    setContent(this.duration, message.duration === null ? "" : formatDuration(message.duration));
-    setContent(this.transcript, message.transcript ?? "");
-    setContent(this.problem, problem);
-    this.problem.classList.toggle("hint", state === "ready");
-    this.updateAge(dates);
+    for (const [name, isSet] of Object.entries({ stale: !available, unread: !message.read, open: isOpen })) {
+      this.element.classList.toggle(name, isSet);
+    }
+    this.#showMessage(message, extension, isOpen);
+    this.#showPlay(state, available, caller);
+    this.buttons.show(extension, available, caller);
+    this.check.hidden = isSelected === undefined;
+    this.check.checked = isSelected ?? false;
+    this.check.setAttribute("aria-label", text("card_select_message", caller));
+    setContent(this.note, notes.get(id) ?? (state === "ready" ? text("card_play_again") : ""));
+    setContent(this.problem, problems.get(id) ?? "");
+    if (isOpen) this.#open().show(view, caller);
+    if (this.#panel) this.#panel.element.hidden = !isOpen;
   }
 
   /** Shows the position of the playback. */
   tick() {
-    const { player } = this.inbox;
-    if (player.id !== this.message.media_content_id) return;
-    const duration = player.duration || this.message.duration || 0;
-    this.seek.max = String(duration);
-    this.seek.value = String(player.position);
-    this.seek.setAttribute("aria-valuetext", formatDuration(player.position));
-    setContent(this.position, `${formatDuration(player.position)} / ${formatDuration(duration)}`);
+    this.#panel?.tick();
   }
 
-  /** Updates the relative time. @param {Dates} dates */
-  updateAge(dates) {
-    const { received } = this.message;
-    if (received) {
-      this.received.dateTime = received;
-      setContent(this.received, `${dates.relative(received)} (${dates.absolute(received)})`);
+  #open() {
+    if (!this.#panel) {
+      this.#panel = new Panel(this);
+      this.buttons.element.before(this.#panel.element);
     }
+    return this.#panel;
   }
 
-  /** Shows the call button if the caller is a plain phone number. @param {string} caller @param {string} label */
-  #showCall(caller, label) {
-    const number = caller.replace(/[^\d+]/g, "");
-    this.call.hidden = !NUMBER.test(caller) || !/\d\d/.test(number);
-    if (this.call.hidden) this.call.removeAttribute("href");
-    else this.call.href = `tel:${number}`;
-    setLabel(this.call, label);
+  /**
+   * @param {Message} message
+   * @param {Extension | undefined} extension
+   * @param {boolean} isOpen
+   */
+  #showMessage(message, extension, isOpen) {
+    const { dates, hasExtensions } = this.view;
+    const parts = [make("bdi", {}, callerOf(message))];
+    if (!message.read) parts.unshift(make("span", { class: "dot", role: "img", "aria-label": text("card_unread") }));
+    setContent(this.opener, ...parts);
+    this.opener.setAttribute("aria-expanded", String(isOpen));
+    const { received } = message;
+    if (received) {
+      const full = dates.absolute(received);
+      this.received.dateTime = received;
+      this.received.title = full;
+      const short = make("span", { "aria-hidden": "true" }, isOpen ? full : dates.short(received));
+      setContent(this.received, short, make("span", { class: "spoken" }, full));
+    }
+    setContent(this.number, ...isolated(message.caller_name && message.caller_formatted));
+    setContent(this.extension, ...isolated(hasExtensions && (extension?.name ?? message.extension)));
+    setContent(this.duration, message.duration === null ? "" : formatDuration(message.duration));
+    setContent(this.transcript, message.transcript ?? "");
+  }
+
+  /**
+   * @param {keyof typeof ICONS} state
+   * @param {boolean} available
+   * @param {Record<string, string>} caller
+   */
+  #showPlay(state, available, caller) {
+    this.play.hidden = this.view.selected !== undefined;
+    setIcon(this.play, ICONS[state]);
+    const label = text(state === "playing" ? "card_pause" : "card_play", caller);
+    setLabel(this.play, label, available || state !== "");
+    this.play.setAttribute("aria-busy", String(state === "loading"));
   }
 }
+
+/** Returns a text whose direction does not affect what is around it. @param {string | false | null} text */
+const isolated = (text) => (text ? [make("bdi", {}, text)] : []);

@@ -14,6 +14,7 @@ from typing import ClassVar
 import aiohttp
 
 from .address import Address
+from .errors import PbxError
 from .models import Extension, Mailbox, Message, PbxInfo
 
 
@@ -88,6 +89,14 @@ class PbxClient(ABC):
         return False
 
     @property
+    def unreadable(self) -> Mapping[str, PbxError]:
+        """The mailboxes that the last call of `mailboxes` could not read, by extension, and why.
+
+        Nothing is known of them, while all others are as they were returned.
+        """
+        return {}
+
+    @property
     @abstractmethod
     def address(self) -> Address:
         """Where the PBX is reached."""
@@ -109,7 +118,7 @@ class PbxClient(ABC):
     async def mailboxes(self, only: Collection[str] = ()) -> Mapping[str, Mailbox]:
         """Return the mailboxes that have messages, by extension.
 
-        With `only`, those of these extensions. A mailbox that has not changed since the last
+        With `only`, those of these extensions. One that is in `unreadable` then is missing. A mailbox that has not changed since the last
         call is the very object returned then, and so is the mapping if nothing has changed.
         """
 
@@ -201,6 +210,8 @@ class Family(ABC):
     """Whether a token can stand in for user name and password."""
     longest_interval: ClassVar[int]
     """The longest interval between polls, in seconds."""
+    mac_prefixes: ClassVar[tuple[str, ...]] = ()
+    """How the MAC addresses of its makers begin: six hexadecimal digits in upper case."""
 
     @abstractmethod
     async def probe(self, connection: Connection) -> Mapping[str, str]:
@@ -214,6 +225,10 @@ class Family(ABC):
     @abstractmethod
     def create(self, connection: Connection) -> PbxClient:
         """Return a client. It connects when it is first asked something."""
+
+    def product_name(self, remembered: Mapping[str, str]) -> str:
+        """Return what to call a PBX before it tells its model, by what `probe` returned."""
+        return "PBX"
 
     def stored_secret(self, password: str) -> str:
         """Return what of a password has to be kept to sign in with."""

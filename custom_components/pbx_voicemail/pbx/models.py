@@ -144,6 +144,7 @@ class PbxInfo:
     firmware_version: str | None = None
     web_page: URL | None = None
     clock_fault: ClockFault | None = None
+    mac_address: str | None = None
 
 
 def serial_number_in(text: str) -> str | None:

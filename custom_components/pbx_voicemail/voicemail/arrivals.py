@@ -7,7 +7,7 @@ must not be announced again afterwards.
 
 The journal also has the secret that ids are made with, and the id context of the PBX client, on
 which ids depend. Journals of early versions have no secret; they continue without one, so that
-their ids stay valid.
+their ids stay valid. `unseen` are extensions whose mailbox could not be read yet.
 """
 
 from collections.abc import Collection, Mapping
@@ -46,6 +46,7 @@ _JOURNAL_SCHEMA: Final = vol.Schema(
             vol.Optional("id_key", default=""): vol.Match(r"^([0-9a-f]{2}){0,64}$"),
             vol.Optional("id_context", default=None): vol.Any(None, str),
             vol.Optional("paused", default=False): bool,
+            vol.Optional("unseen", default=[]): [str],
         },
     )
 )
@@ -74,7 +75,12 @@ class Arrivals:
         """Follow the chosen extensions; an empty collection means all."""
         self._hass = hass
         self._store: Store[dict[str, Any]] = Store(
-            hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True
+            hass,
+            _VERSION,
+            f"{DOMAIN}.{entry_id}",
+            private=True,
+            # A large journal takes milliseconds to serialize.
+            serialize_in_event_loop=False,
         )
         self._chosen = sorted(chosen)
         self.id_key = token_hex(_KEY_BYTES)
@@ -87,6 +93,7 @@ class Arrivals:
         self._announced: dict[str, str] = {}
         """Ids by extension, joined by spaces: a set takes five times as much memory."""
         self._while_away: frozenset[str] = frozenset()
+        self._unseen: frozenset[str] = frozenset()
         self._is_saving_soon = False
 
     async def async_load(self) -> None:
@@ -101,23 +108,41 @@ class Arrivals:
             number: ids for number, ids in journal.announced.items() if self._is_chosen(number)
         }
 
-    async def async_start(self, mailboxes: Mapping[str, Mailbox]) -> None:
+    async def async_start(
+        self, mailboxes: Mapping[str, Mailbox], unreadable: Collection[str] = ()
+    ) -> None:
         """Compare the first successful poll with the journal.
 
         Messages count as announced if there is no journal, if it was paused, or if their
-        extension was not chosen before.
+        extension was not chosen before. Those of an extension that is unreadable then do so
+        at the first poll that can read them.
         """
         if not self._is_loaded:
             await self.async_load()
         journal = self._journal
-        for mailbox in mailboxes.values():
-            if journal is None or journal.paused or not journal.includes(mailbox.extension):
-                self._announced[mailbox.extension] = _join(mailbox.ids)
+        self._unseen = frozenset(
+            extension
+            for extension in (*mailboxes, *unreadable)
+            if journal is None or journal.paused or not journal.includes(extension)
+        )
+        self._look(mailboxes, unreadable)
         self._while_away = frozenset().union(
             *(mailbox.ids - self._known(mailbox.extension) for mailbox in mailboxes.values())
         )
-        if journal is None or journal.paused or journal.chosen != self._chosen:
+        if (
+            journal is None
+            or journal.paused
+            or journal.chosen != self._chosen
+            or self._unseen != {*journal.unseen}
+        ):
             await self._store.async_save(self._data_to_save())
+
+    @callback
+    def async_look(self, mailboxes: Mapping[str, Mailbox], unreadable: Collection[str]) -> None:
+        """Let the messages of extensions count as announced that can be read for the first time."""
+        if self._unseen.difference(unreadable):
+            self._look(mailboxes, unreadable)
+            self._schedule_save(soon=True)
 
     def possibly_renamed(self, mailboxes: Mapping[str, Mailbox]) -> dict[str, frozenset[str]]:
         """Return the known ids of mailboxes in which known messages are gone and others are new.
@@ -173,6 +198,7 @@ class Arrivals:
 
     async def async_save(self) -> None:
         """Save the journal now."""
+        self._is_saving_soon = False
         await self._store.async_save(self._data_to_save())
 
     async def async_pause(self) -> None:
@@ -197,6 +223,12 @@ class Arrivals:
         else:
             self._store.async_delay_save(self._data_to_save, _SAVE_DELAY)
 
+    def _look(self, mailboxes: Mapping[str, Mailbox], unreadable: Collection[str]) -> None:
+        seen = self._unseen.difference(unreadable)
+        self._unseen -= seen
+        for extension in seen & mailboxes.keys():
+            self._announced[extension] = _join(mailboxes[extension].ids)
+
     def _known(self, extension: str) -> frozenset[str]:
         return frozenset(self._announced.get(extension, "").split())
 
@@ -204,13 +236,13 @@ class Arrivals:
         return not self._chosen or extension in self._chosen
 
     def _data_to_save(self) -> dict[str, Any]:
-        self._is_saving_soon = False
         return {
             "chosen": self._chosen,
             "announced": dict(self._announced),
             "id_key": self.id_key,
             "id_context": self.id_context,
             "paused": self._is_paused,
+            "unseen": sorted(self._unseen),
         }
 
     async def _load(self) -> _Journal | None:
@@ -236,9 +268,11 @@ class _Journal:
     id_key: str
     id_context: str | None
     paused: bool
+    unseen: list[str]
 
     def includes(self, extension: str) -> bool:
-        return not self.chosen or extension in self.chosen
+        is_chosen = not self.chosen or extension in self.chosen
+        return is_chosen and extension not in self.unseen
 
 
 def _join(ids: Collection[str]) -> str:

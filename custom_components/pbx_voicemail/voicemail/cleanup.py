@@ -83,8 +83,11 @@ class Cleanup:
 
     @property
     def _extensions(self) -> dict[str, str]:
-        """The messages of which something is stored, and their extensions."""
-        return self._recordings.extensions | self._transcripts.extensions | self._marks.extensions
+        """The messages of which something is stored, and their extensions if they can be read."""
+        stored = self._recordings.extensions | self._transcripts.extensions | self._marks.extensions
+        if not (unreadable := self._source.data.unreadable):
+            return stored
+        return {one: extension for one, extension in stored.items() if extension not in unreadable}
 
     @callback
     def _delete(self, message_ids: AbstractSet[str]) -> None:
@@ -113,7 +116,9 @@ def _find_gone(extensions: Mapping[str, str], before: PbxData, now: PbxData) -> 
 
     @cache
     def has_changed(extension: str) -> bool:
-        return before.mailboxes.get(extension) is not now.mailboxes.get(extension)
+        return extension in before.unreadable or (
+            before.mailboxes.get(extension) is not now.mailboxes.get(extension)
+        )
 
     @cache
     def ids(extension: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The data that the coordinator provides, and what it keeps about the latest polls."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,12 +20,13 @@ class PbxData:
     """The data of the last successful poll.
 
     `mailboxes` are those that have messages, `roster` all known extensions, and `info` is what
-    the PBX last said about itself.
+    the PBX last said about itself. What is in the mailboxes of `unreadable` is not known.
     """
 
     mailboxes: Mapping[str, Mailbox]
     roster: Mapping[str, Extension]
     info: PbxInfo = field(default_factory=PbxInfo)
+    unreadable: AbstractSet[str] = frozenset()
 
     def mailbox(self, extension: str) -> Mailbox:
         """Return the mailbox of an extension, an empty one if it has no messages."""

@@ -31,7 +31,7 @@ class ExtensionListeners:
 
     @callback
     def async_update(
-        self, available: bool, data: PbxData, names_revision: tuple[int, int] = (0, 0)
+        self, available: bool, data: PbxData, callers_revision: tuple[int, int] = (0, 0)
     ) -> None:
         """Call the listeners of extensions that have changed since the last call.
 
@@ -39,8 +39,8 @@ class ExtensionListeners:
         callers may have changed.
         """
         was_available, before, last_revision = self._last
-        self._last = (available, data, names_revision)
-        has_changed = available is not was_available or names_revision != last_revision
+        self._last = (available, data, callers_revision)
+        has_changed = available is not was_available or callers_revision != last_revision
         for extension in list(self._listeners) if has_changed else _changed(before, data):
             for listener in list(self._listeners.get(extension, ())):
                 try:
@@ -51,7 +51,9 @@ class ExtensionListeners:
 
 def _changed(before: PbxData, after: PbxData) -> Iterable[str]:
     """Return the extensions whose mailbox is another one, or that have come or gone."""
-    changed = before.roster.keys() ^ after.roster.keys()
+    changed = set(before.unreadable ^ after.unreadable)
+    if before.roster is not after.roster:
+        changed |= before.roster.keys() ^ after.roster.keys()
     if before.mailboxes is not after.mailboxes:
         changed |= {
             extension

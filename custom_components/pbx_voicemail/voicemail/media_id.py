@@ -9,6 +9,7 @@ from homeassistant.util.json import JsonValueType
 
 from ..const import DOMAIN
 from ..pbx import Message
+from .callers import Caller
 from .wav import AUDIO_SUFFIXES
 
 RECORDING_URL: Final = f"/api/{DOMAIN}/recording"
@@ -70,18 +71,23 @@ def parse_file_name(file_name: str) -> str | None:
 
 
 def message_as_dict(
-    entry_id: str, message: Message, caller_name: str | None, transcript: str | None
+    entry_id: str, message: Message, caller: Caller, transcript: str | None
 ) -> dict[str, JsonValueType]:
     """Return a message as events, action responses and the card contain it.
 
-    `caller_name` may come from the phone book. `received` is ISO 8601 with a time zone, `duration` in seconds, `read` None if the PBX does
-    not say, and `transcript` None if there is none yet.
+    `caller` is the number as the PBX reports it, `caller_formatted` as people write it, and
+    `caller_e164` as it is dialled, None if it is not a public number.
+    `caller_known` is whether the phone book or the PBX's list of extensions has it. `received` is ISO 8601 with
+    a time zone, `duration` in seconds, and `transcript` None if there is none yet.
     """
     return {
         "message_id": message.id,
         "extension": message.extension,
-        "caller": message.caller,
-        "caller_name": caller_name,
+        "caller": caller.number,
+        "caller_name": caller.name,
+        "caller_formatted": caller.formatted,
+        "caller_e164": caller.e164,
+        "caller_known": caller.is_known,
         "received": message.received.isoformat() if message.received else None,
         "duration": message.duration,
         "read": bool(message.read),

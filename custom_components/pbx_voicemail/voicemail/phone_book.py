@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.storage import Store
 import voluptuous as vol
@@ -72,6 +72,7 @@ class PhoneBook:
         self._country: str | None = None
         self._directory: Directory | None = None
         self._is_unsaved = False
+        self._listeners: set[CALLBACK_TYPE] = set()
 
     async def async_load(self) -> None:
         """Load the phone book. It is empty if the stored one cannot be read."""
@@ -83,6 +84,12 @@ class PhoneBook:
             except (HomeAssistantError, vol.Invalid) as err:
                 _LOGGER.warning("The phone book cannot be read (%s)", type(err).__name__)
             await self._async_use(contacts)
+
+    @callback
+    def async_add_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call a listener whenever `revision` has increased, until the returned function is called."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
 
     async def async_save(self) -> None:
         """Wait for an import in progress, and save changes that are not saved."""
@@ -165,6 +172,8 @@ class PhoneBook:
         self._formatted = lru_cache(_CACHE_SIZE)(directory.formatted)
         self._number_of = lru_cache(_CACHE_SIZE)(directory.number_of)
         self.revision += 1
+        for listener in [*self._listeners]:
+            listener()
         return directory
 
     async def _async_save(self) -> None:

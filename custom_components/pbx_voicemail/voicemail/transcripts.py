@@ -104,7 +104,7 @@ class Transcripts:
         }
         self.extensions = data.extensions_of(stored)
         # A PBX can lose all messages for a moment, so an empty answer needs another one.
-        is_doubtful = bool(stored) and not data.mailboxes
+        is_doubtful = bool(stored) and (not data.mailboxes or bool(data.unreadable))
         self._transcripts = {
             message_id: Transcript(**value)
             for message_id, value in stored.items()
@@ -264,13 +264,16 @@ class Transcripts:
         return None
 
     def _delete_gone_later(self) -> None:
-        """Delete transcripts whose messages are not in the next successful poll either."""
+        """Delete transcripts whose messages are not in the next complete poll either."""
         last_success = self._source.last_update_success_time
         stack = ExitStack()
 
         @callback
         def delete_gone(_now: datetime | None = None) -> None:
-            if self._source.last_update_success_time == last_success:
+            if (
+                self._source.last_update_success_time == last_success
+                or self._source.data.unreadable
+            ):
                 return
             stack.close()
             self.extensions |= self._source.data.extensions_of(self._transcripts)

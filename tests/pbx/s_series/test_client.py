@@ -130,6 +130,7 @@ async def test_device_info(client: PbxClient) -> None:
         "3.1",
         "4.1.1",
         web_page=client.address.url.with_port(None),
+        mac_address="a09805021987",
     )
 
 

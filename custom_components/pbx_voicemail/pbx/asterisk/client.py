@@ -1,10 +1,13 @@
 """The client for an Asterisk with its own web server."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Final, override
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
+from ..errors import PbxError, PbxReplyError
 from ..models import Extension, Mailbox, Message, PbxInfo
 from ..text import product_name
 from .events import Events
@@ -55,6 +58,11 @@ class AsteriskClient(PbxClient):
     def is_catching_up(self) -> bool:
         return self._mailboxes.is_catching_up
 
+    @property
+    @override
+    def unreadable(self) -> Mapping[str, PbxError]:
+        return self._mailboxes.unreadable
+
     @override
     async def info(self) -> PbxInfo:
         """Return the version, which every answer of the web server gives away.
@@ -64,7 +72,8 @@ class AsteriskClient(PbxClient):
         if not self._list.size:
             await self._list.update()
             for listed in [*self._list.mailboxes.values()][:1]:
-                await ask_for_summary(self._session, listed.place, b"")
+                with suppress(PbxReplyError):
+                    await ask_for_summary(self._session, listed.place, b"")
         version = product_name(self._web.version or "")
         return PbxInfo(manufacturer="Sangoma", model="Asterisk", firmware_version=version)
 
@@ -115,6 +124,7 @@ class AsteriskClient(PbxClient):
             "mailboxes": len(self._list.mailboxes),
             "unusable_mailboxes": self._list.unusable,
             "mismatched_mailboxes": self._mailboxes.mismatched,
+            "unreadable_mailboxes": Counter(error.kind for error in self.unreadable.values()),
             "logins": self._session.logins,
             "is_listening": self._events.is_listening,
         }

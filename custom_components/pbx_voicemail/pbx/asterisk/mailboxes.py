@@ -6,13 +6,14 @@ are compared before a message counts as gone.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import inf
 from time import monotonic
 from typing import Final
 
-from ..errors import PbxError, PbxTimeoutError
+from ..errors import PbxError, PbxReplyError, PbxTimeoutError
 from ..models import Mailbox
 from .errors import MailboxLockedError
 from .mailbox_list import ListedMailbox, MailboxList, Place
@@ -20,7 +21,11 @@ from .session import Session
 from .summary import Summary, ask_for_summary, newest_first
 
 _AT_ONCE: Final = 4
-"""How many summaries are asked for at the same time."""
+"""How many summaries are asked for at the same time. More take as long: Asterisk is busy with locks."""
+
+_LONGEST_POLL: Final = 10
+"""After so many seconds, the rest is left to the next polls: Home Assistant waits for the first one
+when it starts, and what is reported meanwhile waits for any."""
 
 _RECHECK_SECONDS: Final = 60 * 60
 """How often every mailbox is asked for. Counts stay equal when one message comes and another goes,
@@ -36,8 +41,14 @@ _MAX_MISMATCHES: Final = 3
 """How many polls in a row ask again because counts and summary differ. They always do where Asterisk
 cannot read one of its files."""
 
-_LOCKED_POLLS: Final = 3
-"""After so many polls in which a mailbox could not be read at all, the owner has to act."""
+_LOCKED_ATTEMPTS: Final = 3
+"""After so many attempts to read a mailbox that stays locked, the owner has to act."""
+
+_FIRST_RETRY: Final = 30
+"""How many seconds later a mailbox is asked for again that could not be read. Twice as many each time:
+waiting for a lock takes Asterisk seconds, and the poll with it."""
+
+_LONGEST_RETRY: Final = 10 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,16 @@ class _State:
     mismatches: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a mailbox could not be read, `count` times in a row, and when to ask for it again."""
+
+    error: PbxError
+    listed: ListedMailbox
+    count: int
+    retry: float
+
+
 class Mailboxes:
     """The mailboxes as they were when last asked for."""
 
@@ -65,7 +86,8 @@ class Mailboxes:
         self._list = mailbox_list
         self._id_key = id_key
         self._states: dict[str, _State] = {}
-        self._locked: dict[str, int] = {}
+        self._failures: dict[str, _Failure] = {}
+        self._left: AbstractSet[str] = frozenset()
         self._marked: set[str] = set()
         self._next_recheck = -inf
         self._polling = asyncio.Lock()
@@ -79,8 +101,17 @@ class Mailboxes:
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether the last poll left mailboxes to be asked for in the next one."""
-        return self._next_recheck <= monotonic()
+        """Whether the last poll left mailboxes to be asked for in the next ones."""
+        return bool(self._failures or self._left) or self._next_recheck <= monotonic()
+
+    @property
+    def unreadable(self) -> Mapping[str, PbxError]:
+        """The mailboxes that could not be read when they were last asked for, and why."""
+        left = self._left - self._states.keys()
+        return {
+            **dict.fromkeys(left, PbxTimeoutError("the PBX takes longer than one poll may")),
+            **{extension: failure.error for extension, failure in self._failures.items()},
+        }
 
     def mark_changed(self, place: Place) -> None:
         """Ask for a mailbox at the next poll, whatever its counts."""
@@ -92,13 +123,15 @@ class Mailboxes:
         for extension, state in self._states.items():
             if state.mailbox.count:
                 self._states[extension] = replace(state, asked=-inf)
+        for extension, failure in self._failures.items():
+            self._failures[extension] = replace(failure, retry=-inf)
         self._next_recheck = -inf
 
     async def update(self, only: Collection[str]) -> Mapping[str, Mailbox]:
         """Return the mailboxes that have messages; with `only`, those of these extensions.
 
         Each mailbox, and the mapping, is the very object of last time if nothing has changed.
-        Raises PbxError; what was stored before that is not asked for again.
+        One that cannot be read is in `unreadable`. Raises PbxError; what was stored before that is not asked for again.
         """
         async with self._polling:
             await self._list.update()
@@ -122,8 +155,11 @@ class Mailboxes:
         old = []
         for listed in chosen:
             extension = listed.place.extension
-            state = self._states.get(extension)
-            if (
+            state, failure = self._states.get(extension), self._failures.get(extension)
+            if failure and extension not in self._marked:
+                if listed.counts != failure.listed.counts or now >= failure.retry:
+                    yield listed
+            elif (
                 state is None
                 or extension in self._marked
                 or listed.counts != state.listed.counts
@@ -137,11 +173,16 @@ class Mailboxes:
             yield listed
 
     async def _ask_for(self, due: Collection[ListedMailbox]) -> None:
-        """Ask for mailboxes, a few at a time. The first failure ends it."""
-        waiting = iter(due)
+        """Ask for mailboxes, a few at a time, those with messages first.
+
+        An error that is not of one mailbox ends it.
+        """
+        waiting = deque(sorted(due, key=lambda listed: listed.counts == (0, 0)))
+        deadline = monotonic() + _LONGEST_POLL
 
         async def work() -> None:
-            for listed in waiting:
+            while waiting and monotonic() < deadline:
+                listed = waiting.popleft()
                 self._marked.discard(listed.place.extension)
                 try:
                     await self._refresh(listed)
@@ -156,35 +197,50 @@ class Mailboxes:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+        self._left = {listed.place.extension for listed in waiting}
 
     async def _refresh(self, listed: ListedMailbox) -> None:
-        """Bring what is known of a mailbox up to date. Raises PbxError."""
+        """Bring what is known of a mailbox up to date. Raises PbxError.
+
+        Note why if it is this mailbox alone that cannot be read.
+        """
+        extension = listed.place.extension
+        try:
+            error = await self._read(listed)
+        except PbxReplyError as err:
+            # The list came just before, so the PBX itself is well.
+            error = err.with_traceback(None)
+        before = self._failures.pop(extension, None)
+        if error is None:
+            return
+        count = before.count + 1 if before else 1
+        if isinstance(error, PbxTimeoutError) and count >= _LOCKED_ATTEMPTS:
+            error = MailboxLockedError(extension)
+        pause = min(_FIRST_RETRY * 2 ** (count - 1), _LONGEST_RETRY)
+        self._failures[extension] = _Failure(error, listed, count, monotonic() + pause)
+
+    async def _read(self, listed: ListedMailbox) -> PbxError | None:
+        """Ask for a mailbox, and return why nothing is known of it if it is locked."""
         known = self._states.get(listed.place.extension)
         before: Summary | None = None
         for _ in range(_ATTEMPTS):
             summary = await ask_for_summary(self._session, listed.place, self._id_key)
             if summary is None:
-                return
+                return None
             is_confirmed = before is not None and summary.entries == before.entries
             if _is_whole(summary, listed, known, is_confirmed=is_confirmed):
                 self._store(summary, listed, known)
-                return
+                return None
             before = summary
             if summary.may_be_cut and (known or summary.counts != listed.counts):
                 # What is locked now will be for a while.
                 break
         if before is None:
-            return
+            return None
         if known is None and before.may_be_cut:
-            raise self._lock_error(listed.place.extension)
-        self._store(before, listed, known, keep_missing=True)
-
-    def _lock_error(self, extension: str) -> PbxError:
-        """Return the error for a locked mailbox of which nothing is known."""
-        self._locked[extension] = self._locked.get(extension, 0) + 1
-        if self._locked[extension] < _LOCKED_POLLS:
             return PbxTimeoutError("the PBX keeps a mailbox locked")
-        return MailboxLockedError(extension)
+        self._store(before, listed, known, keep_missing=True)
+        return None
 
     def _store(
         self,
@@ -209,13 +265,14 @@ class Mailboxes:
         mailbox = Mailbox.of(extension, newest_first(messages))
         if known and mailbox == known.mailbox:
             mailbox = known.mailbox
-        self._locked.pop(extension, None)
         self._states[extension] = _State(mailbox, listed, uncounted, monotonic(), mismatches)
 
     def _forget_missing(self) -> None:
         """Drop what is known of mailboxes that are not in the list any more."""
-        for extension in self._states.keys() - self._list.mailboxes.keys():
-            del self._states[extension]
+        known: dict[str, _State] | dict[str, _Failure]
+        for known in (self._states, self._failures):
+            for extension in known.keys() - self._list.mailboxes.keys():
+                del known[extension]
         self._marked &= self._list.mailboxes.keys()
 
     def _update_mapping(self, chosen: Collection[ListedMailbox]) -> None:
@@ -226,7 +283,9 @@ class Mailboxes:
             if (state := self._states.get(listed.place.extension))
         }
         mailboxes = {
-            extension: state.mailbox for extension, state in states.items() if state.mailbox.count
+            extension: state.mailbox
+            for extension, state in states.items()
+            if state.mailbox.count and extension not in self._failures
         }
         if mailboxes.keys() != self._mailboxes.keys() or any(
             mailbox is not self._mailboxes[extension] for extension, mailbox in mailboxes.items()
@@ -234,7 +293,9 @@ class Mailboxes:
             self._mailboxes = mailboxes
         has_mismatch = any(0 < state.mismatches < _MAX_MISMATCHES for state in states.values())
         oldest = min((state.asked for state in states.values()), default=monotonic())
-        self._next_recheck = -inf if has_mismatch else oldest + _RECHECK_SECONDS
+        retries = (failure.retry for failure in self._failures.values())
+        is_due = has_mismatch or self._left
+        self._next_recheck = -inf if is_due else min((oldest + _RECHECK_SECONDS, *retries))
 
 
 def _is_whole(

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import ClassVar, override
 
 from ..client import Connection, Endpoint, Family, PbxClient
-from .api import Api
+from .api import Api, version_in
 from .client import SSeriesClient
 from .login import stored_secret
-from .versions import API_VERSIONS
+from .versions import API_VERSIONS, MAC_PREFIXES
 
 
 class SSeries(Family):
@@ -29,12 +29,18 @@ class SSeries(Family):
     accepts_token = True
     longest_interval = 1500
     """A token expires after 30 minutes without a request (OpenVox UC API, "Login")."""
+    mac_prefixes = MAC_PREFIXES
 
     @override
     async def probe(self, connection: Connection) -> Mapping[str, str]:
         api = Api(connection)
         await api.find_version()
         return api.remember()
+
+    @override
+    def product_name(self, remembered: Mapping[str, str]) -> str:
+        version = version_in(remembered)
+        return f"{version.manufacturer} PBX" if version else super().product_name(remembered)
 
     @override
     def create(self, connection: Connection) -> PbxClient:

@@ -39,6 +39,12 @@ class _Request:
     max_bytes: int = MAX_REPLY_BYTES
 
 
+def version_in(remembered: Mapping[str, str]) -> ApiVersion | None:
+    """Return the version that `Api.remember` returned, None if it is unknown."""
+    name = remembered.get(_API)
+    return next((version for version in API_VERSIONS if version.name == name), None)
+
+
 class Api:
     """Sends requests to one PBX, with a token.
 

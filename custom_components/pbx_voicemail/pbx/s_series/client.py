@@ -14,9 +14,10 @@ from ..errors import PbxAuthError, PbxLockedError, PbxNotReadyError, PbxRejected
 from ..http import MAX_LIST_BYTES
 from ..models import Extension, Mailbox, Message, PbxInfo
 from .api import Api
+from .changes import ParsedReply, read_reply
 from .clock import find_fault
 from .device_info import DeviceInfo
-from .mailboxes import ParsedMailbox, number_messages, read_entries, read_extensions, read_mailboxes
+from .mailboxes import number_messages, read_entries, read_extensions
 from .message_files import MessageFiles
 from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, OFF_LOOP_BYTES, JsonObject, decode, decode_short
 from .shifted_dates import ShiftedDates
@@ -55,8 +56,7 @@ class SSeriesClient(PbxClient):
         self._can_filter = True
         """Whether messages of some extensions can be queried alone."""
         self._refusals = self._token_refusals = 0
-        self._last_body: bytes | None = None
-        self._parsed: Mapping[str, ParsedMailbox] = {}
+        self._last = ParsedReply()
         self._mailboxes: Mapping[str, Mailbox] = {}
 
     @property
@@ -92,6 +92,7 @@ class SSeriesClient(PbxClient):
             firmware_version=device.firmware_version,
             web_page=self._web_page,
             clock_fault=fault,
+            mac_address=device.mac_address,
         )
         return self._info
 
@@ -153,9 +154,9 @@ class SSeriesClient(PbxClient):
 
         The PBX is only queried if dates seem to have been shifted.
         """
-        if self._last_body is None:
+        if not self._last.body:
             return {}
-        dates = await asyncio.to_thread(self._compare_dates, self._last_body, known)
+        dates = await asyncio.to_thread(self._compare_dates, self._last.body, known)
         if not dates.candidates:
             return {}
         if await _none_if_unsupported(self._query_device_info) is None:
@@ -189,7 +190,7 @@ class SSeriesClient(PbxClient):
         return dates
 
     def _clear_mailboxes(self) -> None:
-        self._last_body, self._parsed, self._mailboxes = None, {}, {}
+        self._last, self._mailboxes = ParsedReply(), {}
 
     async def _count_refusal(self, refusal: PbxRejectedError) -> None:
         """Mark a refusal as lasting if it is the third in a row for an unknown reason.
@@ -232,7 +233,7 @@ class SSeriesClient(PbxClient):
                 "voicemail/query",
                 self._read_mailboxes,
                 body,
-                known=self._last_body or b"",
+                known=self._last.body,
                 max_bytes=MAX_LIST_BYTES,
             )
             if mailboxes is not None:
@@ -249,24 +250,25 @@ class SSeriesClient(PbxClient):
     async def _read_mailboxes(self, body: bytes) -> Mapping[str, Mailbox] | None:
         """Return the mailboxes in a reply, None if it may mean that there are no messages."""
         self.reply_bytes = len(body)
-        if body is self._last_body:
+        if body and body is self._last.body:
             return self._mailboxes
         try:
             if len(body) < OFF_LOOP_BYTES:
-                self._parsed = self._parse(body)
+                self._last = self._parse(body)
             else:
-                self._parsed = await asyncio.to_thread(self._parse, body)
+                self._last = await asyncio.to_thread(self._parse, body)
         except PbxRejectedError as err:
             if err.errno in _NO_MESSAGES:
                 return None
             raise
-        self._mailboxes = {number: parsed.mailbox for number, parsed in self._parsed.items()}
-        self._last_body = body
+        self._mailboxes = {
+            number: parsed.mailbox for number, parsed in self._last.mailboxes.items()
+        }
         await self._detect_yeastar()
         return self._mailboxes
 
-    def _parse(self, body: bytes) -> Mapping[str, ParsedMailbox]:
-        return read_mailboxes(decode(body), self._zone, self._parsed, self._id_key)
+    def _parse(self, body: bytes) -> ParsedReply:
+        return read_reply(body, self._last, self._zone, self._id_key)
 
     async def _detect_yeastar(self) -> None:
         """Switch to Yeastar's version if messages say whether they are read.

@@ -9,11 +9,14 @@ from ..models import serial_number_in
 from ..text import product_name
 from .clock import MAX_OFFSET, MIN_OFFSET, QUARTER, TOLERANCE
 from .reply import JsonObject, as_objects, as_text
+from .versions import OPENVOX_MAC_PREFIX
 
 _MAX_CLOCK_LENGTH: Final = 64
 _CLOCK: Final = re.compile(
     r"(?P<clock>[^U]+?)(?: (?:UTC|GMT)(?:(?P<sign>[+-])(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?)?)?"
 )
+
+_MAC: Final = re.compile(OPENVOX_MAC_PREFIX + "[0-9A-F]{6}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class DeviceInfo:
     def manufacturer(self) -> str | None:
         """The manufacturer, if the model name contains it: OpenVox's models do not."""
         return "Yeastar" if self.model and self.model.startswith("Yeastar") else None
+
+    @property
+    def mac_address(self) -> str | None:
+        """The MAC address, if it is the serial number, as with OpenVox. Yeastar's are no addresses."""
+        return self.serial_number if _MAC.fullmatch(self.serial_number or "") else None
 
     def clock_offset(self, now: datetime) -> timedelta | None:
         """Return the UTC offset of the PBX's time, None if unknown or not possible."""

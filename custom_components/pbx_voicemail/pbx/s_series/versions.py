@@ -28,5 +28,10 @@ YEASTAR = ApiVersion(
 )
 """Yeastar S-Series, K2 and Cloud PBX (Yeastar S-Series API v1.1.0)."""
 
+OPENVOX_MAC_PREFIX = "A09805"
+YEASTAR_MAC_PREFIX = "F4B549"
+MAC_PREFIXES = (OPENVOX_MAC_PREFIX, YEASTAR_MAC_PREFIX)
+"""How the MAC addresses of these makers begin (IEEE, MA-L)."""
+
 API_VERSIONS = (OPENVOX, YEASTAR)
 """All versions, in the order in which they are tried."""

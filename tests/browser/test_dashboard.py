@@ -1,0 +1,43 @@
+"""Create a whole dashboard for voicemail, by clicks alone."""
+
+from pathlib import Path
+
+from playwright.async_api import Browser, expect
+import pytest
+
+from tests.demo.__main__ import connect
+from tests.simulator import Simulator
+
+from .visit import open_visit, run_hass
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+async def test_dashboard_from_the_dialog(
+    tmp_path: Path, browser: Browser, uc501: Simulator
+) -> None:
+    """It has the inbox, a section for each extension, and their history."""
+    async with (
+        run_hass(tmp_path) as (hass, client),
+        open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
+    ):
+        await connect(client, uc501.address)
+        await visit.open("/config/lovelace/dashboards")
+        page = visit.page
+        await page.get_by_role("button", name="Add dashboard").click()
+        offer = page.get_by_role("button", name="Voicemail", exact=True)
+        await offer.scroll_into_view_if_needed()
+        await visit.screenshot("add-dashboard")
+        await offer.click()
+        await page.get_by_role("textbox", name="Title").fill("Messages")
+        await page.get_by_role("button", name="Create", exact=True).click()
+        await expect(page.get_by_text("Messages", exact=True).first).to_be_visible()
+        await visit.open("/dashboard-messages")
+        await expect(visit.card.get_by_role("listitem").first).to_be_visible()
+        headings = page.locator("hui-heading-card")
+        await expect(headings).to_have_text(
+            ["Extension 104", "Gate (103)", "Reception (101)", "Workshop (102)", "History"]
+        )
+        await expect(page.locator("hui-history-graph-card")).to_be_attached()
+        await expect(page.locator("hui-error-card")).to_have_count(0)
+        await visit.screenshot("dashboard")
