@@ -177,7 +177,7 @@ class MessagesSensor(LatestCallerEntity, SensorEntity):
     @property
     @override
     def _written(self) -> tuple[object, ...]:
-        return *super()._written, self.mailbox, self.latest_name
+        return *super()._written, self.mailbox, self.latest_name, self.latest_number
 
 
 class UnreadSensor(ExtensionEntity, SensorEntity):
