@@ -182,6 +182,21 @@ async def test_openvox(
     assert _flows(hass) == []
 
 
+async def test_new_address_before_it_is_added(
+    hass: HomeAssistant, network: dict[str, Any], pbx: Simulator, announce: Announce
+) -> None:
+    """It is offered once, where it is now."""
+    network[HERE] = pbx
+    await announce()
+    await announce(hostname="other-name")
+    (flow,) = _flows(hass)
+    assert flow["context"]["title_placeholders"] == {"name": f"OpenVox PBX ({HERE})"}
+    network[THERE] = pbx
+    await announce(ip=THERE)
+    (flow,) = _flows(hass)
+    assert flow["context"]["title_placeholders"] == {"name": f"OpenVox PBX ({THERE})"}
+
+
 async def test_login(
     hass: HomeAssistant, network: dict[str, Any], pbx: Simulator, announce: Announce
 ) -> None:
