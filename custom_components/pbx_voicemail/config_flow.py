@@ -18,6 +18,7 @@ from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import voluptuous as vol
 
+from .config.client import address_of
 from .config.discovery import (
     announced_name,
     async_entry_at,
@@ -212,7 +213,10 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             as_in_browsers = bytes.fromhex(self._untrusted_fingerprint).hex(":").upper()
             return self.async_show_form(
                 step_id="certificate",
-                description_placeholders={"fingerprint": as_in_browsers},
+                description_placeholders={
+                    "fingerprint": as_in_browsers,
+                    "address": str(address_of(self._data).url),
+                },
             )
         self._trusted_fingerprint = self._untrusted_fingerprint
         if self.source == SOURCE_RECONFIGURE:
