@@ -52,9 +52,9 @@ async def test_a_day(
     for number in range(timedelta(days=1) // _STEP):
         tick()
         chance = random.random()
-        if chance < 0.1:
+        if chance < 0.05:
             await hass.config_entries.async_reload(p_series_connected.entry_id)
-        elif chance < 0.2:
+        elif chance < 0.12:
             await _crash(hass, p_series, p_series_connected)
         if random.random() < 0.3:
             expected.append(str(7000 + number))

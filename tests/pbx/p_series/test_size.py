@@ -75,7 +75,6 @@ class _Large:
     ("page_size", "counts_all", "queries"),
     [
         pytest.param(500, False, 10, id="one page"),
-        pytest.param(60, False, 20, id="two pages of each"),
         pytest.param(500, True, 100, id="pages of all"),
     ],
 )
@@ -97,6 +96,7 @@ async def test_large_pbx(
     assert large.queries == queries
 
     large.sizes["2101"] += 1
+    large.queries = 0
     started = process_time()
     after = await client.mailboxes()
     changed = process_time() - started
