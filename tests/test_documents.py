@@ -78,3 +78,19 @@ def test_readme_imports_every_blueprint() -> None:
         (source,) = re.findall(r"source_url: (\S+)", file.read_text())
         assert source.endswith(f"/{file.relative_to(REPOSITORY)}")
         assert f"blueprint_url={quote(source, safe='')})" in readme
+
+
+def test_actions_are_pinned() -> None:
+    """A tag or a branch of another repository can be moved, a commit cannot."""
+    workflows = [file.read_text() for file in REPOSITORY.glob(".github/workflows/*.yml")]
+    actions = re.findall(r"uses: (.+)", "\n".join(workflows))
+    assert actions
+    for action in actions:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # \S.*", action), action
+
+
+def test_changelog_begins_with_the_version_of_the_manifest() -> None:
+    """The release workflow takes the notes of a release from there."""
+    first = re.search(r"^## \[(.+?)\]", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first
+    assert first[1] == MANIFEST["version"]

@@ -634,7 +634,7 @@ async def test_invalid_token(
     """The action returns an error, and Home Assistant starts a reauthentication."""
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     pbx.revoke_tokens()
-    with pytest.raises(HomeAssistantError, match="token"):
+    with pytest.raises(HomeAssistantError, match="credentials"):
         await call_action(hass, "delete_message", message_id=message_id)
     flows = hass.config_entries.flow.async_progress()
     assert [flow["context"]["source"] for flow in flows] == ["reauth"]

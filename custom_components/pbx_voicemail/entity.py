@@ -1,7 +1,7 @@
 """Base classes of entities, and adding the entities of extensions."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import batched
 from typing import Final, override
 
@@ -18,16 +18,42 @@ from .const import DOMAIN
 from .coordinator import PbxCoordinator
 from .devices import extension_device_info, hub_device_info
 from .identifiers import unique_id
-from .pbx import Mailbox
+from .pbx import Extension, Mailbox
 
 _BATCH_SIZE: Final = 25
 """The entities of how many extensions are added at once: each takes more than a millisecond."""
 
 
-class HubEntity(CoordinatorEntity[PbxCoordinator]):
-    """An entity of the PBX itself."""
+class PbxEntity(CoordinatorEntity[PbxCoordinator]):
+    """An entity whose state is only written when something in it has changed.
+
+    Most polls change one mailbox of hundreds, if any, and not everything that is shown of it.
+    """
 
     _attr_has_entity_name = True
+    _last_written: tuple[object, ...]
+
+    @property
+    def _written(self) -> tuple[object, ...]:
+        """What is shown: the state is written again when this changes."""
+        return self.available, self.state
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Remember what Home Assistant writes when it adds the entity."""
+        await super().async_added_to_hass()
+        self._last_written = self._written
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        if (written := self._written) != self._last_written:
+            self._last_written = written
+            self.async_write_ha_state()
+
+
+class HubEntity(PbxEntity):
+    """An entity of the PBX itself."""
 
     def __init__(self, coordinator: PbxCoordinator, description: EntityDescription) -> None:
         """Initialize the entity."""
@@ -37,15 +63,11 @@ class HubEntity(CoordinatorEntity[PbxCoordinator]):
         self._attr_device_info = hub_device_info(coordinator)
 
 
-class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
+class ExtensionEntity(PbxEntity):
     """An entity of one extension.
 
-    It is available while the PBX is, and has the extension, and lets its mailbox be read. Its state is only written when that
-    or its mailbox has changed: most polls change one mailbox of hundreds, if any.
+    It is available while the PBX is, has the extension, and lets its mailbox be read.
     """
-
-    _attr_has_entity_name = True
-    _last_written: tuple[object, ...]
 
     def __init__(
         self, coordinator: PbxCoordinator, extension: str, description: EntityDescription
@@ -73,29 +95,6 @@ class ExtensionEntity(CoordinatorEntity[PbxCoordinator]):
             and self.extension not in data.unreadable
         )
 
-    @property
-    def _written(self) -> tuple[object, ...]:
-        """What the state depends on: it is written again when this changes."""
-        return self.available, self.mailbox
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Remember what Home Assistant writes when it adds the entity."""
-        await super().async_added_to_hass()
-        self._last_written = self._written
-
-    @callback
-    @override
-    def _handle_coordinator_update(self) -> None:
-        if self._written != self._last_written:
-            self._last_written = self._written
-            self._async_write_changes()
-
-    @callback
-    def _async_write_changes(self) -> None:
-        """Write the state, since availability or the mailbox has changed."""
-        self.async_write_ha_state()
-
 
 @callback
 def async_add_extension_entities(
@@ -110,7 +109,7 @@ def async_add_extension_entities(
     """
     registry = er.async_get(coordinator.hass)
     platform = async_get_current_platform().domain
-    known: set[str] = set()
+    known: Mapping[str, Extension] = {}
     added: set[str] = set()
 
     def is_registered(entity: Entity) -> bool:
@@ -136,10 +135,12 @@ def async_add_extension_entities(
 
     @callback
     def add_new_extensions() -> None:
+        nonlocal known
         roster = coordinator.data.roster
+        if roster is known:
+            return
         new = [extension for extension in roster if extension not in known]
-        known.intersection_update(roster)
-        known.update(new)
+        known = roster
         batches = batched(new, _BATCH_SIZE, strict=False)
         add(next(batches, ()))
         if len(new) > _BATCH_SIZE:

@@ -78,6 +78,7 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
     # The recorder must not keep who called whom, and when.
     _unrecorded_attributes = frozenset({MATCH_ALL})
     _has_started = False
+    _last_seen: tuple[bool, Mailbox] | None = None
     _task: asyncio.Task[None] | None = None
 
     def __init__(self, coordinator: PbxCoordinator, extension: str) -> None:
@@ -108,13 +109,25 @@ class NewMessageEvent(ExtensionEntity, EventEntity):
     @callback
     def _start(self) -> None:
         self._has_started = True
-        self._async_write_changes()
+        self._async_announce_if_possible()
+
+    @property
+    @override
+    def _written(self) -> tuple[object, ...]:
+        return (self.available,)
 
     @callback
     @override
-    def _async_write_changes(self) -> None:
+    def _handle_coordinator_update(self) -> None:
         # Ends an outage in a state of its own: automations ignore events that end one.
-        super()._async_write_changes()
+        super()._handle_coordinator_update()
+        seen = self.available, self.mailbox
+        if seen != self._last_seen:
+            self._last_seen = seen
+            self._async_announce_if_possible()
+
+    @callback
+    def _async_announce_if_possible(self) -> None:
         if self._can_announce and not self._task:
             self._async_announce()
 

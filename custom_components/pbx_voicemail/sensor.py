@@ -146,11 +146,6 @@ class LatestCallerEntity(ExtensionEntity):
         latest = self.mailbox.latest
         return self.coordinator.callers.formatted_number_of(latest) if latest else None
 
-    @property
-    @override
-    def _written(self) -> tuple[object, ...]:
-        return *super()._written, self.latest_name, self.latest_number
-
 
 class MessagesSensor(LatestCallerEntity, SensorEntity):
     """Counts the messages of an extension, with the latest one in the attributes."""
@@ -178,6 +173,11 @@ class MessagesSensor(LatestCallerEntity, SensorEntity):
             "latest_duration": latest and latest.duration,
             "latest_message_id": latest and latest.id,
         }
+
+    @property
+    @override
+    def _written(self) -> tuple[object, ...]:
+        return *super()._written, self.mailbox, self.latest_name, self.latest_number
 
 
 class UnreadSensor(ExtensionEntity, SensorEntity):

@@ -61,7 +61,7 @@ class Fake:
     """A web server that answers each action with its reply, or the next one of several.
 
     A test may change `replies`, the `seconds` that an action takes, the HTTP `status`, and the
-    `server` that it says it is. `actions` are those that were asked for.
+    `server` that it says it is. `actions` are those that were asked for, and `sent` is all that came.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -82,6 +82,7 @@ class Fake:
         self.status = 200
         self.server = _SERVER
         self.actions: Counter[str] = Counter()
+        self.sent = ""
         self.files: dict[str, bytes] = {}
         self.port = 0
         self._tls = tls
@@ -104,6 +105,7 @@ class Fake:
         await self._runner.cleanup()
 
     async def _act(self, request: web.Request) -> web.Response:
+        self.sent += f"{request.url} {request.headers} {await request.text()}\n"
         fields = await request.post()
         action = str(fields["action"])
         self.actions[action] += 1

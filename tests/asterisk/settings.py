@@ -8,8 +8,8 @@ USERNAME = "homeassistant"
 SECRET = "a-secret-of-our-own"
 
 MANAGER_USERS = {
-    USERNAME: "read=call\nwrite=call,user\neventfilter=Event: MessageWaiting",
-    "reader": "read=call\nwrite=call",
+    USERNAME: "read=call\nwrite=reporting,user\neventfilter=Event: MessageWaiting",
+    "reader": "read=call\nwrite=reporting",
     "stranger": "read=call\nwrite=system",
     "elsewhere": "write=call,user\ndeny=0.0.0.0/0.0.0.0\npermit=192.0.2.1/32",
     "once": "read=call\nwrite=call,user\nallowmultiplelogin=no",

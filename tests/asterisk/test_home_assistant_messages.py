@@ -164,7 +164,7 @@ async def test_user_without_the_right_to_change(
     """Reading goes on as before, and costs no more requests."""
     message_id = home.message_id(mailbox, "6001")
     for action in ("delete_message", "mark_read"):
-        with pytest.raises(HomeAssistantError, match="write=call,user") as raised:
+        with pytest.raises(HomeAssistantError, match="write=reporting,user") as raised:
             await call_action(home.hass, action, message_id=message_id)
         assert raised.value.translation_key == "user_right_missing"
         assert _issues(home.hass) == {"user_right_missing"}

@@ -23,10 +23,10 @@ from custom_components.pbx_voicemail.pbx import (
 )
 from custom_components.pbx_voicemail.pbx.asterisk import session as session_module
 from custom_components.pbx_voicemail.pbx.asterisk.errors import (
-    CallRightMissingError,
     LoginInUseError,
     ManagerNotOnWebError,
     RecordingsNotLinkedError,
+    ReportingRightMissingError,
     StaticContentOffError,
     UserRightMissingError,
     VoicemailNotLoadedError,
@@ -114,7 +114,7 @@ async def test_refused_login_is_the_last(
 async def test_user_without_the_right_to_read(make_client: MakeClient) -> None:
     client = make_client("stranger")
     for do in (client.info, client.extensions, client.mailboxes):
-        with pytest.raises(CallRightMissingError):
+        with pytest.raises(ReportingRightMissingError):
             await do()
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 import logging
 from pathlib import Path
 from random import Random
+import re
 from time import process_time, thread_time
 from typing import Any
 
@@ -184,8 +185,10 @@ async def test_nothing_of_it_is_logged(
     assert "101" not in "".join(
         record.getMessage() for record in caplog.records if "asyncio" not in record.name
     )
+    # An address in memory may contain any digits.
+    shown = re.sub(r" at 0x[0-9a-f]+", "", repr(book) + repr(vars(book)))
     for secret in ("Ann", "101", "1234567"):
-        assert secret not in repr(book) + repr(vars(book))
+        assert secret not in shown
 
 
 async def test_save_waits_for_an_import(hass: HomeAssistant, book: PhoneBook) -> None:

@@ -75,7 +75,12 @@ class Arrivals:
         """Follow the chosen extensions; an empty collection means all."""
         self._hass = hass
         self._store: Store[dict[str, Any]] = Store(
-            hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True
+            hass,
+            _VERSION,
+            f"{DOMAIN}.{entry_id}",
+            private=True,
+            # A large journal takes milliseconds to serialize.
+            serialize_in_event_loop=False,
         )
         self._chosen = sorted(chosen)
         self.id_key = token_hex(_KEY_BYTES)
@@ -193,6 +198,7 @@ class Arrivals:
 
     async def async_save(self) -> None:
         """Save the journal now."""
+        self._is_saving_soon = False
         await self._store.async_save(self._data_to_save())
 
     async def async_pause(self) -> None:
@@ -230,7 +236,6 @@ class Arrivals:
         return not self._chosen or extension in self._chosen
 
     def _data_to_save(self) -> dict[str, Any]:
-        self._is_saving_soon = False
         return {
             "chosen": self._chosen,
             "announced": dict(self._announced),

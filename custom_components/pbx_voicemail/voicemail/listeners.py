@@ -51,7 +51,9 @@ class ExtensionListeners:
 
 def _changed(before: PbxData, after: PbxData) -> Iterable[str]:
     """Return the extensions whose mailbox is another one, or that have come or gone."""
-    changed = (before.roster.keys() ^ after.roster.keys()) | (before.unreadable ^ after.unreadable)
+    changed = set(before.unreadable ^ after.unreadable)
+    if before.roster is not after.roster:
+        changed |= before.roster.keys() ^ after.roster.keys()
     if before.mailboxes is not after.mailboxes:
         changed |= {
             extension

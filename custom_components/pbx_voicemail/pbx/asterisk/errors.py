@@ -40,11 +40,14 @@ class LoginInUseError(AsteriskSetupError):
     text = "the manager user is signed in elsewhere, and may sign in only once"
 
 
-class CallRightMissingError(AsteriskSetupError):
-    """The manager user lacks `call` in `write`, without which nothing can be read."""
+class ReportingRightMissingError(AsteriskSetupError):
+    """The manager user has neither `reporting` nor `call` in `write`, so nothing can be read.
 
-    kind = "call_right_missing"
-    text = "the manager user lacks the write permission 'call'"
+    `call` would also let it transfer and end calls.
+    """
+
+    kind = "reporting_right_missing"
+    text = "the manager user lacks the write permission 'reporting'"
 
 
 class UserRightMissingError(AsteriskSetupError):

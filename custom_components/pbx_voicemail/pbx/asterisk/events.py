@@ -8,7 +8,7 @@ import aiohttp
 
 from ..errors import PbxReplyError
 from .ami import Reply, read_block
-from .errors import CallRightMissingError
+from .errors import ReportingRightMissingError
 from .mailbox_list import Place
 from .mailboxes import Mailboxes
 from .session import Session
@@ -43,7 +43,7 @@ class Events:
         try:
             while True:
                 await self._session.ask(
-                    "Events", {"EventMask": "call"}, missing=CallRightMissingError
+                    "Events", {"EventMask": "call"}, missing=ReportingRightMissingError
                 )
                 self.is_listening = True
                 if self._has_listened:

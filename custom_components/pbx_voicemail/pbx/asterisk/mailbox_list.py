@@ -10,7 +10,7 @@ from ..errors import PbxReplyError
 from ..models import MAX_EXTENSIONS, Extension
 from ..text import printable
 from .ami import Reply, read_block
-from .errors import CallRightMissingError
+from .errors import ReportingRightMissingError
 from .session import Session
 
 DEFAULT_CONTEXT: Final = "default"
@@ -90,7 +90,9 @@ class MailboxList:
     async def update(self) -> None:
         """Ask for the list. Raises PbxError, and the last list stays."""
         for _ in range(_EMPTY_REPLIES):
-            response = await self._session.ask("VoicemailUsersList", missing=CallRightMissingError)
+            response = await self._session.ask(
+                "VoicemailUsersList", missing=ReportingRightMissingError
+            )
             self.size, reply = response.size, response.reply
             if reply.message != _NO_MAILBOXES:
                 break

@@ -13,7 +13,7 @@ from ..errors import PbxReplyError
 from ..models import LONGEST_DURATION, MAX_MESSAGES, Message, is_possible_date, message_id
 from ..text import split_caller
 from .ami import Reply, read_block
-from .errors import CallRightMissingError
+from .errors import ReportingRightMissingError
 from .mailbox_list import Place
 from .session import Session
 
@@ -129,7 +129,10 @@ async def ask_for_summary(session: Session, place: Place, id_key: bytes) -> Summ
     """
     asked = monotonic()
     response = await session.ask(
-        "VoicemailBoxSummary", place.fields, missing=CallRightMissingError, max_bytes=_MAX_BYTES
+        "VoicemailBoxSummary",
+        place.fields,
+        missing=ReportingRightMissingError,
+        max_bytes=_MAX_BYTES,
     )
     may_be_cut = monotonic() - asked > _LOCK_SECONDS
     if response.reply.message == _NO_SUCH_MAILBOX:

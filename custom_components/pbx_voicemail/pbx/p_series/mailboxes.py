@@ -2,7 +2,7 @@
 
 There is no query for all mailboxes. A group is split in halves if the PBX refuses it, since
 nobody says what it does about a number without a mailbox, or if some of its messages are
-missing. It stays split, so that the next poll asks only what is answered.
+missing. What is found out by that is not asked for again.
 """
 
 import asyncio
@@ -60,10 +60,11 @@ class Mailboxes:
         """Take where to ask. `id_key` is a secret that goes into the ids of messages."""
         self.size = 0
         """The size of the replies of the last round, in bytes."""
-        self.incomplete = 0
-        """How often a mailbox had fewer messages than it said."""
         self.without_mailbox: set[str] = set()
         """The numbers for which the PBX has no mailbox."""
+        self._group_size = _GROUP_SIZE
+        self._alone: set[str] = set()
+        """The numbers that are asked for alone, since their pages never fit together."""
         self._query = query
         self._roster = roster
         self._id_key = id_key
@@ -79,9 +80,18 @@ class Mailboxes:
         self._mailboxes: Mapping[str, Mailbox] = {}
 
     @property
+    def incomplete(self) -> int:
+        """How many mailboxes never have as many messages as they say."""
+        return len(self._alone)
+
+    @property
     def groups(self) -> int:
         """How many queries an unchanged round takes, at least."""
         return len(self._plan)
+
+    @property
+    def _exceptions(self) -> int:
+        return len(self.without_mailbox | self._alone)
 
     def mark_changed(self, number: str) -> None:
         """Ask for a mailbox first: for it alone, if it is known and all have just been asked for."""
@@ -103,6 +113,7 @@ class Mailboxes:
         async with self._polling:
             await self._follow(only)
             marked, self._marked = self._marked, set()
+            before = self._exceptions
             is_full = not marked or monotonic() >= self._next_full_round
             try:
                 asked = await self._ask_for(self._plan if is_full else [(n,) for n in marked])
@@ -111,8 +122,8 @@ class Mailboxes:
                 raise
             if is_full:
                 self._next_full_round = monotonic() + _FULL_ROUND_SECONDS
-                self._plan = asked
-                self._pages = {group: self._pages[group] for group in asked if group in self._pages}
+                self._pages = {group: self._pages[group] for group in asked}
+                self._replan(asked, self._exceptions - before)
             return self._update_mapping()
 
     async def _follow(self, only: Collection[str]) -> None:
@@ -124,17 +135,34 @@ class Mailboxes:
                 await self._roster.update()
             numbers = self._roster.numbers
         if numbers != self._numbers:
-            self._numbers, self._plan = numbers, _grouped(numbers)
+            self._numbers, self._group_size = numbers, _GROUP_SIZE
+            self._plan = _grouped(numbers, _GROUP_SIZE)
+            self._alone.clear()
             self._known = {n: known for n, known in self._known.items() if n in numbers}
             self._refusals.clear()
             self.without_mailbox.clear()
             self.mark_all_changed()
         elif monotonic() >= self._next_retry:
-            self._plan += _grouped(sorted(self.without_mailbox))
+            self._plan = self._plan + _grouped(sorted(self.without_mailbox), self._group_size)
             self.without_mailbox.clear()
             self.mark_all_changed()
         if not self.without_mailbox:
             self._next_retry = inf
+
+    def _replan(self, answered: Sequence[_Group], learned: int) -> None:
+        """Plan the next round: as few groups as will be answered.
+
+        `learned` is for how many numbers it turned out that they must not be in a group. If
+        groups were split for none of them, they were too large.
+        """
+        if answered == self._plan:
+            return
+        if answered and not learned:
+            self._group_size = max(map(len, answered))
+        numbers = set(self._numbers) - self.without_mailbox
+        together = [number for number in self._numbers if number in numbers - self._alone]
+        alone: list[_Group] = [(n,) for n in self._numbers if n in numbers & self._alone]
+        self._plan = _grouped(together, self._group_size) + alone
 
     async def _ask_for(self, groups: Iterable[_Group]) -> list[_Group]:
         """Ask for groups of mailboxes. Returns the groups in which they were answered."""
@@ -152,6 +180,9 @@ class Mailboxes:
                 else:
                     waiting.extendleft(reversed(_halves(group)))
                 continue
+            if answer and len(group) > 1 and not _is_complete(answer):
+                # It may just have changed between two pages.
+                answer = await self._query.ask(group)
             if answer and len(group) > 1 and not _is_complete(answer):
                 waiting.extendleft(reversed(_halves(group)))
                 continue
@@ -185,7 +216,7 @@ class Mailboxes:
                 return again or before
             answer = again
             if _is_whole(before) and _is_whole(again) and _ids(before) == _ids(again):
-                self.incomplete += 1
+                self._alone |= again.listed.keys()
                 return again
         raise PbxReplyError("the list of messages is not complete")
 
@@ -262,8 +293,8 @@ class Mailboxes:
         }
 
 
-def _grouped(numbers: Iterable[str]) -> list[_Group]:
-    return list(batched(numbers, _GROUP_SIZE, strict=False))
+def _grouped(numbers: Iterable[str], size: int) -> list[_Group]:
+    return list(batched(numbers, size, strict=False))
 
 
 def _halves(group: _Group) -> list[_Group]:

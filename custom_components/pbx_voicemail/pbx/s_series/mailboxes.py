@@ -6,7 +6,7 @@ Yeastar's S-Series API v1.1.0 has the same ones.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 import re
 from typing import Final
@@ -57,7 +57,8 @@ def read_mailboxes(
         fingerprint = hash(_dump(entries))
         parsed = known.get(extension)
         if parsed is None or parsed.fingerprint != fingerprint:
-            messages = _read_messages(extension, entries, zone, key)
+            before = parsed.mailbox.messages if parsed else ()
+            messages = _read_messages(extension, entries, zone, key, before)
             parsed = ParsedMailbox(Mailbox.of(extension, messages), fingerprint)
         mailboxes[extension] = parsed
     return mailboxes
@@ -95,8 +96,10 @@ def number_messages(
     """
     ordinals: Counter[tuple[str, ...]] = Counter()
     for entry in entries:
-        identity = tuple(
-            as_text(entry.get(name)) for name in ("voicemaildate", "messagefrom", "voicemaillength")
+        identity = (
+            as_text(entry.get("voicemaildate")),
+            as_text(entry.get("messagefrom")),
+            as_text(entry.get("voicemaillength")),
         )
         ordinal = ordinals[identity]
         ordinals[identity] += 1
@@ -141,26 +144,36 @@ def read_number(value: Json) -> str:
 
 
 def _read_messages(
-    extension: str, entries: Sequence[JsonObject], zone: tzinfo, key: bytes
+    extension: str,
+    entries: Sequence[JsonObject],
+    zone: tzinfo,
+    key: bytes,
+    before: Iterable[Message],
 ) -> tuple[Message, ...]:
+    """Return the messages, newest first. Those that were there before are not read again."""
+    known = {message.id: message for message in before}
     messages = []
     for numbered in number_messages(extension, entries, key):
-        received, caller, duration = numbered.identity
-        number, name = split_caller(caller)
-        messages.append(
-            Message(
-                id=numbered.id,
-                extension=extension,
-                caller=number,
-                caller_name=name,
-                received=_read_date(received, zone),
-                duration=_read_duration(duration),
-                read=_READ.get(as_text(numbered.entry.get("voicemailstatus")).casefold()),
-            )
-        )
+        message = known.get(numbered.id) or _read_message(extension, numbered, zone)
+        read = _READ.get(as_text(numbered.entry.get("voicemailstatus")).casefold())
+        messages.append(message if message.read is read else replace(message, read=read))
     # Of messages with the same date, the last in the reply is the newest. The sort is stable.
     messages.sort(key=lambda message: message.received or _EARLIEST)
     return tuple(reversed(messages))
+
+
+def _read_message(extension: str, numbered: NumberedMessage, zone: tzinfo) -> Message:
+    """Return what identifies a message: this never changes, unlike whether it is read."""
+    received, caller, duration = numbered.identity
+    number, name = split_caller(caller)
+    return Message(
+        id=numbered.id,
+        extension=extension,
+        caller=number,
+        caller_name=name,
+        received=_read_date(received, zone),
+        duration=_read_duration(duration),
+    )
 
 
 def _read_date(value: str, zone: tzinfo) -> datetime | None:
