@@ -114,6 +114,7 @@ async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> N
         await _speakers(visit)
         await _mark(visit)
         await _keyboard(visit)
+        await _transcribe(visit)
         await _refused(visit)
         async with open_visit(browser, hass, client) as guest:
             await _guest(guest)
@@ -219,19 +220,42 @@ async def _keyboard(visit: Visit) -> None:
     await expect(visit.card.get_by_text("Mark as read or unread")).to_have_count(0)
 
 
-async def _refused(visit: Visit) -> None:
-    """What Home Assistant refuses is shown in the row."""
+async def _transcribe(visit: Visit) -> None:
+    """It is offered only if there is an engine, which may fail at first."""
+    row = visit.row("Earlier")
+    transcribe = row.get_by_role("button", name="Transcribe")
+    await expect(row.get_by_role("button", name="Download")).to_be_visible()
+    await expect(transcribe).to_be_hidden()
+    await visit.client.post("/api/states/stt.whisper", state="unknown")
+    await transcribe.click()
+    await expect(row.get_by_role("alert")).to_contain_text("speech-to-text engine")
+    await _reply_once(visit, "transcribe_message", "return { response: { text: 'Call me.' } }")
+    await transcribe.click()
+    await expect(row.get_by_text("Call me.")).to_be_visible()
+    await expect(row.get_by_role("alert")).to_have_count(0)
+    await expect(transcribe).to_be_hidden()
+
+
+async def _reply_once(visit: Visit, action: str, reply: str) -> None:
+    """Let an action do nothing in Home Assistant, once."""
     await visit.page.evaluate(
-        """() => {
+        """([action, reply]) => {
             const { connection } = document.querySelector("home-assistant").hass;
             const { sendMessagePromise } = connection;
             connection.sendMessagePromise = async message => {
-                if (message.service !== "mark_read") return sendMessagePromise.call(connection, message);
+                if (message.service !== action) return sendMessagePromise.call(connection, message);
                 connection.sendMessagePromise = sendMessagePromise;
-                throw { translation_domain: "pbx_voicemail", translation_key: "cannot_mark_unread" };
+                return new Function(reply)();
             };
-        }"""
+        }""",
+        [action, reply],
     )
+
+
+async def _refused(visit: Visit) -> None:
+    """What Home Assistant refuses is shown in the row."""
+    error = '{ translation_domain: "pbx_voicemail", translation_key: "cannot_mark_unread" }'
+    await _reply_once(visit, "mark_read", f"throw {error}")
     row = visit.row("Today")
     await row.get_by_role("button", name="Mark as unread").click()
     await expect(row.get_by_role("alert")).to_contain_text("does not allow it to be marked")
