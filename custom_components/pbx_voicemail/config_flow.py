@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import voluptuous as vol
 
@@ -135,7 +136,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
                     async_store_mac(self.hass, entry, mac_address)
                 return self.async_abort(reason="already_configured")
             # Until the PBX tells its serial number. An ignored one keeps this id.
-            await self.async_set_unique_id(mac_address)
+            await self.async_set_unique_id(mac_address, raise_on_progress=False)
             self._abort_if_unique_id_configured()
             self._found = await async_find_announced(self.hass, discovery_info)
         except PbxError:
@@ -144,6 +145,11 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="cannot_connect")
         self._announcement = discovery_info
         self.context["title_placeholders"] = {CONF_NAME: announced_name(self._found)}
+        for flow in self._async_in_progress(match_context={"unique_id": mac_address}):
+            if flow["context"].get("title_placeholders") == self.context["title_placeholders"]:
+                raise AbortFlow("already_in_progress")
+            # It offers the PBX at an address that it does not have any more.
+            self.hass.config_entries.flow.async_abort(flow["flow_id"])
         return await self.async_step_discovery_confirm()
 
     async def async_step_discovery_confirm(

@@ -193,3 +193,5 @@ async def test_from_the_catalog(config: Path, github: GitHub, pbx: Simulator) ->
         await connect(client, pbx.address)
         assert (await client.get(MESSAGES))["state"] == "3"
     assert [path for path in github.requests if path.startswith("/api/repos/")] == []
+    # A value in hacs.json or manifest.json that it ignores is a warning.
+    assert "marketplace" not in (config / "home-assistant.log").read_text()
