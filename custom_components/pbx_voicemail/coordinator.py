@@ -299,7 +299,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.arrivals.async_rename(self.renamed, self.client.id_context)
         self.read_state.marks.rename(self.renamed)
         unreadable = self.client.unreadable
-        self._outages.note_unreadable(unreadable)
+        self._outages.note_unreadable(unreadable, self.client.setup_errors)
         self.arrivals.async_look(mailboxes, unreadable)
         self._reload_if_capabilities_changed()
         self.last_update_success_time = dt_util.utcnow()

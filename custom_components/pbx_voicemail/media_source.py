@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from heapq import nlargest
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, override
 
 from homeassistant.components.media_player import (
@@ -35,6 +35,8 @@ from .voicemail.permissions import current_user, may_hear, may_see
 _MAX_SEARCH_RESULTS: Final = 100
 _MAX_LISTED: Final = 1000
 _UNKNOWN_CALLER: Final = f"component.{DOMAIN}.common.unknown_caller"
+
+type _Hit = tuple[PbxConfigEntry, Message]
 
 
 async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
@@ -84,21 +86,24 @@ class PbxMediaSource(MediaSource):
         mailboxes = self._mailboxes(media_id)
         text = query.search_query.casefold()
 
-        def search() -> list[BrowseMediaSource]:
+        def search(hits: list[_Hit], entry: PbxConfigEntry, mailbox: Mailbox) -> list[_Hit]:
             found = (
                 (entry, message)
-                for entry, mailbox in mailboxes
                 for message in mailbox.messages
                 if any(text in value.casefold() for value in _searchable(entry, message))
             )
-            latest = nlargest(
-                _MAX_SEARCH_RESULTS,
-                found,
-                key=lambda hit: hit[1].received.timestamp() if hit[1].received else 0,
-            )
-            return [self._message_item(*hit) for hit in latest]
+            return nlargest(_MAX_SEARCH_RESULTS, chain(hits, found), key=_received)
 
-        return SearchMedia(result=await self.hass.async_add_executor_job(search))
+        hits: list[_Hit] = []
+        # One by one, since a thread that never pauses keeps the event loop waiting, too.
+        for entry, mailbox in mailboxes:
+            if mailbox.count:
+                hits = await self.hass.async_add_executor_job(search, hits, entry, mailbox)
+        return SearchMedia(
+            result=await self.hass.async_add_executor_job(
+                lambda: [self._message_item(*hit) for hit in hits]
+            )
+        )
 
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
@@ -222,6 +227,11 @@ def _mailbox(hass: HomeAssistant, entry: PbxConfigEntry, media_id: MediaId) -> M
     if extension not in data.roster:
         raise translated_error(BrowseError, "unknown_extension", extension=extension)
     return data.mailbox(extension)
+
+
+def _received(hit: _Hit) -> float:
+    _, message = hit
+    return message.received.timestamp() if message.received else 0
 
 
 def _searchable(entry: PbxConfigEntry, message: Message) -> Iterator[str]:

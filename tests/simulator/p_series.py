@@ -152,6 +152,8 @@ class PSeriesSimulator:
     copies: int = 0
     port: int = 0
     loses_links: bool = False
+    is_mute: bool = False
+    heartbeats: int = 0
 
     def __post_init__(self) -> None:
         """Start with no tokens."""
@@ -258,6 +260,11 @@ class PSeriesSimulator:
                 await socket.close()
             elif not socket.closed:
                 await socket.send_str(event)
+
+    async def send(self, text: str) -> None:
+        """Send a text to whoever listens."""
+        for socket in list(self._sockets):
+            await socket.send_str(text)
 
     # What every request has to have.
 
@@ -598,6 +605,9 @@ class PSeriesSimulator:
                 if message.type is not WSMsgType.TEXT:
                     break
                 if message.data == "heartbeat":
+                    self.heartbeats += 1
+                    if self.is_mute:
+                        continue
                     await socket.send_str("heartbeat response")
                 elif _CALL_ENDED in json.loads(message.data)["topic_list"]:
                     self._sockets[socket] = token

@@ -208,9 +208,8 @@ class PbxVoicemailCard extends HTMLElement {
     setContent(this.#empty, text(inbox.isLoaded ? (noneUnread ? "card_no_unread" : none) : "card_loading"));
     this.#keys.setAttribute("aria-label", text("card_shortcuts"));
     setContent(this.#keys, ...(this.#keys.hidden ? [] : describeKeys()));
-    const list = this.#list.element;
-    list.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
-    for (const part of [this.#card, list]) {
+    this.#list.element.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
+    for (const part of [this.#card, this.#list.list]) {
       part.setAttribute("aria-label", this.#header.title.textContent ?? "");
     }
   }

@@ -152,7 +152,7 @@ export class Row {
     }
     this.#showMessage(message, extension, isOpen);
     this.#showPlay(state, available, caller);
-    this.buttons.show(extension, available, caller);
+    this.buttons.show(extension, available, caller, isOpen);
     this.check.hidden = isSelected === undefined;
     this.check.checked = isSelected ?? false;
     this.check.setAttribute("aria-label", text("card_select_message", caller));

@@ -27,12 +27,12 @@ const LAYOUT = `
   .keys p { margin: 0; }
   kbd { margin-inline-end: 8px; padding: 0 6px; border: 1px solid var(--secondary-text-color); border-radius: 4px;
     font: inherit; }
-  ul { list-style: none; margin: 0; padding: 0 0 8px; overflow-y: auto; max-height: var(--pbx-voicemail-height, 520px); }
+  .scroller { overflow-y: auto; max-height: var(--pbx-voicemail-height, 520px); padding-bottom: 8px; }
+  ul { list-style: none; margin: 0; padding: 0; }
   .empty { margin: 0; padding: 24px 16px 32px; text-align: center; color: var(--secondary-text-color); }
 `;
 
 const ROW = `
-  li { content-visibility: auto; contain-intrinsic-size: auto 72px; }
   .day { margin: 0; padding: 12px 16px 4px; font-size: 0.875rem; font-weight: 500; color: var(--secondary-text-color); }
   .body { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; padding: 6px 8px; }
   .deleted { display: flex; align-items: center; justify-content: space-between; gap: 4px; min-height: 56px;

@@ -78,7 +78,8 @@ class Events:
             for number in [n for n, due in pending.items() if due <= now]:
                 del pending[number]
                 self._report(number, changed)
-            text = await socket.receive(min(left, *pending.values(), next_heartbeat - now))
+            due_in = [due - now for due in (next_heartbeat, *pending.values())]
+            text = await socket.receive(min(left, *due_in))
             if text is None:
                 continue
             heard = monotonic()
