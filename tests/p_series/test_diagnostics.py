@@ -29,7 +29,7 @@ async def test_diagnostics(
         "hardware_version": None,
         "firmware_version": "83.20.0.21",
         "logins": 1,
-        "groups": 3,
+        "groups": 1,
         "without_mailbox": 1,
         "incomplete_mailboxes": 0,
     }

@@ -153,6 +153,7 @@ class PSeriesSimulator:
     port: int = 0
     loses_links: bool = False
     is_mute: bool = False
+    change_rows: Callable[[list[Reply]], list[Reply]] | None = None
     heartbeats: int = 0
 
     def __post_init__(self) -> None:
@@ -438,7 +439,8 @@ class PSeriesSimulator:
             raise _Refused(-1) if how == "failed" else _Refused(40002, "INVALID", *missing)
         present = [number for number in numbers if number not in missing]
         messages = await asyncio.to_thread(self._messages_of, present)
-        reply: Reply = {"voicemail_list": self._page(request, messages)}
+        rows = self._page(request, messages)
+        reply: Reply = {"voicemail_list": self.change_rows(rows) if self.change_rows else rows}
         if missing and how == "partial":
             reply |= _Refused(1, "PARTIAL SUCCESS", *missing).reply
         return reply
