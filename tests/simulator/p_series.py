@@ -404,7 +404,7 @@ class PSeriesSimulator:
             }
             for number, (extension, name) in enumerate(sorted(self.extensions.items()), 1)
         ]
-        return {"total_number": len(rows), "data": _page_of(rows, request, 20)}
+        return {"total_number": len(rows), "data": self._page_of(rows, request)}
 
     async def _group_list(self, request: web.Request) -> Reply:
         self._check_token(request)
@@ -420,7 +420,12 @@ class PSeriesSimulator:
             }
             for number, group in enumerate(self.groups, 1)
         ]
-        return {"total_number": len(rows), "vm_group_list": _page_of(rows, request, 20)}
+        return {"total_number": len(rows), "vm_group_list": self._page_of(rows, request)}
+
+    def _page_of(self, rows: Sequence[Reply], request: web.Request) -> Sequence[Reply]:
+        size = self._page_size(request)
+        begin = (int(request.query.get("page", 1)) - 1) * size
+        return rows[begin : begin + size]
 
     @property
     def _mailboxes(self) -> set[str]:
@@ -630,9 +635,3 @@ async def _body(request: web.Request) -> Mapping[str, object]:
     if not isinstance(body, dict):
         raise _Refused(40001, "NOT AN OBJECT")
     return body
-
-
-def _page_of(rows: Sequence[Reply], request: web.Request, size: int) -> Sequence[Reply]:
-    size = int(request.query.get("page_size", size))
-    begin = (int(request.query.get("page", 1)) - 1) * size
-    return rows[begin : begin + size]
