@@ -149,6 +149,7 @@ class PSeriesSimulator:
     queries: list[Mapping[str, str]] = field(default_factory=list)
     logins: int = 0
     most_tokens: int = 0
+    refused_tokens: int = 0
     copies: int = 0
     port: int = 0
     loses_links: bool = False
@@ -366,6 +367,7 @@ class PSeriesSimulator:
             if token.access == request.query.get("access_token") and self._is_alive(token):
                 self.failures.pop(request.remote or "", None)
                 return token
+        self.refused_tokens += 1
         if self.readings.token_failures_count:
             self._fail(request)
         raise _Refused(10004, "TOKEN EXPIRED")
