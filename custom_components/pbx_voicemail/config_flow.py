@@ -132,7 +132,8 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             if entry := async_entry_of_mac(self.hass, mac_address):
                 return await self._async_follow(entry, host)
             if entry := await async_entry_at(self.hass, host):
-                if _is_connected(entry):
+                is_loaded = entry.state is ConfigEntryState.LOADED
+                if is_loaded and entry.runtime_data.last_update_success:
                     async_store_mac(self.hass, entry, mac_address)
                 return self.async_abort(reason="already_configured")
             # Until the PBX tells its serial number. An ignored one keeps this id.
@@ -395,8 +396,3 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 def _form_errors(err: PbxError | None) -> dict[str, str]:
     """Return the errors of a form: the translation key by the field, or by "base"."""
     return {_FIELDS.get(err.kind, "base"): err.kind} if err else {}
-
-
-def _is_connected(entry: PbxConfigEntry) -> bool:
-    """Return whether the PBX of an entry responds at its address, and accepts the credentials."""
-    return entry.state is ConfigEntryState.LOADED and entry.runtime_data.last_update_success

@@ -181,9 +181,10 @@ class _Subscription:
         with self._ended_by_errors():
             async with self._hass.data[_PREPARING]:
                 updates = self._find_updates()
-                prepared = await self._hass.async_add_executor_job(
-                    lambda: [update.prepare() for _, update in updates]
-                )
+                # One by one, since a thread that never pauses keeps the event loop waiting, too.
+                prepared = [
+                    await self._hass.async_add_executor_job(update.prepare) for _, update in updates
+                ]
                 for (pbx, update), (state, changes) in zip(updates, prepared, strict=True):
                     self._apply(pbx, update, state, changes)
         self._preparing = None

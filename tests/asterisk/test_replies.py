@@ -455,7 +455,14 @@ async def test_answers_to_a_login_and_after(
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(500, PbxReplyError), (401, PbxReplyError), (302, PbxRedirectError)]
+    ("status", "error"),
+    [
+        (500, PbxReplyError),
+        (401, PbxReplyError),
+        (302, PbxRedirectError),
+        # It says so while it shuts down.
+        (503, PbxConnectionError),
+    ],
 )
 async def test_status(client: PbxClient, fake: Fake, status: int, error: type[PbxError]) -> None:
     fake.status = status

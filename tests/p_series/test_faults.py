@@ -51,22 +51,6 @@ P_SERIES_FAULTS = [
         "not_a_pbx",
         partial(respond, body='{"errcode":0,"voicemail_list":"none"}'),
     ),
-    Fault(
-        "numbers for messages",
-        "not_a_pbx",
-        partial(
-            respond,
-            body='{"errcode":0,"voicemail_list":[{"number":"101","total_number":1,"data":[1]}]}',
-        ),
-    ),
-    Fault(
-        "message without an id",
-        "not_a_pbx",
-        partial(
-            respond,
-            body='{"errcode":0,"voicemail_list":[{"number":"101","total_number":1,"data":[{}]}]}',
-        ),
-    ),
 ]
 
 

@@ -68,6 +68,7 @@ async def test_a_day(
 
     print(f"{p_series.logins} logins, {len(p_series.requests)} requests")
     assert p_series.most_tokens == 2
+    assert not p_series.refused_tokens
     assert p_series.requests.count("/openapi/v1.0/refresh_token") > 20
     await hass.config_entries.async_unload(p_series_connected.entry_id)
     tick()

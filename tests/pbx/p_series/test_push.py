@@ -125,12 +125,17 @@ async def test_heartbeat(
         await task
 
 
-async def test_new_token_has_a_new_connection(pbx: PSeriesSimulator, client: PbxClient) -> None:
+@pytest.mark.parametrize("by_poll", [False, True])
+async def test_new_token_has_a_new_connection(
+    pbx: PSeriesSimulator, client: PbxClient, by_poll: bool
+) -> None:
     """The PBX may end the one of a token that has expired."""
     task, changed = await connected(client)
     listeners = pbx.listeners
     tokens = dict(client.tokens())
     client._session._tokens = _aged(client._session._tokens)  # type: ignore[attr-defined]
+    if by_poll:
+        await client.extensions()
     await pbx.send("anything")
     async with asyncio.timeout(2):
         await changed.wait()

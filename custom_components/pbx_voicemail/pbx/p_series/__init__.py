@@ -27,6 +27,7 @@ class PSeries(Family):
     """A token lives for half an hour, and only client ID and secret get the next one."""
     longest_interval = 3600
     mac_prefixes = ("F4B549",)
+    """Of Yeastar, whatever the series (IEEE, MA-L)."""
 
     @override
     async def probe(self, connection: Connection) -> Mapping[str, str]:

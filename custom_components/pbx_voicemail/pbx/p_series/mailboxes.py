@@ -16,7 +16,7 @@ from typing import Final
 
 import orjson
 
-from ..errors import PbxRejectedError, PbxReplyError
+from ..errors import PbxError, PbxRejectedError, PbxReplyError
 from ..models import Mailbox
 from .errors import ParameterRefusedError
 from .messages import Entries, read_mailbox
@@ -38,6 +38,9 @@ _ATTEMPTS: Final = 3
 
 _MAX_REFUSALS: Final = 3
 """After so many polls, a mailbox that had messages and is refused counts as removed."""
+
+_MAX_FAILURES: Final = 8
+"""After so many numbers refused for an unknown reason, and none answered, it is not about them."""
 
 type _Group = tuple[str, ...]
 
@@ -62,6 +65,8 @@ class Mailboxes:
         """The size of the replies of the last round, in bytes."""
         self.without_mailbox: set[str] = set()
         """The numbers for which the PBX has no mailbox."""
+        self.unreadable: dict[str, PbxError] = {}
+        """The mailboxes of which nothing is known, and why."""
         self._group_size = _GROUP_SIZE
         self._alone: set[str] = set()
         """The numbers that are asked for alone, since their pages never fit together."""
@@ -72,6 +77,8 @@ class Mailboxes:
         self._numbers: _Group = ()
         self._plan: list[_Group] = []
         self._pages: dict[_Group, tuple[bytes, ...]] = {}
+        self._refused_in: dict[_Group, frozenset[str]] = {}
+        """The numbers that the pages of a group say have no mailbox."""
         self._known: dict[str, _Known] = {}
         self._refusals = Counter[str]()
         self._marked: set[str] = set()
@@ -140,6 +147,7 @@ class Mailboxes:
             self._alone.clear()
             self._known = {n: known for n, known in self._known.items() if n in numbers}
             self._refusals.clear()
+            self.unreadable.clear()
             self.without_mailbox.clear()
             self.mark_all_changed()
         elif monotonic() >= self._next_retry:
@@ -174,7 +182,9 @@ class Mailboxes:
             try:
                 answer = await self._query.ask(group, self._pages.get(group, ()))
             except PbxRejectedError as err:
-                self._check_refusal(err, group, answered)
+                is_hopeless = not answered and len(refused) >= _MAX_FAILURES
+                if not _is_about_number(err) and (err.errno not in FAILED or is_hopeless):
+                    raise
                 if len(group) == 1:
                     refused[group[0]] = err
                 else:
@@ -190,20 +200,17 @@ class Mailboxes:
                 answer = await self._confirm(group, answer)
             if answer:
                 await self._store(group, answer)
-                refused |= dict.fromkeys(answer.refused, ParameterRefusedError(None))
+            self._forget_refusals(group)
+            refused |= dict.fromkeys(self._refused_in[group], ParameterRefusedError(None))
             self.size += sum(map(len, self._pages[group]))
             answered.append(group)
         self._drop(refused, is_all=not answered)
         return answered
 
-    def _check_refusal(
-        self, refusal: PbxRejectedError, group: _Group, answered: Sequence[_Group]
-    ) -> None:
-        """Raise a refusal unless it may be about one of the numbers."""
-        if isinstance(refusal, ParameterRefusedError):
-            return
-        if refusal.errno not in FAILED or (len(group) == 1 and not answered):
-            raise refusal
+    def _forget_refusals(self, group: _Group) -> None:
+        for number in set(group) - self._refused_in[group]:
+            if self._refusals.pop(number, 0):
+                self.unreadable.pop(number, None)
 
     async def _confirm(self, group: _Group, answer: Answer) -> Answer:
         """Ask for a mailbox again whose pages do not fit together: it changed meanwhile.
@@ -218,25 +225,34 @@ class Mailboxes:
             if _is_whole(before) and _is_whole(again) and _ids(before) == _ids(again):
                 self._alone |= again.listed.keys()
                 return again
-        raise PbxReplyError("the list of messages is not complete")
+        for listed in answer.listed.values():
+            listed.error = PbxReplyError("the list of messages is not complete")
+        return answer
 
     async def _store(self, group: _Group, answer: Answer) -> None:
         """Keep what an answer has. Only mailboxes that have changed are made anew."""
         known = self._known
 
+        errors: dict[str, PbxError] = {}
+
         def read() -> Mapping[str, _Known]:
-            return {
-                number: self._read(number, answer.entries(number), known.get(number))
-                for number in group
-                if number not in answer.refused
-            }
+            found = {}
+            for number in group:
+                if number in answer.refused:
+                    continue
+                try:
+                    entries = answer.entries(number)
+                    found[number] = self._read(number, entries, known.get(number))
+                except PbxReplyError as err:
+                    errors[number] = err
+            return found
 
         is_large = sum(map(len, answer.pages)) >= OFF_LOOP_BYTES
         self._known |= await asyncio.to_thread(read) if is_large else read()
-        self._pages[group] = answer.pages
+        self._pages[group], self._refused_in[group] = answer.pages, answer.refused
         for number in group:
-            if number not in answer.refused:
-                del self._refusals[number]
+            self.unreadable.pop(number, None)
+        self.unreadable |= errors
 
     def _read(self, number: str, entries: Entries, known: _Known | None) -> _Known:
         try:
@@ -252,19 +268,20 @@ class Mailboxes:
     def _drop(self, refused: Mapping[str, PbxRejectedError], *, is_all: bool) -> None:
         """Take numbers out of the next rounds that have no mailbox.
 
-        Raises the refusal of one that had messages, unless it has been refused for long, and
-        that of the last one if all of several numbers are refused.
+        One that had messages must be refused for long. Raises the last refusal if all of several
+        numbers are refused, or a single one for an unknown reason.
         """
+        last = [*refused.values()][-1:]
+        if is_all and last and not (len(refused) == 1 and _is_about_number(last[0])):
+            raise last[0]
         for number, refusal in refused.items():
             known = self._known.get(number)
-            if known and known.mailbox.count:
-                self._refusals[number] += 1
-                if self._refusals[number] < _MAX_REFUSALS:
-                    raise refusal
-        if is_all and len(refused) > 1:
-            raise [*refused.values()][-1]
-        for number in refused:
+            self._refusals[number] += 1
+            if known and known.mailbox.count and self._refusals[number] < _MAX_REFUSALS:
+                self.unreadable[number] = refusal
+                continue
             self._known.pop(number, None)
+            self.unreadable.pop(number, None)
             self.without_mailbox.add(number)
             self._next_retry = min(self._next_retry, monotonic() + _RETRY_SECONDS)
 
@@ -273,6 +290,7 @@ class Mailboxes:
             number: known.mailbox
             for number in self._numbers
             if (known := self._known.get(number)) and known.mailbox.count
+            if number not in self.unreadable
         }
         if mailboxes.keys() != self._mailboxes.keys() or any(
             mailbox is not self._mailboxes[number] for number, mailbox in mailboxes.items()
@@ -291,6 +309,10 @@ class Mailboxes:
             for item in as_objects(decode(page).get("voicemail_list"))
             if any(as_text(e.get("msg_id")) == pbx_id for e in as_objects(item.get("data")))
         }
+
+
+def _is_about_number(refusal: PbxRejectedError) -> bool:
+    return isinstance(refusal, ParameterRefusedError)
 
 
 def _grouped(numbers: Iterable[str], size: int) -> list[_Group]:

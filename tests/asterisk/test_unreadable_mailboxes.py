@@ -1,4 +1,4 @@
-"""A real Asterisk that cannot lock one mailbox: only its extension is unavailable.
+"""Mailboxes that a real Asterisk does not let be read: only their extensions are unavailable.
 
 After a crash, Asterisk finds its own lock in a folder, and waits for it in vain for ever.
 """
@@ -122,3 +122,28 @@ async def test_restart_while_a_mailbox_is_locked(
         inbox = asterisk.voicemail / "default" / number / "INBOX"
         # The mark is told to the Asterisk now.
         await home.wait_until(lambda: len(list(inbox.glob("*.txt"))) == 3)
+
+
+async def test_more_mailboxes_than_one_poll_may_ask_for(
+    hass: HomeAssistant,
+    asterisk: Asterisk,
+    unused_mailboxes: Iterator[str],
+    put: Put,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Home Assistant does not wait for them when it starts, and announces nothing of them."""
+    monkeypatch.setattr(mailboxes_module, "_AT_ONCE", 1)
+    monkeypatch.setattr(mailboxes_module, "_LONGEST_POLL", 0.001)
+    numbers = [next(unused_mailboxes) for _ in range(3)]
+    for number in numbers:
+        put(number, callers=("6001",))
+    async with home_of(hass, asterisk.ports.web, *numbers, is_catching_up=True) as home:
+        assert not all(map(home.is_available, numbers))
+        assert not _is_hub_available(home)
+
+        while not all(map(home.is_available, numbers)):
+            await home.coordinator.async_refresh()
+        assert {home.counts(number) for number in numbers} == {("1", "1", "on")}
+        assert _is_hub_available(home)
+        asterisk.call(numbers[-1], "6002")
+        await home.wait_for_callers("6002")
