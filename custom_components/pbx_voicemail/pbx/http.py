@@ -33,6 +33,9 @@ MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
 MAX_RECORDING_BYTES: Final = 32 * 1024 * 1024
 """A recording over this is not read: half an hour and more of telephone audio."""
 
+_OFF_LOOP_BYTES: Final = 1024 * 1024
+"""Bodies over this are put together in a thread: to copy them takes more than a millisecond."""
+
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 """How long a PBX may take for one reply."""
 
@@ -295,4 +298,8 @@ async def _read(
             common = size
         else:
             chunks.append(chunk)
-    return known if common == size == len(known) else b"".join((known[:common], *chunks))
+    if common == size == len(known):
+        return known
+    if size < _OFF_LOOP_BYTES:
+        return b"".join((known[:common], *chunks))
+    return await asyncio.to_thread(lambda: b"".join((known[:common], *chunks)))
