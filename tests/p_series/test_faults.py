@@ -1,6 +1,7 @@
 """Faults between Home Assistant and a P-Series at every stage: the errors, and that they pass."""
 
 from functools import partial
+import json
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
@@ -12,11 +13,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pbx_voicemail.const import DOMAIN
 
+from ..conftest import INTEGRATION
 from ..faults import FAULTS, Fault, SlowFault, respond
 from ..helpers import call_action, get_message_from, get_state
 from ..simulator import PSeriesSimulator
 from ..simulator.p_series import CLIENT_ID, CLIENT_SECRET
 from .test_home_assistant import poll
+
+TEXTS = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"]
 
 _HEAVY = {"too much", "no end", "gzip bomb", "nesting", "TLS on the port"}
 """What only takes time here: HTTP is the same for all families."""
@@ -65,7 +69,8 @@ async def test_fault(
     async with fault.inject(p_series, "vm/query"):
         await hass.config_entries.async_setup(p_series_entry.entry_id)
     assert p_series_entry.state is ConfigEntryState.SETUP_RETRY
-    assert p_series_entry.error_reason_translation_key == fault.kind
+    text = TEXTS[fault.kind]["message"]
+    assert str(p_series_entry.reason).startswith(text.split("{")[0].rstrip("."))
     await hass.config_entries.async_reload(p_series_entry.entry_id)
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     message = await get_message_from(hass, "7001")
