@@ -23,7 +23,7 @@ from custom_components.pbx_voicemail.pbx import http as transport
 from custom_components.pbx_voicemail.pbx.http import MAX_LIST_BYTES
 from custom_components.pbx_voicemail.pbx.s_series import requests
 
-from .simulator import Certificate, Simulator
+from .simulator import Certificate, PSeriesSimulator, Simulator
 from .simulator.server import Interceptor
 
 _CLIENT_TIMEOUT = 0.3
@@ -44,7 +44,9 @@ class Fault:
     succeeds_at: Collection[str] = ()
 
     @asynccontextmanager
-    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+    async def inject(
+        self, pbx: Simulator | PSeriesSimulator, where: str = ""
+    ) -> AsyncIterator[None]:
         """Inject the fault into replies of a PBX, only to paths that end with `where`, if given."""
 
         async def intercept(request: web.Request) -> web.StreamResponse | None:
@@ -79,7 +81,9 @@ class SlowFault(Fault):
 
     @asynccontextmanager
     @override
-    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+    async def inject(
+        self, pbx: Simulator | PSeriesSimulator, where: str = ""
+    ) -> AsyncIterator[None]:
         timeout = aiohttp.ClientTimeout(total=_CLIENT_TIMEOUT)
         with (
             patch.object(transport, "TIMEOUT", timeout),
@@ -96,7 +100,9 @@ class ClosedPort(Fault):
 
     @asynccontextmanager
     @override
-    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+    async def inject(
+        self, pbx: Simulator | PSeriesSimulator, where: str = ""
+    ) -> AsyncIterator[None]:
         await pbx.stop()
         try:
             yield
@@ -111,7 +117,9 @@ class TlsOnly(Fault):
 
     @asynccontextmanager
     @override
-    async def inject(self, pbx: Simulator, where: str = "") -> AsyncIterator[None]:
+    async def inject(
+        self, pbx: Simulator | PSeriesSimulator, where: str = ""
+    ) -> AsyncIterator[None]:
         await pbx.stop()
         pbx.tls = await asyncio.to_thread(Certificate.make().context)
         await pbx.start()
@@ -142,13 +150,14 @@ def ignore_failed_handshakes(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         loop.set_exception_handler(handler)
 
 
-async def _respond(
+async def respond(
     request: web.Request,
     body: str | bytes = b"",
     status: int = 200,
     content_type: str = "application/json",
     location: str | None = None,
 ) -> web.Response:
+    """Respond with a body."""
     return web.Response(
         body=body,
         status=status,
@@ -302,23 +311,23 @@ def _fault(
 
 FAULTS = (
     _fault(
-        "HTML page", "not_a_pbx", _respond, body="<html>Welcome</html>", content_type="text/html"
+        "HTML page", "not_a_pbx", respond, body="<html>Welcome</html>", content_type="text/html"
     ),
-    _fault("empty body", "not_a_pbx", _respond),
-    _fault("truncated JSON", "not_a_pbx", _respond, body='{"status": "Success", "voicemails": [{'),
-    _fault("list", "not_a_pbx", _respond, body="[]"),
-    _fault("no status", "not_a_pbx", _respond, body='{"voicemails": []}'),
+    _fault("empty body", "not_a_pbx", respond),
+    _fault("truncated JSON", "not_a_pbx", respond, body='{"status": "Success", "voicemails": [{'),
+    _fault("list", "not_a_pbx", respond, body="[]"),
+    _fault("no status", "not_a_pbx", respond, body='{"voicemails": []}'),
     _fault(
         "text for a list",
         "not_a_pbx",
-        _respond,
+        respond,
         body='{"status":"Success","voicemails":"none"}',
         succeeds_at=("delete",),
     ),
     _fault(
         "numbers for messages",
         "not_a_pbx",
-        _respond,
+        respond,
         body='{"status":"Success","voicemails":[{"extid":"101","voicemail":[1]}]}',
         succeeds_at=("delete",),
     ),
@@ -331,8 +340,8 @@ FAULTS = (
     _fault("no end", "not_a_pbx", _send_endlessly),
     _fault("interim responses without end", "not_a_pbx", _send_interim_responses),
     _fault("chunk extensions without end", "not_a_pbx", _send_chunk_extensions),
-    _fault("too much", "not_a_pbx", _respond, body=b" " * (MAX_LIST_BYTES + 1024 * 1024)),
-    _fault("invalid UTF-8 for a status", "not_a_pbx", _respond, body=b'{"\xff": "Success"}'),
+    _fault("too much", "not_a_pbx", respond, body=b" " * (MAX_LIST_BYTES + 1024 * 1024)),
+    _fault("invalid UTF-8 for a status", "not_a_pbx", respond, body=b'{"\xff": "Success"}'),
     _fault("gzip that is none", "cannot_connect", _send_wrong_encoding, encoding="gzip"),
     _fault(
         "unknown encoding",
@@ -343,24 +352,24 @@ FAULTS = (
     ),
     _fault("header without end", "not_a_pbx", _send_long_header),
     _fault("not HTTP", "not_a_pbx", _send_garbage),
-    _fault("HTTP 404", "not_a_pbx", _respond, status=404),
-    _fault("HTTP 500", "not_a_pbx", _respond, status=500),
-    *(_fault(f"HTTP {n}", "not_a_pbx", _respond, status=n) for n in (400, 405, 429, 502, 503)),
-    _fault("HTTP 500 that succeeds", "not_a_pbx", _respond, status=500, body=_SUCCESS),
-    _fault("garbage after JSON", "not_a_pbx", _respond, body=f"{_SUCCESS}<!-- Boa -->"),
-    _fault("two answers", "not_a_pbx", _respond, body=_SUCCESS * 2),
+    _fault("HTTP 404", "not_a_pbx", respond, status=404),
+    _fault("HTTP 500", "not_a_pbx", respond, status=500),
+    *(_fault(f"HTTP {n}", "not_a_pbx", respond, status=n) for n in (400, 405, 429, 502, 503)),
+    _fault("HTTP 500 that succeeds", "not_a_pbx", respond, status=500, body=_SUCCESS),
+    _fault("garbage after JSON", "not_a_pbx", respond, body=f"{_SUCCESS}<!-- Boa -->"),
+    _fault("two answers", "not_a_pbx", respond, body=_SUCCESS * 2),
     _fault(
-        "UTF-16", "not_a_pbx", _respond, body=_SUCCESS.encode("utf-16"), succeeds_at=("download",)
+        "UTF-16", "not_a_pbx", respond, body=_SUCCESS.encode("utf-16"), succeeds_at=("download",)
     ),
-    _fault("NaN", "not_a_pbx", _respond, body='{"status": NaN}'),
-    _fault("zeros", "not_a_pbx", _respond, body=bytes(1000), succeeds_at=("download",)),
-    _fault("nesting", "not_a_pbx", _respond, body="[" * 100_000),
-    _fault("number for a status", "rejected", _respond, body='{"status": 1}'),
-    _fault("object for a status", "not_a_pbx", _respond, body='{"status": {}}'),
+    _fault("NaN", "not_a_pbx", respond, body='{"status": NaN}'),
+    _fault("zeros", "not_a_pbx", respond, body=bytes(1000), succeeds_at=("download",)),
+    _fault("nesting", "not_a_pbx", respond, body="[" * 100_000),
+    _fault("number for a status", "rejected", respond, body='{"status": 1}'),
+    _fault("object for a status", "not_a_pbx", respond, body='{"status": {}}'),
     _fault(
         "list of lists",
         "not_a_pbx",
-        _respond,
+        respond,
         body='{"status":"Success","voicemails":[[]]}',
         succeeds_at=("delete",),
     ),
@@ -368,30 +377,30 @@ FAULTS = (
     _fault("gzip bomb", "not_a_pbx", _send_gzip_bomb),
     _fault("no last chunk", "cannot_connect", _omit_last_chunk),
     *(
-        _fault(f"HTTP {n}", "redirected", _respond, status=n, location="http://127.0.0.1:1/")
+        _fault(f"HTTP {n}", "redirected", respond, status=n, location="http://127.0.0.1:1/")
         for n in (301, 303, 307, 308)
     ),
-    _fault("redirect to nowhere", "redirected", _respond, status=304),
-    _fault("redirect", "redirected", _respond, status=302, location="https://127.0.0.1:1/api"),
+    _fault("redirect to nowhere", "redirected", respond, status=304),
+    _fault("redirect", "redirected", respond, status=302, location="https://127.0.0.1:1/api"),
     _fault("hang-up", "cannot_connect", _hang_up),
-    _fault("errno 30003", "rejected", _respond, body='{"status":"Failed","errno":"30003"}'),
-    _fault("errno as number", "rejected", _respond, body='{"status":"Failed","errno":10003}'),
-    _fault("no errno", "rejected", _respond, body='{"status":"Failed"}'),
-    _fault("nothing there", "rejected", _respond, body='{"status":"Failed","errno":"20018"}'),
+    _fault("errno 30003", "rejected", respond, body='{"status":"Failed","errno":"30003"}'),
+    _fault("errno as number", "rejected", respond, body='{"status":"Failed","errno":10003}'),
+    _fault("no errno", "rejected", respond, body='{"status":"Failed"}'),
+    _fault("nothing there", "rejected", respond, body='{"status":"Failed","errno":"20018"}'),
     *(
         _fault(
             f"errno {errno[:9]!r}",
             "rejected",
-            _respond,
+            respond,
             body=f'{{"status":"Failed","errno":{json.dumps(errno)}}}',
         )
         for errno in _UNKNOWN_ERRNOS
     ),
-    _fault("failure by another name", "rejected", _respond, body='{"status":"Failure"}'),
-    _fault("no token", "invalid_auth", _respond, body='{"status":"Failed","errno":"20005"}'),
-    _fault("locked out", "locked", _respond, body='{"status":"Failed","errno":"20002"}'),
-    _fault("no such token", "invalid_auth", _respond, body='{"status":"Failed","errno":"20004"}'),
-    _fault("token expired", "invalid_auth", _respond, body='{"status":"Failed","errno":"20006"}'),
-    _fault("HTTP 401", "invalid_auth", _respond, status=401),
-    _fault("HTTP 403", "invalid_auth", _respond, status=403),
+    _fault("failure by another name", "rejected", respond, body='{"status":"Failure"}'),
+    _fault("no token", "invalid_auth", respond, body='{"status":"Failed","errno":"20005"}'),
+    _fault("locked out", "locked", respond, body='{"status":"Failed","errno":"20002"}'),
+    _fault("no such token", "invalid_auth", respond, body='{"status":"Failed","errno":"20004"}'),
+    _fault("token expired", "invalid_auth", respond, body='{"status":"Failed","errno":"20006"}'),
+    _fault("HTTP 401", "invalid_auth", respond, status=401),
+    _fault("HTTP 403", "invalid_auth", respond, status=403),
 )

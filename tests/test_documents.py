@@ -87,3 +87,10 @@ def test_actions_are_pinned() -> None:
     assert actions
     for action in actions:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # \S.*", action), action
+
+
+def test_changelog_begins_with_the_version_of_the_manifest() -> None:
+    """The release workflow takes the notes of a release from there."""
+    first = re.search(r"^## \[(.+?)\]", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first
+    assert first[1] == MANIFEST["version"]

@@ -15,6 +15,7 @@ LAYERS = {
     "voicemail": 2,
     "config": 2,
     "outages": 3,
+    "pbx_requests": 3,
     "coordinator": 3,
     "": 5,
 }

@@ -127,6 +127,7 @@ async def test_certificate_is_shown_and_pinned(
     assert form["description_placeholders"]
     shown = form["description_placeholders"]["fingerprint"]
     assert shown.replace(":", "").lower() == certificate.fingerprint
+    assert form["description_placeholders"]["address"] == f"https://{pbx.address}"
     # Before a person has confirmed it, nothing secret is sent.
     assert pbx.requests
     assert _no_secrets(pbx)

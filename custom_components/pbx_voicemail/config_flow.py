@@ -14,9 +14,11 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import voluptuous as vol
 
+from .config.client import address_of
 from .config.discovery import (
     announced_name,
     async_entry_at,
@@ -130,11 +132,12 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             if entry := async_entry_of_mac(self.hass, mac_address):
                 return await self._async_follow(entry, host)
             if entry := await async_entry_at(self.hass, host):
-                if _is_connected(entry):
+                is_loaded = entry.state is ConfigEntryState.LOADED
+                if is_loaded and entry.runtime_data.last_update_success:
                     async_store_mac(self.hass, entry, mac_address)
                 return self.async_abort(reason="already_configured")
             # Until the PBX tells its serial number. An ignored one keeps this id.
-            await self.async_set_unique_id(mac_address)
+            await self.async_set_unique_id(mac_address, raise_on_progress=False)
             self._abort_if_unique_id_configured()
             self._found = await async_find_announced(self.hass, discovery_info)
         except PbxError:
@@ -143,6 +146,11 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="cannot_connect")
         self._announcement = discovery_info
         self.context["title_placeholders"] = {CONF_NAME: announced_name(self._found)}
+        for flow in self._async_in_progress(match_context={"unique_id": mac_address}):
+            if flow["context"].get("title_placeholders") == self.context["title_placeholders"]:
+                raise AbortFlow("already_in_progress")
+            # It offers the PBX at an address that it does not have any more.
+            self.hass.config_entries.flow.async_abort(flow["flow_id"])
         return await self.async_step_discovery_confirm()
 
     async def async_step_discovery_confirm(
@@ -206,7 +214,10 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
             as_in_browsers = bytes.fromhex(self._untrusted_fingerprint).hex(":").upper()
             return self.async_show_form(
                 step_id="certificate",
-                description_placeholders={"fingerprint": as_in_browsers},
+                description_placeholders={
+                    "fingerprint": as_in_browsers,
+                    "address": str(address_of(self._data).url),
+                },
             )
         self._trusted_fingerprint = self._untrusted_fingerprint
         if self.source == SOURCE_RECONFIGURE:
@@ -385,8 +396,3 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
 def _form_errors(err: PbxError | None) -> dict[str, str]:
     """Return the errors of a form: the translation key by the field, or by "base"."""
     return {_FIELDS.get(err.kind, "base"): err.kind} if err else {}
-
-
-def _is_connected(entry: PbxConfigEntry) -> bool:
-    """Return whether the PBX of an entry responds at its address, and accepts the credentials."""
-    return entry.state is ConfigEntryState.LOADED and entry.runtime_data.last_update_success

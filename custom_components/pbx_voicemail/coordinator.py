@@ -1,12 +1,11 @@
 """One poll for the whole PBX, and what belongs to a PBX while it is set up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from typing import TYPE_CHECKING, Any, Final, Self, override
+from typing import Final, Self, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import (
@@ -16,12 +15,11 @@ from homeassistant.const import (
     EVENT_HOMEASSISTANT_STOP,
 )
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.debounce import Debouncer
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
-from .config.client import async_remember, create_client, time_zone_of
+from .config.client import create_client, time_zone_of
 from .const import CONF_DIAL_OUT, CONF_EXTENSIONS, DEFAULT_SCAN_INTERVAL, DOMAIN
 from .identifiers import registered_extensions
 from .issues import Issue
@@ -30,13 +28,13 @@ from .pbx import (
     Capability,
     Extension,
     Mailbox,
-    Message,
     PbxClient,
     PbxConnectionError,
     PbxError,
     PbxInfo,
     PbxReplyError,
 )
+from .pbx_requests import PbxRequests
 from .voicemail.arrivals import Arrivals
 from .voicemail.callers import Callers
 from .voicemail.cleanup import Cleanup
@@ -61,9 +59,6 @@ _PUSH_FACTOR: Final = 10
 
 _LONGEST_PUSH_INTERVAL: Final = timedelta(minutes=15)
 """Unless polls are rarer anyway: not every change is reported."""
-
-_CLOSE_TIMEOUT: Final = 5
-"""How long signing out waits for requests that are still running, in seconds."""
 
 type PbxConfigEntry = ConfigEntry[PbxCoordinator]
 
@@ -103,11 +98,13 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.chosen = chosen_extensions(entry)
         self.data = PbxData({}, {})
         self.client = client
+        self._outages = Outages(hass, entry)
+        self.requests = PbxRequests(hass, entry, client, self._outages)
         self.arrivals = arrivals
         self.phone_book = phone_book
-        self.recordings = Recordings(self)
+        self.recordings = Recordings(self, self.requests.async_get_recording)
         self.transcripts = Transcripts(self, self.recordings)
-        self.read_state = ReadState(self, client, marks)
+        self.read_state = ReadState(self, client, marks, self.requests.async_mark_read)
         self.rate_limiter = RateLimiter()
         self.renamed: Mapping[str, str] = {}
         """The messages that the last good poll found under new ids: old id to new."""
@@ -118,7 +115,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
         self.callers = Callers(phone_book, self._roster)
-        self._outages = Outages(hass, entry)
         self._extension_listeners = ExtensionListeners()
         self._push = Push(
             hass,
@@ -130,8 +126,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._is_poll_wanted = False
         self._polls: asyncio.Task[None] | None = None
         """Polls for as long as a poll is wanted."""
-        self._asking: set[asyncio.Task[Any]] = set()
-        """The tasks that wait for an answer of the PBX."""
 
     @classmethod
     async def async_create(cls, hass: HomeAssistant, entry: PbxConfigEntry) -> Self:
@@ -172,20 +166,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await self.transcripts.async_save()
         await self.read_state.marks.async_save()
         await self.phone_book.async_save()
-
-    async def async_get_recording(self, message: Message) -> bytes:
-        """Return the audio of a message. Raises HomeAssistantError."""
-        return await self._async_ask(
-            Issue.SETUP_FOR_RECORDINGS, lambda: self.client.recording(message)
-        )
-
-    async def async_delete(self, message: Message) -> None:
-        """Delete a message. Raises HomeAssistantError."""
-        await self._async_ask(Issue.SETUP_FOR_CHANGES, lambda: self.client.delete(message))
-
-    async def async_tell_read(self, message: Message) -> None:
-        """Tell the PBX that a message was heard. Raises HomeAssistantError."""
-        await self._async_ask(Issue.SETUP_FOR_CHANGES, lambda: self.client.mark_read(message))
 
     @callback
     def async_apply_marks(self) -> None:
@@ -293,34 +273,9 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         await self._async_close()
 
     async def _async_close(self) -> None:
-        """Sign out, once nothing is asked any more: a request would sign in again."""
         await self.async_shutdown()
         await self._push.async_stop()
-        if self._asking:
-            await asyncio.wait(self._asking, timeout=_CLOSE_TIMEOUT)
-        await self.client.close()
-        async_remember(self.hass, self.config_entry, self.client)
-
-    async def _async_ask[AnswerT](
-        self, setup_issue: Issue, question: Callable[[], Awaitable[AnswerT]]
-    ) -> AnswerT:
-        """Return the PBX's answer to a person who waits for it.
-
-        Raises HomeAssistantError, as a poll does in which the same happens.
-        """
-        try:
-            self._outages.raise_if_locked_out()
-            with self._translated_errors(setup_issue):
-                return await question()
-        except ConfigEntryAuthFailed:
-            self.config_entry.async_start_reauth(self.hass)
-            raise
-        except UpdateFailed as err:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key=err.translation_key,
-                translation_placeholders=err.translation_placeholders,
-            ) from err.__cause__
+        await self.requests.async_close()
 
     @override
     async def _async_update_data(self) -> PbxData:
@@ -328,7 +283,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.update_interval = self._interval
         self._outages.raise_if_locked_out()
         self.read_state.poll_begins()
-        with self._translated_errors(Issue.SETUP_FOR_POLLS), self.log.recording(self.client):
+        with self.requests.errors_as_ha(Issue.SETUP_FOR_POLLS), self.log.recording(self.client):
             try:
                 info = await self._async_verify()
                 mailboxes = await self.client.mailboxes(self.chosen)
@@ -344,7 +299,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.arrivals.async_rename(self.renamed, self.client.id_context)
         self.read_state.marks.rename(self.renamed)
         unreadable = self.client.unreadable
-        self._outages.note_unreadable(unreadable)
+        self._outages.note_unreadable(unreadable, self.client.setup_errors)
         self.arrivals.async_look(mailboxes, unreadable)
         self._reload_if_capabilities_changed()
         self.last_update_success_time = dt_util.utcnow()
@@ -390,20 +345,6 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
                 registered = {number: Extension(number) for number in numbers}
         # Read only now: a person may have removed an extension while the PBX was asked.
         return self._roster.merge(self.data.roster or registered, mailboxes.keys())
-
-    @contextmanager
-    def _translated_errors(self, setup_issue: Issue) -> Iterator[None]:
-        """Turn the client's errors into Home Assistant's, and keep what it learns meanwhile."""
-        task = asyncio.current_task()
-        if TYPE_CHECKING:
-            assert task
-        self._asking.add(task)
-        try:
-            with self._outages.errors_as_ha(setup_issue):
-                yield
-        finally:
-            self._asking.discard(task)
-            async_remember(self.hass, self.config_entry, self.client)
 
     @callback
     def _reload_if_capabilities_changed(self) -> None:

@@ -5,7 +5,7 @@ answer; we are locked out, for so long or until somebody lifts it; or it failed,
 again.
 """
 
-from collections.abc import Iterator, Mapping, Set as AbstractSet
+from collections.abc import Collection, Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
 import logging
 from traceback import clear_frames
@@ -134,8 +134,13 @@ class Outages:
         )
 
     @callback
-    def note_unreadable(self, errors: Mapping[str, PbxError]) -> None:
-        """Tell the owner, after a poll that succeeded, which mailboxes could not be read, and why."""
+    def note_unreadable(
+        self, errors: Mapping[str, PbxError], setup_errors: Collection[PbxSetupError]
+    ) -> None:
+        """Tell the owner, after a poll that succeeded, of mailboxes that could not be read.
+
+        `setup_errors` are what the owner has to do about it.
+        """
         if errors.keys() != self._unreadable:
             self._unreadable = errors.keys()
             reasons = ", ".join(sorted({str(err) for err in errors.values()}))
@@ -143,8 +148,7 @@ class Outages:
                 _LOGGER.warning("Mailboxes that cannot be read: %d (%s)", len(errors), reasons)
             else:
                 _LOGGER.info("All mailboxes can be read again")
-        setup_errors = (err for err in errors.values() if isinstance(err, PbxSetupError))
-        if err := next(setup_errors, None):
+        if err := next(iter(setup_errors), None):
             self._create_issue(
                 Issue.SETUP_FOR_MAILBOX, translation_key=err.kind, placeholders=err.placeholders
             )

@@ -221,7 +221,7 @@ async def _async_delete_message(call: ServiceCall) -> None:
     try:
         for message in messages:
             try:
-                await coordinator.async_delete(message)
+                await coordinator.requests.async_delete(message)
             except HomeAssistantError as err:
                 if not (call.data.get(ATTR_ALL) and err.translation_key == PbxGoneError.kind):
                     raise

@@ -251,17 +251,20 @@ async def test_locked_mailbox_is_not_asked_for_at_every_poll(
 ) -> None:
     """Waiting for the lock takes Asterisk seconds, in which nothing else is announced."""
     monkeypatch.setattr(mailboxes_module, "_FIRST_RETRY", 30)
-    fake.replies["VoicemailUsersList"] = list_of({"101": (4, 1)})
     fake.replies["VoicemailBoxSummary"] = SUMMARY
     fake.seconds["VoicemailBoxSummary"] = SLOW
-    await client.mailboxes(["101"])
-    asked = fake.actions["VoicemailBoxSummary"]
-    await client.mailboxes(["101"])
-    assert client.is_catching_up
-    assert fake.actions["VoicemailBoxSummary"] == asked
+    # When nothing is known of it, and when something is.
+    for counts in ((4, 1), (4, 2)):
+        fake.replies["VoicemailUsersList"] = list_of({"101": counts})
+        await client.mailboxes(["101"])
+        asked = fake.actions["VoicemailBoxSummary"]
+        await client.mailboxes(["101"])
+        assert client.is_catching_up
+        assert fake.actions["VoicemailBoxSummary"] == asked
 
-    fake.replies["VoicemailUsersList"] = FOUR_NEW
-    assert (await client.mailboxes(["101"]))["101"].count == 4
+        fake.replies["VoicemailUsersList"] = FOUR_NEW
+        assert (await client.mailboxes(["101"]))["101"].count == 4
+        assert not client.is_catching_up
 
 
 async def test_reply_that_hides_what_is_in_a_mailbox(known: PbxClient, fake: Fake) -> None:
@@ -313,6 +316,8 @@ async def test_locked_mailbox_keeps_its_messages(known: PbxClient, fake: Fake) -
     fake.seconds["VoicemailBoxSummary"] = SLOW
     for _ in range(5):
         assert await known.mailboxes(["101"]) is before
+    assert not known.unreadable
+    assert {*map(type, known.setup_errors)} == {MailboxLockedError}
     (message, *_) = before["101"].messages
     for do in (known.recording, known.delete, known.mark_read):
         with pytest.raises(PbxTimeoutError):
@@ -450,7 +455,14 @@ async def test_answers_to_a_login_and_after(
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(500, PbxReplyError), (401, PbxReplyError), (302, PbxRedirectError)]
+    ("status", "error"),
+    [
+        (500, PbxReplyError),
+        (401, PbxReplyError),
+        (302, PbxRedirectError),
+        # It says so while it shuts down.
+        (503, PbxConnectionError),
+    ],
 )
 async def test_status(client: PbxClient, fake: Fake, status: int, error: type[PbxError]) -> None:
     fake.status = status

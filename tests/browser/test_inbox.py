@@ -309,11 +309,14 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
             " window.longest = Math.max(window.longest, task.duration) })"
             ".observe({type: 'longtask'})"
         )
-        listed = visit.card.locator("ul")
-        assert await listed.locator("li").count() < 100
-        while await listed.locator("li").count() < 1000:
+        listed = visit.card.locator(".scroller")
+        last = listed.locator("li[aria-posinset='1000']")
+        while not await last.count():
+            assert await listed.locator("li").count() < 100
             await listed.evaluate("list => list.scrollBy(0, 600)")
             await visit.page.wait_for_timeout(16)
+        await listed.evaluate("list => list.scrollTo(0, 0)")
+        await expect(listed.locator("li[aria-posinset='1']")).to_be_visible()
         longest = await visit.page.evaluate("window.longest")
         await _play_on(visit)
         await visit.screenshot("thousand")

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 import pytest
 
 from tests.demo.__main__ import connect, create_dashboard
-from tests.demo.api_client import ApiClient
+from tests.demo.api_client import PASSWORD, ApiClient
 from tests.helpers import leave_message
 from tests.simulator import Simulator
 
@@ -99,8 +99,8 @@ async def _expect(client: ApiClient, *, unread: str, lamp: str) -> None:
 async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
     """All that can be done with one message, and with several."""
     now = datetime.now(UTC)
-    for hours, caller in (1, '"Today" <03012345678>'), (30, '"Earlier" <+442079460000>'):
-        await leave_message(uc501, "102", caller, received=now - timedelta(hours=hours))
+    for days, caller in (0, '"Today" <03012345678>'), (1, '"Earlier" <+442079460000>'):
+        await leave_message(uc501, "102", caller, received=now - timedelta(days=days))
     async with (
         run_hass(tmp_path / "home", configuration=SPEAKERS) as (hass, client),
         open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
@@ -114,12 +114,18 @@ async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> N
         await _speakers(visit)
         await _mark(visit)
         await _keyboard(visit)
+        await _transcribe(visit)
         await _refused(visit)
+        async with open_visit(browser, hass, client) as guest:
+            await _guest(guest)
         await _many(visit, uc501)
 
 
 async def _list(visit: Visit) -> None:
-    """Days, numbers as people write them, and only unread messages."""
+    """Days, and numbers as people write them."""
+    days = visit.card.get_by_role("heading", level=3)
+    await expect(days.nth(0)).to_have_text("Today")
+    await expect(days.nth(1)).to_have_text("Yesterday")
     row = visit.row("Earlier")
     await expect(row).to_contain_text("+44 20 7946 0000")
     today = visit.row("Today")
@@ -214,22 +220,67 @@ async def _keyboard(visit: Visit) -> None:
     await expect(visit.card.get_by_text("Mark as read or unread")).to_have_count(0)
 
 
-async def _refused(visit: Visit) -> None:
-    """What Home Assistant refuses is shown in the row."""
+async def _transcribe(visit: Visit) -> None:
+    """It is offered only if there is an engine, which may fail at first."""
+    row = visit.row("Earlier")
+    transcribe = row.get_by_role("button", name="Transcribe")
+    await expect(row.get_by_role("button", name="Download")).to_be_visible()
+    await expect(transcribe).to_be_hidden()
+    await visit.client.post("/api/states/stt.whisper", state="unknown")
+    await transcribe.click()
+    await expect(row.get_by_role("alert")).to_contain_text("speech-to-text engine")
+    await _reply_once(visit, "transcribe_message", "return { response: { text: 'Call me.' } }")
+    await transcribe.click()
+    await expect(row.get_by_text("Call me.")).to_be_visible()
+    await expect(row.get_by_role("alert")).to_have_count(0)
+    await expect(transcribe).to_be_hidden()
+
+
+async def _reply_once(visit: Visit, action: str, reply: str) -> None:
+    """Let an action do nothing in Home Assistant, once."""
     await visit.page.evaluate(
-        """() => {
+        """([action, reply]) => {
             const { connection } = document.querySelector("home-assistant").hass;
             const { sendMessagePromise } = connection;
             connection.sendMessagePromise = async message => {
-                if (message.service !== "mark_read") return sendMessagePromise.call(connection, message);
+                if (message.service !== action) return sendMessagePromise.call(connection, message);
                 connection.sendMessagePromise = sendMessagePromise;
-                throw { translation_domain: "pbx_voicemail", translation_key: "cannot_mark_unread" };
+                return new Function(reply)();
             };
-        }"""
+        }""",
+        [action, reply],
     )
+
+
+async def _refused(visit: Visit) -> None:
+    """What Home Assistant refuses is shown in the row."""
+    error = '{ translation_domain: "pbx_voicemail", translation_key: "cannot_mark_unread" }'
+    await _reply_once(visit, "mark_read", f"throw {error}")
     row = visit.row("Today")
     await row.get_by_role("button", name="Mark as unread").click()
     await expect(row.get_by_role("alert")).to_contain_text("does not allow it to be marked")
+
+
+async def _guest(visit: Visit) -> None:
+    """What a user may not do is not offered."""
+    created = await visit.client.command(
+        "config/auth/create", name="Guest", group_ids=["system-read-only"]
+    )
+    await visit.client.command(
+        "config/auth_provider/homeassistant/create",
+        user_id=created["user"]["id"],
+        username="guest",
+        password=PASSWORD,
+    )
+    await visit.open("/demo-voicemail/0", "guest")
+    await visit.row("Ann").locator(".opener").click()
+    await expect(visit.row("Ann").get_by_role("button", name="Download")).to_be_visible()
+    await visit.card.get_by_role("button", name="More options").click()
+    await expect(visit.card.get_by_role("button", name="Play all unread")).to_be_visible()
+    await visit.page.keyboard.press("u")
+    for name in "Mark", "Delete", "Select":
+        await expect(visit.card.get_by_role("button", name=name)).to_have_count(0)
+    await visit.screenshot("guest")
 
 
 async def _many(visit: Visit, uc501: Simulator) -> None:

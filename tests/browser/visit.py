@@ -34,13 +34,13 @@ class Visit:
     def row(self, caller: str) -> Locator:
         return self.card.get_by_role("listitem").filter(has_text=caller).first
 
-    async def open(self, path: str = "") -> None:
+    async def open(self, path: str = "", user: str = USER) -> None:
         """Open a page, and sign in if necessary."""
         await self.page.goto(f"{self.url}{path}")
         name = self.page.locator("input[name=username]")
         await name.or_(self.page.locator("home-assistant-main")).first.wait_for()
         if await name.is_visible():
-            await name.fill(USER)
+            await name.fill(user)
             await self.page.locator("input[name=password]").fill(PASSWORD)
             await self.page.keyboard.press("Enter")
             await self.page.locator("home-assistant-main").wait_for()

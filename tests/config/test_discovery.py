@@ -40,7 +40,8 @@ from custom_components.pbx_voicemail.pbx import FAMILIES
 
 from ..conftest import INTEGRATION, TOKEN
 from ..helpers import get_state, poll
-from ..simulator import Certificate, Simulator, Spool
+from ..simulator import Certificate, PSeriesSimulator, Simulator, Spool
+from ..simulator.p_series import CLIENT_ID, CLIENT_SECRET
 from ..validators.repository import read_json
 
 OPENVOX = "a0:98:05:02:19:87"
@@ -53,9 +54,9 @@ type Announce = Callable[..., Any]
 
 
 @pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Simulator | web.BaseSite]:
+def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Simulator | PSeriesSimulator]:
     """Have PBXs at IP addresses, each on the usual port of its maker. Others do not respond."""
-    hosts: dict[str, Simulator | web.BaseSite] = {}
+    hosts: dict[str, Simulator | PSeriesSimulator] = {}
     resolve = HomeAssistantTCPConnector._resolve_host
 
     async def resolve_host(
@@ -64,8 +65,8 @@ def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Simulator | web.BaseSi
         if not host.startswith("192.0.2."):
             return await resolve(self, host, port, traces)
         pbx = hosts.get(host)
-        usual = 8088 if isinstance(pbx, Simulator) and pbx.version != "v0.0.1" else 9011
-        if not isinstance(pbx, Simulator) or port != usual:
+        is_openvox = isinstance(pbx, Simulator) and pbx.version == "v0.0.1"
+        if pbx is None or port != (9011 if is_openvox else 8088):
             raise OSError("no route to host")
         return await resolve(self, "127.0.0.1", pbx.port, traces)
 
@@ -179,6 +180,21 @@ async def test_openvox(
     assert _connections(hass, entry) == {("mac", OPENVOX)}
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert _flows(hass) == []
+
+
+async def test_new_address_before_it_is_added(
+    hass: HomeAssistant, network: dict[str, Any], pbx: Simulator, announce: Announce
+) -> None:
+    """It is offered once, where it is now."""
+    network[HERE] = pbx
+    await announce()
+    await announce(hostname="other-name")
+    (flow,) = _flows(hass)
+    assert flow["context"]["title_placeholders"] == {"name": f"OpenVox PBX ({HERE})"}
+    network[THERE] = pbx
+    await announce(ip=THERE)
+    (flow,) = _flows(hass)
+    assert flow["context"]["title_placeholders"] == {"name": f"OpenVox PBX ({THERE})"}
 
 
 async def test_login(
@@ -496,6 +512,25 @@ async def test_yeastar(
     assert entry.data["host"] == THERE
     assert _connections(hass, entry) == {("mac", YEASTAR)}
     assert _flows(hass) == []
+
+
+async def test_p_series(
+    hass: HomeAssistant, network: dict[str, Any], recorded: Spool, announce: Announce
+) -> None:
+    """It has no tokens to ask for."""
+    async with PSeriesSimulator(recorded, extensions={"101": "Reception"}) as p_series:
+        network[HERE] = p_series
+        await announce(YEASTAR)
+        (flow,) = _flows(hass)
+        name = {"name": f"Yeastar P-Series PBX ({HERE})"}
+        assert flow["context"]["title_placeholders"] == name
+        form = await _answer(hass, flow["flow_id"])
+        assert form["step_id"] == "login_p_series"
+        assert p_series.logins == 0
+        created = await _answer(hass, flow["flow_id"], username=CLIENT_ID, password=CLIENT_SECRET)
+        assert created["type"] is FlowResultType.CREATE_ENTRY
+        assert _connections(hass, created["result"]) == {("mac", YEASTAR)}
+        await hass.config_entries.async_unload(created["result"].entry_id)
 
 
 @pytest.mark.parametrize("host", [HERE, "pbx.lan"])

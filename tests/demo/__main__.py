@@ -16,6 +16,8 @@ from homeassistant.util.yaml import load_yaml_dict
 
 from tests.asterisk.program import find_program
 from tests.asterisk.settings import SECRET, USERNAME as MANAGER_USER
+from tests.simulator.__main__ import P_SERIES
+from tests.simulator.p_series import CLIENT_ID, CLIENT_SECRET
 from tests.simulator.server import PASSWORD as PBX_PASSWORD, USERNAME
 
 from .api_client import PASSWORD, USER, ApiClient
@@ -53,6 +55,11 @@ def main() -> None:
         action="store_true",
         help="a real Asterisk on free ports, instead of a simulated PBX",
     )
+    parser.add_argument(
+        "--p-series",
+        action="store_true",
+        help="a simulated Yeastar P-Series, instead of an OpenVox",
+    )
     parser.add_argument("--port", type=int, default=8123, help="Home Assistant's port (8123)")
     parser.add_argument(
         "--pbx-port", type=int, default=9011, help="the simulated PBX's port (9011)"
@@ -73,7 +80,7 @@ def main() -> None:
     for option, port in ports.items():
         if not _is_free(port):
             parser.error(f"port {port} is in use; choose another with {option}")
-    pbx = _asterisk(asterisk) if asterisk else _simulated(options.pbx_port)
+    pbx = _asterisk(asterisk) if asterisk else _simulated(options.pbx_port, options.p_series)
     sys.exit(asyncio.run(_run(options.port, pbx, options.config)))
 
 
@@ -133,10 +140,11 @@ async def _asterisk(program: Path) -> AsyncIterator[_Pbx]:
 
 
 @asynccontextmanager
-async def _simulated(port: int) -> AsyncIterator[_Pbx]:
+async def _simulated(port: int, is_p_series: bool) -> AsyncIterator[_Pbx]:
+    api = ("--api", P_SERIES) if is_p_series else ("--names",)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "tests.simulator", "--names"),
+        *("-m", "tests.simulator", *api),
         *("--port", str(port)),
         *("--call-every", str(_SECONDS_BETWEEN_CALLS)),
         stdin=asyncio.subprocess.DEVNULL,
@@ -146,12 +154,12 @@ async def _simulated(port: int) -> AsyncIterator[_Pbx]:
     try:
         yield _Pbx(
             address=f"127.0.0.1:{port}",
-            username=USERNAME,
-            password=PBX_PASSWORD,
-            hub=_HUB_OF_DASHBOARD,
+            username=CLIENT_ID if is_p_series else USERNAME,
+            password=CLIENT_SECRET if is_p_series else PBX_PASSWORD,
+            hub="p_series_software_edition" if is_p_series else _HUB_OF_DASHBOARD,
             line=f"Simulated PBX    http://127.0.0.1:{port}   process {process.pid}",
             outage=f"To see an outage, kill {process.pid}; to end it,"
-            f"\n  .venv/bin/python -m tests.simulator --names --port {port}",
+            f"\n  .venv/bin/python -m tests.simulator {' '.join(api)} --port {port}",
         )
     finally:
         if process.returncode is None:

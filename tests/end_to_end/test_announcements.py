@@ -61,7 +61,7 @@ async def _home(config: Path, how_it_ends: signal.Signals) -> AsyncIterator[ApiC
             await hass.stop()
 
 
-async def _heard(client: ApiClient, *callers: str) -> None:
+async def heard(client: ApiClient, *callers: str) -> None:
     """Wait until these, and no others, have been announced since the start."""
     notes: list[dict[str, Any]] = []
     async with asyncio.timeout(40):
@@ -80,21 +80,21 @@ async def test_each_message_is_announced_once(tmp_path: Path, pbx: Simulator) ->
         await client.post("/api/config/automation/config/note", **AUTOMATION)
         await leave_message(pbx, "101", "1")
         await expect_messages(client, "4")
-        await _heard(client, "1 False")
+        await heard(client, "1 False")
 
     await leave_message(pbx, "101", "2")
     await asyncio.to_thread(pbx.spool.delete, "101", "msg0001")
     async with _home(tmp_path, signal.SIGKILL) as client:
-        await _heard(client, "2 True")
+        await heard(client, "2 True")
         await leave_message(pbx, "101", "3")
         await expect_messages(client, "5")
-        await _heard(client, "2 True", "3 False")
+        await heard(client, "2 True", "3 False")
         await asyncio.sleep(1)
 
     async with _home(tmp_path, signal.SIGKILL) as client:
         await leave_message(pbx, "101", "4")
         await expect_messages(client, "6")
-        await _heard(client, "4 False")
+        await heard(client, "4 False")
 
     journal = json.loads(next((tmp_path / ".storage").glob("pbx_voicemail.*")).read_text())
     assert len(journal["data"]["announced"]["101"].split()) == 6

@@ -27,7 +27,8 @@ MARKETPLACE: Final = "lib/python*/site-packages/homeassistant/components/marketp
 FOLDER: Final = f"custom_components/{INTEGRATION.name}"
 ARCHIVE: Final = "pbx_voicemail.zip"
 OLD: Final = "0.1.0"
-NEW: Final = "1.0.0"
+MANIFEST: Final = json.loads((INTEGRATION / "manifest.json").read_text())
+NEW: Final[str] = MANIFEST["version"]
 
 pytestmark = pytest.mark.skipif(
     not [*HASS.parent.parent.glob(MARKETPLACE)],
@@ -71,8 +72,7 @@ def _files_in(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 async def github(socket_enabled: None, tmp_path: Path) -> AsyncIterator[GitHub]:
     """Run a GitHub with the release 0.1.0 and with one of today."""
-    owner_and_name = json.loads((INTEGRATION / "manifest.json").read_text())["documentation"]
-    async with GitHub(owner_and_name.removeprefix("https://github.com/")) as github:
+    async with GitHub(MANIFEST["documentation"].removeprefix("https://github.com/")) as github:
         github.releases = {OLD: _old(), NEW: await asyncio.to_thread(_today, tmp_path / ARCHIVE)}
         yield github
 
@@ -193,3 +193,5 @@ async def test_from_the_catalog(config: Path, github: GitHub, pbx: Simulator) ->
         await connect(client, pbx.address)
         assert (await client.get(MESSAGES))["state"] == "3"
     assert [path for path in github.requests if path.startswith("/api/repos/")] == []
+    # A value in hacs.json or manifest.json that it ignores is a warning.
+    assert "marketplace" not in (config / "home-assistant.log").read_text()

@@ -149,9 +149,13 @@ class PSeriesSimulator:
     queries: list[Mapping[str, str]] = field(default_factory=list)
     logins: int = 0
     most_tokens: int = 0
+    refused_tokens: int = 0
     copies: int = 0
     port: int = 0
     loses_links: bool = False
+    is_mute: bool = False
+    change_rows: Callable[[list[Reply]], list[Reply]] | None = None
+    heartbeats: int = 0
 
     def __post_init__(self) -> None:
         """Start with no tokens."""
@@ -259,6 +263,11 @@ class PSeriesSimulator:
             elif not socket.closed:
                 await socket.send_str(event)
 
+    async def send(self, text: str) -> None:
+        """Send a text to whoever listens."""
+        for socket in list(self._sockets):
+            await socket.send_str(text)
+
     # What every request has to have.
 
     @web.middleware
@@ -358,6 +367,7 @@ class PSeriesSimulator:
             if token.access == request.query.get("access_token") and self._is_alive(token):
                 self.failures.pop(request.remote or "", None)
                 return token
+        self.refused_tokens += 1
         if self.readings.token_failures_count:
             self._fail(request)
         raise _Refused(10004, "TOKEN EXPIRED")
@@ -396,7 +406,7 @@ class PSeriesSimulator:
             }
             for number, (extension, name) in enumerate(sorted(self.extensions.items()), 1)
         ]
-        return {"total_number": len(rows), "data": _page_of(rows, request, 20)}
+        return {"total_number": len(rows), "data": self._page_of(rows, request)}
 
     async def _group_list(self, request: web.Request) -> Reply:
         self._check_token(request)
@@ -412,7 +422,12 @@ class PSeriesSimulator:
             }
             for number, group in enumerate(self.groups, 1)
         ]
-        return {"total_number": len(rows), "vm_group_list": _page_of(rows, request, 20)}
+        return {"total_number": len(rows), "vm_group_list": self._page_of(rows, request)}
+
+    def _page_of(self, rows: Sequence[Reply], request: web.Request) -> Sequence[Reply]:
+        size = self._page_size(request)
+        begin = (int(request.query.get("page", 1)) - 1) * size
+        return rows[begin : begin + size]
 
     @property
     def _mailboxes(self) -> set[str]:
@@ -431,7 +446,8 @@ class PSeriesSimulator:
             raise _Refused(-1) if how == "failed" else _Refused(40002, "INVALID", *missing)
         present = [number for number in numbers if number not in missing]
         messages = await asyncio.to_thread(self._messages_of, present)
-        reply: Reply = {"voicemail_list": self._page(request, messages)}
+        rows = self._page(request, messages)
+        reply: Reply = {"voicemail_list": self.change_rows(rows) if self.change_rows else rows}
         if missing and how == "partial":
             reply |= _Refused(1, "PARTIAL SUCCESS", *missing).reply
         return reply
@@ -598,6 +614,9 @@ class PSeriesSimulator:
                 if message.type is not WSMsgType.TEXT:
                     break
                 if message.data == "heartbeat":
+                    self.heartbeats += 1
+                    if self.is_mute:
+                        continue
                     await socket.send_str("heartbeat response")
                 elif _CALL_ENDED in json.loads(message.data)["topic_list"]:
                     self._sockets[socket] = token
@@ -618,9 +637,3 @@ async def _body(request: web.Request) -> Mapping[str, object]:
     if not isinstance(body, dict):
         raise _Refused(40001, "NOT AN OBJECT")
     return body
-
-
-def _page_of(rows: Sequence[Reply], request: web.Request, size: int) -> Sequence[Reply]:
-    size = int(request.query.get("page_size", size))
-    begin = (int(request.query.get("page", 1)) - 1) * size
-    return rows[begin : begin + size]

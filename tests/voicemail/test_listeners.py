@@ -1,6 +1,7 @@
 """Listeners to one extension are called when that extension has changed."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -39,8 +40,12 @@ def test_only_changes_are_noticed() -> None:
     assert update(False, _data(BOB, roster=("101", "102"))) == []
     assert update(True, _data(BOB)) == ["101", "102", "103"]
 
+    unreadable = replace(_data(BOB), unreadable=frozenset({"103"}))
+    assert update(True, unreadable) == ["103"]
+    assert update(True, _data(BOB)) == ["103"]
+
     listeners.async_update(True, _data(BOB), (1, 0))
-    assert called[3:] == ["101", "102", "103"]
+    assert called[1:] == ["101", "102", "103"]
 
 
 def test_listener_that_fails_or_leaves(caplog: pytest.LogCaptureFixture) -> None:

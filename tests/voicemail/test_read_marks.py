@@ -38,7 +38,7 @@ class Source:
         self.hass = hass
         self.config_entry: ConfigEntry = MockConfigEntry(domain=DOMAIN)
         self.data = PbxData({}, {})
-        self.read_state = ReadState(self, pbx, marks)
+        self.read_state = ReadState(self, pbx, marks, self.async_tell_read)
         self._pbx = pbx
 
     async def poll(self) -> None:

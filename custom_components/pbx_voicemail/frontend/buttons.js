@@ -9,6 +9,8 @@ import { text } from "./localize.js";
  * @typedef {import("./row.js").Row} Row
  */
 
+const ICONS = { transcribe: "text-recognition", download: "download", share: "share-variant" };
+
 export class Buttons {
   /** @param {Row} row */
   constructor(row) {
@@ -16,10 +18,11 @@ export class Buttons {
     const { inbox } = row;
     this.call = make("a", { class: "button" }, icon("phone"));
     this.mark = make("button", { type: "button", class: "mark", click: () => this.toggleRead() });
-    this.transcribe = button("more", "text-recognition", () => transcribe(inbox, row.message));
-    this.download = button("more", "download", () => download(inbox, row.message, row.view.hass));
-    this.share = button("more", "share-variant", () => share(inbox, row.message, row.view.hass));
-    this.delete = button("delete", "delete", () => row.remove());
+    this.transcribe = button("more", () => transcribe(inbox, row.message));
+    this.download = button("more", () => download(inbox, row.message, row.view.hass));
+    this.share = button("more", () => share(inbox, row.message, row.view.hass));
+    this.delete = button("delete", () => row.remove());
+    setIcon(this.delete, "delete");
     this.element = make("div", { class: "buttons" });
     this.element.append(this.call, this.mark, this.transcribe, this.download, this.share, this.delete);
   }
@@ -37,8 +40,9 @@ export class Buttons {
    * @param {Extension | undefined} extension
    * @param {boolean} available
    * @param {Record<string, string>} caller
+   * @param {boolean} isOpen whether all buttons are shown
    */
-  show(extension, available, caller) {
+  show(extension, available, caller, isOpen) {
     const { message, view } = this.row;
     const number = dialledNumber(message);
     if (number) this.call.href = `tel:${number}`;
@@ -46,6 +50,9 @@ export class Buttons {
     setLabel(this.call, text("card_call", caller));
     setIcon(this.mark, message.read ? "email-mark-as-unread" : "email-open-outline");
     setLabel(this.mark, text(message.read ? "card_mark_unread" : "card_mark_read"), available);
+    // Icons are expensive to create.
+    if (isOpen)
+      for (const name of /** @type {const} */ (["transcribe", "download", "share"])) setIcon(this[name], ICONS[name]);
     setLabel(this.transcribe, text("card_transcribe"), available);
     setLabel(this.download, text("card_download"), available);
     setLabel(this.share, text("card_share"), available);
@@ -66,5 +73,5 @@ export class Buttons {
   }
 }
 
-/** @param {string} kind @param {string} name of the icon @param {() => void} click */
-const button = (kind, name, click) => make("button", { type: "button", class: kind, click }, icon(name));
+/** @param {string} kind @param {() => void} click */
+const button = (kind, click) => make("button", { type: "button", class: kind, click });

@@ -23,7 +23,7 @@ export function readConfig(config) {
     onlyUnread: config.only_unread ?? false,
     height: config.height,
     speaker: config.speaker,
-    buttons: config.buttons ?? BUTTONS,
+    buttons: config.buttons?.length ? config.buttons : BUTTONS,
   };
 }
 
@@ -48,7 +48,7 @@ export async function configForm() {
       { name: "only_unread", selector: { boolean: {} } },
       { name: "height", selector: { number: { min: 100, max: 5000, mode: "box", unit_of_measurement: "px" } } },
       { name: "speaker", selector: { entity: { filter: { domain: "media_player" } } } },
-      { name: "buttons", default: BUTTONS, selector: { select: { multiple: true, mode: "list", options } } },
+      { name: "buttons", selector: { select: { multiple: true, mode: "list", options } } },
     ],
     computeLabel: (/** @type {{name: string}} */ { name }) => text(`card_editor_${name}`),
     computeHelper: (/** @type {{name: string}} */ { name }) => text(`card_editor_${name}_help`) || undefined,

@@ -16,14 +16,15 @@ export const keyOf = ({ entry_id, extension }) => `${entry_id}/${extension}`;
 export class Filter {
   /** What is searched in each message. @type {WeakMap<Message, string>} */
   #searched = new WeakMap();
-  #isUnread = false;
+  /** Whether only unread messages are shown. */
+  isUnread = false;
 
   /** @param {() => void} onChange */
   constructor(onChange) {
     this.search = make("input", { type: "search", input: onChange });
     this.extension = make("select", { change: onChange });
     const choose = (/** @type {boolean} */ isUnread) => () => {
-      this.#isUnread = isUnread;
+      this.isUnread = isUnread;
       onChange();
     };
     this.all = make("button", { type: "button", class: "chip", click: choose(false) });
@@ -34,7 +35,7 @@ export class Filter {
 
   /** What the user has chosen, to find out whether it has changed. */
   get values() {
-    return [this.search.value, this.extension.value, this.#isUnread];
+    return [this.search.value, this.extension.value, this.isUnread];
   }
 
   /**
@@ -43,7 +44,7 @@ export class Filter {
    * @param {boolean} onlyUnread whether others are never shown
    */
   show(extensions, messages, onlyUnread) {
-    const isUsed = this.search.value || this.extension.value || this.#isUnread;
+    const isUsed = this.search.value || this.extension.value || this.isUnread;
     this.element.hidden = messages < CONTROLS_FROM && !isUsed;
     this.search.placeholder = text("card_search");
     this.search.setAttribute("aria-label", text("card_search"));
@@ -59,8 +60,8 @@ export class Filter {
     this.chips.hidden = onlyUnread;
     setContent(this.all, text("card_all"));
     setContent(this.unread, text("card_unread"));
-    this.all.setAttribute("aria-pressed", String(!this.#isUnread));
-    this.unread.setAttribute("aria-pressed", String(this.#isUnread));
+    this.all.setAttribute("aria-pressed", String(!this.isUnread));
+    this.unread.setAttribute("aria-pressed", String(this.isUnread));
   }
 
   /**
@@ -72,7 +73,7 @@ export class Filter {
    */
   apply(messages, extensions, { onlyUnread, kept }) {
     const words = this.search.value.trim().toLocaleLowerCase();
-    const isUnread = onlyUnread || this.#isUnread;
+    const isUnread = onlyUnread || this.isUnread;
     return messages.filter((message) => {
       if (this.extension.value && keyOf(message) !== this.extension.value) return false;
       if (isUnread && message.read && !kept.includes(message.media_content_id)) return false;

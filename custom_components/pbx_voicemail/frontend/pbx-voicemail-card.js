@@ -169,7 +169,7 @@ class PbxVoicemailCard extends HTMLElement {
     // Otherwise a message would disappear while it is being heard.
     const kept = [this.#openId, inbox.player.id];
     const inputs = [inbox, inbox.version, this.#config, ...this.#filter.values];
-    if (onlyUnread || this.#filter.values.includes(true)) inputs.push(...kept);
+    if (onlyUnread || this.#filter.isUnread) inputs.push(...kept);
     const isSame = inputs.length === this.#shown?.inputs.length;
     if (this.#shown && isSame && inputs.every((part, index) => part === this.#shown?.inputs[index])) return this.#shown;
     const extensions = new Map(this.#extensions(inbox).map((shown) => [keyOf(shown), shown]));
@@ -208,9 +208,8 @@ class PbxVoicemailCard extends HTMLElement {
     setContent(this.#empty, text(inbox.isLoaded ? (noneUnread ? "card_no_unread" : none) : "card_loading"));
     this.#keys.setAttribute("aria-label", text("card_shortcuts"));
     setContent(this.#keys, ...(this.#keys.hidden ? [] : describeKeys()));
-    const list = this.#list.element;
-    list.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
-    for (const part of [this.#card, list]) {
+    this.#list.element.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
+    for (const part of [this.#card, this.#list.list]) {
       part.setAttribute("aria-label", this.#header.title.textContent ?? "");
     }
   }

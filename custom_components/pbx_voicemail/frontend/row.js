@@ -53,7 +53,7 @@ export class Row {
     const line = make("div", { class: "line" }, this.opener, this.received);
     const details = make("div", { class: "details" }, this.number, this.extension, this.duration);
     this.main = make("div", { class: "main" }, line, details, this.transcript);
-    this.main.addEventListener("click", () => this.#toggleOpen());
+    this.main.addEventListener("click", (event) => this.#toggleOpen(event));
     this.buttons = new Buttons(this);
     this.note = make("p", { class: "note", role: "status" });
     this.problem = make("p", { class: "problem", role: "alert" });
@@ -107,11 +107,16 @@ export class Row {
     requestAnimationFrame(() => this.opener.focus());
   }
 
-  #toggleOpen() {
-    // Whoever selects text in the transcript does not want to close it.
-    if (!getSelection()?.isCollapsed) return;
-    if (this.view.selected) this.view.select(this.id, !this.check.checked);
-    else this.view.open(this.view.openId === this.id ? "" : this.id);
+  /** @param {Event} event */
+  #toggleOpen(event) {
+    const { openId, selected } = this.view;
+    const isOpen = openId === this.id;
+    if (selected) {
+      if (!this.check.disabled) this.view.select(this.id, !this.check.checked);
+    } else if (!isOpen || !event.composedPath().includes(this.transcript)) {
+      // Whoever clicks an open transcript may want to select some of its text.
+      this.view.open(isOpen ? "" : this.id);
+    }
   }
 
   /**
@@ -127,7 +132,7 @@ export class Row {
     const id = message.media_content_id;
     const deletion = deletions.get(id);
     const state = player.id === id ? player.state : "";
-    const isOpen = view.openId === id;
+    const isOpen = view.openId === id && !view.selected;
     const isSelected = view.selected?.has(id);
     /** @type {unknown[]} */
     const shown = [message, extension, view.dates, view.config, view.hasExtensions, available, day];
@@ -152,7 +157,8 @@ export class Row {
     }
     this.#showMessage(message, extension, isOpen);
     this.#showPlay(state, available, caller);
-    this.buttons.show(extension, available, caller);
+    this.buttons.show(extension, available, caller, isOpen);
+    this.check.disabled = !extension?.may_delete;
     this.check.hidden = isSelected === undefined;
     this.check.checked = isSelected ?? false;
     this.check.setAttribute("aria-label", text("card_select_message", caller));

@@ -27,12 +27,12 @@ const LAYOUT = `
   .keys p { margin: 0; }
   kbd { margin-inline-end: 8px; padding: 0 6px; border: 1px solid var(--secondary-text-color); border-radius: 4px;
     font: inherit; }
-  ul { list-style: none; margin: 0; padding: 0 0 8px; overflow-y: auto; max-height: var(--pbx-voicemail-height, 520px); }
+  .scroller { overflow-y: auto; max-height: var(--pbx-voicemail-height, 520px); padding-bottom: 8px; }
+  ul { list-style: none; margin: 0; padding: 0; }
   .empty { margin: 0; padding: 24px 16px 32px; text-align: center; color: var(--secondary-text-color); }
 `;
 
 const ROW = `
-  li { content-visibility: auto; contain-intrinsic-size: auto 72px; }
   .day { margin: 0; padding: 12px 16px 4px; font-size: 0.875rem; font-weight: 500; color: var(--secondary-text-color); }
   .body { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; padding: 6px 8px; }
   .deleted { display: flex; align-items: center; justify-content: space-between; gap: 4px; min-height: 56px;
@@ -63,12 +63,13 @@ const ROW = `
   li:not(.open) .more { display: none; }
   @container (max-width: 480px) {
     li:not(.open) :is(.mark, .delete) { display: none; }
+    .chips, .chip { flex: 1 1 auto; }
   }
   .open .body { margin-inline: 4px; padding-inline: 4px; border-radius: 12px; background: var(--secondary-background-color);
     background: color-mix(in srgb, var(--primary-color) 8%, var(--card-background-color)); }
   .open .main { grid-column: 2 / -1; }
   .open .line { flex-wrap: wrap; }
-  .open + li .body::before { visibility: hidden; }
+  .open .body::before, .open + li .body::before { visibility: hidden; }
   .open .buttons { flex-wrap: wrap; grid-column: 1 / -1; }
   .panel { display: contents; }
   .speakers { order: 1; }
@@ -105,6 +106,7 @@ const CONTROLS = `
   button, .button { display: inline-grid; place-items: center; min-width: 44px; height: 44px; flex: none; padding: 0;
     border: 0; border-radius: 22px; background: none; color: var(--secondary-text-color); font: inherit; cursor: pointer; }
   .play { background: var(--secondary-background-color); color: var(--primary-text-color); }
+  .play, input[type="checkbox"] { align-self: start; }
   .open .play { background: var(--primary-color); color: var(--text-primary-color); }
   .chip[aria-pressed="true"] { border-color: var(--primary-color); box-shadow: inset 0 0 0 1px var(--primary-color);
     font-weight: 500; }

@@ -14,7 +14,7 @@ from typing import ClassVar
 import aiohttp
 
 from .address import Address
-from .errors import PbxError
+from .errors import PbxError, PbxSetupError
 from .models import Extension, Mailbox, Message, PbxInfo
 
 
@@ -95,6 +95,11 @@ class PbxClient(ABC):
         Nothing is known of them, while all others are as they were returned.
         """
         return {}
+
+    @property
+    def setup_errors(self) -> Collection[PbxSetupError]:
+        """What the owner has to set right, though the last call of `mailboxes` succeeded."""
+        return ()
 
     @property
     @abstractmethod

@@ -107,11 +107,5 @@ class MessageSource(BaseDataUpdateCoordinatorProtocol, Protocol):
     async def async_request_refresh(self) -> None:
         """Poll soon."""
 
-    async def async_get_recording(self, message: Message) -> bytes:
-        """Download the recording of a message. Raises HomeAssistantError."""
-
-    async def async_tell_read(self, message: Message) -> None:
-        """Tell the PBX that a message was heard. Raises HomeAssistantError."""
-
     def async_apply_marks(self) -> None:
         """Show messages as they are marked by now."""

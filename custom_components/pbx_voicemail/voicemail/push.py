@@ -6,6 +6,7 @@ It does not replace polling: while there is no connection, polls are only more f
 import asyncio
 from collections.abc import Callable
 import logging
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -21,8 +22,12 @@ _MIN_DELAY: Final = 1
 _MAX_DELAY: Final = 30
 """As rare as polls: the first message after an outage must not wait longer than they take."""
 
-_STABLE_SECONDS: Final = 60
-"""After a connection that lasted so long, the delay before the next one starts over."""
+_STABLE_SECONDS: Final = 5
+"""An outage has ended when a connection has lasted so long."""
+
+_DELAY_FACTOR: Final = 0.1
+"""The delay before the next attempt, as a part of how long the outage has lasted: a PBX that restarts
+is listened to again at once, and one that is off is not asked all the time."""
 
 
 class Push:
@@ -48,6 +53,7 @@ class Push:
         self._connected = connected
         self.is_connected = False
         """Whether the PBX reports changes."""
+        self._connected_at = inf
         self._task: asyncio.Task[None] | None = None
 
     @callback
@@ -64,9 +70,8 @@ class Push:
             await asyncio.wait([self._task])
 
     async def _async_listen(self) -> None:
-        delay: float = _MIN_DELAY
+        lost_at = monotonic()
         while True:
-            started = monotonic()
             retry_after: float | None = None
             try:
                 await self._client.listen(self._handle_change)
@@ -78,11 +83,12 @@ class Push:
             except PbxError as err:
                 _LOGGER.debug("The push connection is lost: %s", err.kind)
                 retry_after = err.retry_after
+            if monotonic() - self._connected_at >= _STABLE_SECONDS:
+                lost_at = monotonic()
             self._set_connected(False)
-            if monotonic() - started >= _STABLE_SECONDS:
-                delay = _MIN_DELAY
+            delay = _DELAY_FACTOR * (monotonic() - lost_at)
+            delay = min(max(delay, _MIN_DELAY), _MAX_DELAY)
             await asyncio.sleep(max(delay, retry_after or 0))
-            delay = min(2 * delay, _MAX_DELAY)
 
     @callback
     def _handle_change(self) -> None:
@@ -93,4 +99,5 @@ class Push:
     def _set_connected(self, connected: bool) -> None:
         if connected != self.is_connected:
             self.is_connected = connected
+            self._connected_at = monotonic() if connected else inf
             self._connected(connected)

@@ -1,7 +1,7 @@
 """Marks messages as read or unread, here and on PBXs that can be told."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 import logging
 from math import inf
@@ -38,12 +38,22 @@ class ReadState:
     the last word once it has been told: a message that somebody marks as unread on it is unread.
     """
 
-    def __init__(self, source: MessageSource, client: PbxClient, marks: ReadMarks) -> None:
-        """Take the marks, which have been loaded."""
+    def __init__(
+        self,
+        source: MessageSource,
+        client: PbxClient,
+        marks: ReadMarks,
+        tell_pbx: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Take the marks, which have been loaded.
+
+        `tell_pbx` tells the PBX that a message was heard, or raises HomeAssistantError.
+        """
         self.marks = marks
         self.mailboxes: Mapping[str, Mailbox] = {}
         """The mailboxes of the last good poll as the PBX described them, without marks."""
         self._source = source
+        self._tell_pbx = tell_pbx
         self._client = client
         self._confirming: frozenset[str] = frozenset()
         self._telling = asyncio.Lock()
@@ -140,7 +150,7 @@ class ReadState:
                 if message is None or message_id in self.marks.told or extension in failed:
                     continue
                 try:
-                    await self._source.async_tell_read(message)
+                    await self._tell_pbx(message)
                 except HomeAssistantError as err:
                     if isinstance(err.__cause__, PbxConnectionError):
                         raise

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Set as AbstractSet
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -45,8 +45,13 @@ class Recording:
 class Recordings:
     """Provides recordings. Each is downloaded once for all who request it, and few at a time."""
 
-    def __init__(self, source: MessageSource) -> None:
-        """Prepare to download from the PBX that `source` polls."""
+    def __init__(
+        self, source: MessageSource, download: Callable[[Message], Awaitable[bytes]]
+    ) -> None:
+        """Prepare to download from the PBX that `source` polls.
+
+        `download` returns the audio of a message, or raises HomeAssistantError.
+        """
         self.codecs: Counter[str] = Counter()
         """The codecs of the recordings downloaded since the start, and how many had each."""
         self.unplayable = 0
@@ -55,6 +60,7 @@ class Recordings:
         """The messages that may have a cached recording, and their extensions."""
         self._in_use: Counter[str] = Counter()
         self._source = source
+        self._download_from_pbx = download
         self._hass = source.hass
         self._cache = recording_cache(source.hass, source.config_entry.entry_id, self._in_use)
         self._downloads = SingleFlight[Recording](self._hass, source.config_entry, "recording")
@@ -133,7 +139,7 @@ class Recordings:
             return await self._download(message)
 
     async def _download(self, message: Message) -> Recording:
-        body = await self._source.async_get_recording(message)
+        body = await self._download_from_pbx(message)
         audio_format, body = await self._make_playable(body)
         # Set first, so that the file is deleted even if the message goes while it is written.
         self.extensions[message.id] = message.extension

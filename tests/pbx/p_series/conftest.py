@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+import os
 from pathlib import Path
+import shutil
 
 import aiohttp
 import pytest
@@ -36,10 +38,25 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+@pytest.fixture(scope="session")
+def filled_spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fill mailboxes once: 1000 has 25 messages, 1022 has 12, 1001 and 6400 have one."""
+    root = tmp_path_factory.mktemp("p_series") / "spool"
+    root.mkdir()
+    simulator = PSeriesSimulator(Spool(root))
+    leave(simulator, "1000", 25)
+    leave(simulator, "1001")
+    leave(simulator, "1022", 12)
+    leave(simulator, "6400")
+    return root
+
+
 @pytest.fixture
-async def pbx(socket_enabled: None, tmp_path: Path) -> AsyncIterator[PSeriesSimulator]:
-    """Run a P-Series. 1000 has 25 messages, 1001 one, 1002 none, 1003 no mailbox."""
-    (tmp_path / "spool").mkdir()
+async def pbx(
+    socket_enabled: None, tmp_path: Path, filled_spool: Path
+) -> AsyncIterator[PSeriesSimulator]:
+    """Run a P-Series with these messages. 1002 has none, 1003 no mailbox."""
+    shutil.copytree(filled_spool, tmp_path / "spool", copy_function=os.link)
     simulator = PSeriesSimulator(
         Spool(tmp_path / "spool"),
         extensions={str(number): f"Person {number}" for number in range(1000, 1023)},
@@ -47,10 +64,6 @@ async def pbx(socket_enabled: None, tmp_path: Path) -> AsyncIterator[PSeriesSimu
         without_mailbox={"1003"},
     )
     async with simulator:
-        leave(simulator, "1000", 25)
-        leave(simulator, "1001")
-        leave(simulator, "1022", 12)
-        leave(simulator, "6400")
         yield simulator
 
 

@@ -121,3 +121,96 @@ async def test_link_that_does_not_work(
     message = (await client.mailboxes())["1001"].messages[0]
     with pytest.raises((PbxRejectedError, PbxReplyError)):
         await client.recording(message)
+
+
+def _row(**changes: object) -> dict[str, object]:
+    row = {"number": "1000", "total_number": 1, "data": [{"msg_id": "1795000000-00000001"}]}
+    return row | changes
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        _row(data=[1]),
+        _row(data="none"),
+        _row(data=[{}]),
+        _row(data=[{"msg_id": "../1"}]),
+        _row(data=[{"msg_id": None}]),
+        _row(total_number=None),
+        _row(total_number="many"),
+        _row(total_number=10_001),
+    ],
+    ids=str,
+)
+async def test_mailbox_that_cannot_be_read(
+    pbx: PSeriesSimulator, client: PbxClient, row: dict[str, object]
+) -> None:
+    """It is no empty one, and the others are as they were."""
+    before = await client.mailboxes()
+    pbx.change_rows = lambda rows: [row if one["number"] == "1000" else one for one in rows]
+    for _ in range(2):
+        after = await client.mailboxes()
+        assert client.unreadable.keys() == {"1000"}
+        assert after == {n: mailbox for n, mailbox in before.items() if n != "1000"}
+    with pytest.raises(PbxReplyError):
+        await client.delete(before["1000"].messages[0])
+    pbx.change_rows = None
+    assert (await client.mailboxes())["1000"] is before["1000"]
+    assert not client.unreadable
+
+
+@pytest.mark.parametrize("how", ["refused", "partial", "failed"])
+async def test_mailbox_that_is_refused_from_now_on(
+    pbx: PSeriesSimulator, client: PbxClient, how: str
+) -> None:
+    """It counts as removed only if that lasts."""
+    pbx.readings.unknown_number = how
+    before = await client.mailboxes()
+    pbx.without_mailbox.add("1000")
+    for _ in range(2):
+        assert "1000" not in await client.mailboxes()
+        assert client.unreadable.keys() == {"1000"}
+    pbx.without_mailbox.remove("1000")
+    assert (await client.mailboxes())["1000"] is before["1000"]
+    assert not client.unreadable
+    pbx.without_mailbox.add("1000")
+    for _ in range(3):
+        await client.mailboxes()
+    assert not client.unreadable
+    assert (await client.mailboxes()).keys() == before.keys() - {"1000"}
+
+
+async def test_mailbox_that_says_it_has_more(pbx: PSeriesSimulator, client: PbxClient) -> None:
+    """Asked twice, it has the same messages, so these are all."""
+    pbx.change_rows = lambda rows: [
+        row | {"total_number": 30} if row["number"] == "1000" else row for row in rows
+    ]
+    before = await client.mailboxes()
+    assert {number: mailbox.count for number, mailbox in before.items()} == COUNTS
+    await client.mailboxes()
+    pbx.queries.clear()
+    assert await client.mailboxes() is before
+    assert len(pbx.queries) == 3
+
+
+@pytest.mark.parametrize("how", ["refused", "partial", "failed", "ignored"])
+async def test_first_numbers_have_no_mailboxes(
+    pbx: PSeriesSimulator, client: PbxClient, how: str
+) -> None:
+    pbx.readings.unknown_number = how
+    pbx.without_mailbox |= {"1000", "1001", "1002", "1004", "1005"}
+    assert (await client.mailboxes()).keys() == {"1022", "6400"}
+    await client.mailboxes()
+    pbx.queries.clear()
+    await client.mailboxes()
+    assert len(pbx.queries) <= 1 + (how == "ignored")
+
+
+async def test_pbx_that_fails_is_not_asked_for_each_number(
+    pbx: PSeriesSimulator, client: PbxClient
+) -> None:
+    pbx.readings.unknown_number = "failed"
+    pbx.without_mailbox = {*pbx.extensions, "6400"}
+    with pytest.raises(PbxRejectedError):
+        await client.mailboxes()
+    assert len(pbx.queries) < 30

@@ -7,7 +7,7 @@ from typing import Final, override
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
-from ..errors import PbxError, PbxReplyError
+from ..errors import PbxError, PbxReplyError, PbxSetupError
 from ..models import Extension, Mailbox, Message, PbxInfo
 from ..text import product_name
 from .events import Events
@@ -62,6 +62,11 @@ class AsteriskClient(PbxClient):
     @override
     def unreadable(self) -> Mapping[str, PbxError]:
         return self._mailboxes.unreadable
+
+    @property
+    @override
+    def setup_errors(self) -> Collection[PbxSetupError]:
+        return self._mailboxes.setup_errors
 
     @override
     async def info(self) -> PbxInfo:

@@ -13,7 +13,7 @@ from math import inf
 from time import monotonic
 from typing import Final
 
-from ..errors import PbxError, PbxReplyError, PbxTimeoutError
+from ..errors import PbxError, PbxReplyError, PbxSetupError, PbxTimeoutError
 from ..models import Mailbox
 from .errors import MailboxLockedError
 from .mailbox_list import ListedMailbox, MailboxList, Place
@@ -69,9 +69,13 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why a mailbox could not be read, `count` times in a row, and when to ask for it again."""
+    """Why a mailbox could not be read, `count` times in a row, and when to ask for it again.
+
+    `is_hidden` is whether nothing is known of it, else new messages are still found.
+    """
 
     error: PbxError
+    is_hidden: bool
     listed: ListedMailbox
     count: int
     retry: float
@@ -106,12 +110,18 @@ class Mailboxes:
 
     @property
     def unreadable(self) -> Mapping[str, PbxError]:
-        """The mailboxes that could not be read when they were last asked for, and why."""
+        """The mailboxes of which nothing is known, since they could not be read, and why."""
         left = self._left - self._states.keys()
         return {
             **dict.fromkeys(left, PbxTimeoutError("the PBX takes longer than one poll may")),
-            **{extension: failure.error for extension, failure in self._failures.items()},
+            **{number: one.error for number, one in self._failures.items() if one.is_hidden},
         }
+
+    @property
+    def setup_errors(self) -> Collection[PbxSetupError]:
+        """What the owner has to do about mailboxes that cannot be read."""
+        errors = (failure.error for failure in self._failures.values())
+        return [error for error in errors if isinstance(error, PbxSetupError)]
 
     def mark_changed(self, place: Place) -> None:
         """Ask for a mailbox at the next poll, whatever its counts."""
@@ -205,11 +215,12 @@ class Mailboxes:
         Note why if it is this mailbox alone that cannot be read.
         """
         extension = listed.place.extension
+        is_hidden = extension not in self._states
         try:
             error = await self._read(listed)
         except PbxReplyError as err:
             # The list came just before, so the PBX itself is well.
-            error = err.with_traceback(None)
+            error, is_hidden = err.with_traceback(None), True
         before = self._failures.pop(extension, None)
         if error is None:
             return
@@ -217,10 +228,13 @@ class Mailboxes:
         if isinstance(error, PbxTimeoutError) and count >= _LOCKED_ATTEMPTS:
             error = MailboxLockedError(extension)
         pause = min(_FIRST_RETRY * 2 ** (count - 1), _LONGEST_RETRY)
-        self._failures[extension] = _Failure(error, listed, count, monotonic() + pause)
+        self._failures[extension] = _Failure(error, is_hidden, listed, count, monotonic() + pause)
 
     async def _read(self, listed: ListedMailbox) -> PbxError | None:
-        """Ask for a mailbox, and return why nothing is known of it if it is locked."""
+        """Ask for a mailbox, and return an error if it is locked.
+
+        Of one that is known, messages that were there before are taken to be there still.
+        """
         known = self._states.get(listed.place.extension)
         before: Summary | None = None
         for _ in range(_ATTEMPTS):
@@ -237,10 +251,9 @@ class Mailboxes:
                 break
         if before is None:
             return None
-        if known is None and before.may_be_cut:
-            return PbxTimeoutError("the PBX keeps a mailbox locked")
-        self._store(before, listed, known, keep_missing=True)
-        return None
+        if known or not before.may_be_cut:
+            self._store(before, listed, known, keep_missing=True)
+        return PbxTimeoutError("the PBX keeps a mailbox locked") if before.may_be_cut else None
 
     def _store(
         self,
@@ -282,16 +295,21 @@ class Mailboxes:
             for listed in chosen
             if (state := self._states.get(listed.place.extension))
         }
+        hidden = self.unreadable
         mailboxes = {
             extension: state.mailbox
             for extension, state in states.items()
-            if state.mailbox.count and extension not in self._failures
+            if state.mailbox.count and extension not in hidden
         }
         if mailboxes.keys() != self._mailboxes.keys() or any(
             mailbox is not self._mailboxes[extension] for extension, mailbox in mailboxes.items()
         ):
             self._mailboxes = mailboxes
-        has_mismatch = any(0 < state.mismatches < _MAX_MISMATCHES for state in states.values())
+        has_mismatch = any(
+            0 < state.mismatches < _MAX_MISMATCHES
+            for extension, state in states.items()
+            if extension not in self._failures
+        )
         oldest = min((state.asked for state in states.values()), default=monotonic())
         retries = (failure.retry for failure in self._failures.values())
         is_due = has_mismatch or self._left

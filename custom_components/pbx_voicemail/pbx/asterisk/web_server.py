@@ -74,6 +74,8 @@ class WebServer:
         is_asterisk = self._read_server(response)
         if response.status in (403, 404) and is_asterisk:
             raise ManagerNotOnWebError
+        if response.status == 503 and is_asterisk:
+            raise PbxConnectionError("the PBX is shutting down")
         if response.status != 200:
             raise PbxReplyError(f"the answer is HTTP {response.status}")
         reply = Reply.parse(response.body)

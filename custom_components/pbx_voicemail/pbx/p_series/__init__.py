@@ -26,6 +26,8 @@ class PSeries(Family):
     accepts_token = False
     """A token lives for half an hour, and only client ID and secret get the next one."""
     longest_interval = 3600
+    mac_prefixes = ("F4B549",)
+    """Of Yeastar, whatever the series (IEEE, MA-L)."""
 
     @override
     async def probe(self, connection: Connection) -> Mapping[str, str]:
@@ -40,6 +42,10 @@ class PSeries(Family):
         except PbxReplyError:
             await _ask(requests, "system/information")
         return {}
+
+    @override
+    def product_name(self, remembered: Mapping[str, str]) -> str:
+        return "Yeastar P-Series PBX"
 
     @override
     def create(self, connection: Connection) -> PbxClient:

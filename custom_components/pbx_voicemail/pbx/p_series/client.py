@@ -6,7 +6,7 @@ from typing import Final, override
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
-from ..errors import PbxAuthError, PbxLockedError, PbxRejectedError
+from ..errors import PbxAuthError, PbxError, PbxLockedError, PbxRejectedError
 from ..models import Extension, Mailbox, Message, PbxInfo
 from .actions import Actions
 from .events import Events
@@ -50,6 +50,11 @@ class PSeriesClient(PbxClient):
     @override
     def capabilities(self) -> Capability:
         return _CAPABILITIES
+
+    @property
+    @override
+    def unreadable(self) -> Mapping[str, PbxError]:
+        return self._mailboxes.unreadable
 
     @override
     async def info(self) -> PbxInfo:

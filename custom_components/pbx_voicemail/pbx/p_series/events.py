@@ -59,16 +59,16 @@ class Events:
                     # What happened before was missed.
                     self._mailboxes.mark_all_changed()
                     changed()
-                    await self._wait(socket, changed)
+                    await self._wait(socket, changed, self._session.logins)
         finally:
             self.is_listening = False
 
-    async def _wait(self, socket: WebSocket, changed: Callable[[], None]) -> None:
-        """Wait for events for as long as the token lasts."""
+    async def _wait(self, socket: WebSocket, changed: Callable[[], None], login: int) -> None:
+        """Wait for events for as long as the token of a login lasts."""
         heard = monotonic()
         next_heartbeat = heard + _HEARTBEAT_SECONDS
         pending: dict[str, float] = {}
-        while (left := self._session.seconds_left) > 0:
+        while self._session.logins == login and (left := self._session.seconds_left) > 0:
             now = monotonic()
             if now - heard > _SILENCE_SECONDS:
                 raise PbxTimeoutError("the PBX does not answer heartbeats")
@@ -78,7 +78,8 @@ class Events:
             for number in [n for n, due in pending.items() if due <= now]:
                 del pending[number]
                 self._report(number, changed)
-            text = await socket.receive(min(left, *pending.values(), next_heartbeat - now))
+            due_in = [due - now for due in (next_heartbeat, *pending.values())]
+            text = await socket.receive(min(left, *due_in))
             if text is None:
                 continue
             heard = monotonic()

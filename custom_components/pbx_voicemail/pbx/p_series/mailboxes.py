@@ -2,7 +2,7 @@
 
 There is no query for all mailboxes. A group is split in halves if the PBX refuses it, since
 nobody says what it does about a number without a mailbox, or if some of its messages are
-missing. It stays split, so that the next poll asks only what is answered.
+missing. What is found out by that is not asked for again.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Final
 
 import orjson
 
-from ..errors import PbxRejectedError, PbxReplyError
+from ..errors import PbxError, PbxRejectedError, PbxReplyError
 from ..models import Mailbox
 from .errors import ParameterRefusedError
 from .messages import Entries, read_mailbox
@@ -39,6 +39,9 @@ _ATTEMPTS: Final = 3
 _MAX_REFUSALS: Final = 3
 """After so many polls, a mailbox that had messages and is refused counts as removed."""
 
+_MAX_FAILURES: Final = 8
+"""After so many numbers refused for an unknown reason, and none answered, it is not about them."""
+
 type _Group = tuple[str, ...]
 
 
@@ -60,10 +63,13 @@ class Mailboxes:
         """Take where to ask. `id_key` is a secret that goes into the ids of messages."""
         self.size = 0
         """The size of the replies of the last round, in bytes."""
-        self.incomplete = 0
-        """How often a mailbox had fewer messages than it said."""
         self.without_mailbox: set[str] = set()
         """The numbers for which the PBX has no mailbox."""
+        self.unreadable: dict[str, PbxError] = {}
+        """The mailboxes of which nothing is known, and why."""
+        self._group_size = _GROUP_SIZE
+        self._alone: set[str] = set()
+        """The numbers that are asked for alone, since their pages never fit together."""
         self._query = query
         self._roster = roster
         self._id_key = id_key
@@ -71,6 +77,8 @@ class Mailboxes:
         self._numbers: _Group = ()
         self._plan: list[_Group] = []
         self._pages: dict[_Group, tuple[bytes, ...]] = {}
+        self._refused_in: dict[_Group, frozenset[str]] = {}
+        """The numbers that the pages of a group say have no mailbox."""
         self._known: dict[str, _Known] = {}
         self._refusals = Counter[str]()
         self._marked: set[str] = set()
@@ -79,9 +87,18 @@ class Mailboxes:
         self._mailboxes: Mapping[str, Mailbox] = {}
 
     @property
+    def incomplete(self) -> int:
+        """How many mailboxes never have as many messages as they say."""
+        return len(self._alone)
+
+    @property
     def groups(self) -> int:
         """How many queries an unchanged round takes, at least."""
         return len(self._plan)
+
+    @property
+    def _exceptions(self) -> int:
+        return len(self.without_mailbox | self._alone)
 
     def mark_changed(self, number: str) -> None:
         """Ask for a mailbox first: for it alone, if it is known and all have just been asked for."""
@@ -103,6 +120,7 @@ class Mailboxes:
         async with self._polling:
             await self._follow(only)
             marked, self._marked = self._marked, set()
+            before = self._exceptions
             is_full = not marked or monotonic() >= self._next_full_round
             try:
                 asked = await self._ask_for(self._plan if is_full else [(n,) for n in marked])
@@ -111,8 +129,8 @@ class Mailboxes:
                 raise
             if is_full:
                 self._next_full_round = monotonic() + _FULL_ROUND_SECONDS
-                self._plan = asked
-                self._pages = {group: self._pages[group] for group in asked if group in self._pages}
+                self._pages = {group: self._pages[group] for group in asked}
+                self._replan(asked, self._exceptions - before)
             return self._update_mapping()
 
     async def _follow(self, only: Collection[str]) -> None:
@@ -124,17 +142,35 @@ class Mailboxes:
                 await self._roster.update()
             numbers = self._roster.numbers
         if numbers != self._numbers:
-            self._numbers, self._plan = numbers, _grouped(numbers)
+            self._numbers, self._group_size = numbers, _GROUP_SIZE
+            self._plan = _grouped(numbers, _GROUP_SIZE)
+            self._alone.clear()
             self._known = {n: known for n, known in self._known.items() if n in numbers}
             self._refusals.clear()
+            self.unreadable.clear()
             self.without_mailbox.clear()
             self.mark_all_changed()
         elif monotonic() >= self._next_retry:
-            self._plan += _grouped(sorted(self.without_mailbox))
+            self._plan = self._plan + _grouped(sorted(self.without_mailbox), self._group_size)
             self.without_mailbox.clear()
             self.mark_all_changed()
         if not self.without_mailbox:
             self._next_retry = inf
+
+    def _replan(self, answered: Sequence[_Group], learned: int) -> None:
+        """Plan the next round: as few groups as will be answered.
+
+        `learned` is for how many numbers it turned out that they must not be in a group. If
+        groups were split for none of them, they were too large.
+        """
+        if answered == self._plan:
+            return
+        if answered and not learned:
+            self._group_size = max(map(len, answered))
+        numbers = set(self._numbers) - self.without_mailbox
+        together = [number for number in self._numbers if number in numbers - self._alone]
+        alone: list[_Group] = [(n,) for n in self._numbers if n in numbers & self._alone]
+        self._plan = _grouped(together, self._group_size) + alone
 
     async def _ask_for(self, groups: Iterable[_Group]) -> list[_Group]:
         """Ask for groups of mailboxes. Returns the groups in which they were answered."""
@@ -146,12 +182,17 @@ class Mailboxes:
             try:
                 answer = await self._query.ask(group, self._pages.get(group, ()))
             except PbxRejectedError as err:
-                self._check_refusal(err, group, answered)
+                is_hopeless = not answered and len(refused) >= _MAX_FAILURES
+                if not _is_about_number(err) and (err.errno not in FAILED or is_hopeless):
+                    raise
                 if len(group) == 1:
                     refused[group[0]] = err
                 else:
                     waiting.extendleft(reversed(_halves(group)))
                 continue
+            if answer and len(group) > 1 and not _is_complete(answer):
+                # It may just have changed between two pages.
+                answer = await self._query.ask(group)
             if answer and len(group) > 1 and not _is_complete(answer):
                 waiting.extendleft(reversed(_halves(group)))
                 continue
@@ -159,20 +200,17 @@ class Mailboxes:
                 answer = await self._confirm(group, answer)
             if answer:
                 await self._store(group, answer)
-                refused |= dict.fromkeys(answer.refused, ParameterRefusedError(None))
+            self._forget_refusals(group)
+            refused |= dict.fromkeys(self._refused_in[group], ParameterRefusedError(None))
             self.size += sum(map(len, self._pages[group]))
             answered.append(group)
         self._drop(refused, is_all=not answered)
         return answered
 
-    def _check_refusal(
-        self, refusal: PbxRejectedError, group: _Group, answered: Sequence[_Group]
-    ) -> None:
-        """Raise a refusal unless it may be about one of the numbers."""
-        if isinstance(refusal, ParameterRefusedError):
-            return
-        if refusal.errno not in FAILED or (len(group) == 1 and not answered):
-            raise refusal
+    def _forget_refusals(self, group: _Group) -> None:
+        for number in set(group) - self._refused_in[group]:
+            if self._refusals.pop(number, 0):
+                self.unreadable.pop(number, None)
 
     async def _confirm(self, group: _Group, answer: Answer) -> Answer:
         """Ask for a mailbox again whose pages do not fit together: it changed meanwhile.
@@ -185,27 +223,36 @@ class Mailboxes:
                 return again or before
             answer = again
             if _is_whole(before) and _is_whole(again) and _ids(before) == _ids(again):
-                self.incomplete += 1
+                self._alone |= again.listed.keys()
                 return again
-        raise PbxReplyError("the list of messages is not complete")
+        for listed in answer.listed.values():
+            listed.error = PbxReplyError("the list of messages is not complete")
+        return answer
 
     async def _store(self, group: _Group, answer: Answer) -> None:
         """Keep what an answer has. Only mailboxes that have changed are made anew."""
         known = self._known
 
+        errors: dict[str, PbxError] = {}
+
         def read() -> Mapping[str, _Known]:
-            return {
-                number: self._read(number, answer.entries(number), known.get(number))
-                for number in group
-                if number not in answer.refused
-            }
+            found = {}
+            for number in group:
+                if number in answer.refused:
+                    continue
+                try:
+                    entries = answer.entries(number)
+                    found[number] = self._read(number, entries, known.get(number))
+                except PbxReplyError as err:
+                    errors[number] = err
+            return found
 
         is_large = sum(map(len, answer.pages)) >= OFF_LOOP_BYTES
         self._known |= await asyncio.to_thread(read) if is_large else read()
-        self._pages[group] = answer.pages
+        self._pages[group], self._refused_in[group] = answer.pages, answer.refused
         for number in group:
-            if number not in answer.refused:
-                del self._refusals[number]
+            self.unreadable.pop(number, None)
+        self.unreadable |= errors
 
     def _read(self, number: str, entries: Entries, known: _Known | None) -> _Known:
         try:
@@ -221,19 +268,20 @@ class Mailboxes:
     def _drop(self, refused: Mapping[str, PbxRejectedError], *, is_all: bool) -> None:
         """Take numbers out of the next rounds that have no mailbox.
 
-        Raises the refusal of one that had messages, unless it has been refused for long, and
-        that of the last one if all of several numbers are refused.
+        One that had messages must be refused for long. Raises the last refusal if all of several
+        numbers are refused, or a single one for an unknown reason.
         """
+        last = [*refused.values()][-1:]
+        if is_all and last and not (len(refused) == 1 and _is_about_number(last[0])):
+            raise last[0]
         for number, refusal in refused.items():
             known = self._known.get(number)
-            if known and known.mailbox.count:
-                self._refusals[number] += 1
-                if self._refusals[number] < _MAX_REFUSALS:
-                    raise refusal
-        if is_all and len(refused) > 1:
-            raise [*refused.values()][-1]
-        for number in refused:
+            self._refusals[number] += 1
+            if known and known.mailbox.count and self._refusals[number] < _MAX_REFUSALS:
+                self.unreadable[number] = refusal
+                continue
             self._known.pop(number, None)
+            self.unreadable.pop(number, None)
             self.without_mailbox.add(number)
             self._next_retry = min(self._next_retry, monotonic() + _RETRY_SECONDS)
 
@@ -242,6 +290,7 @@ class Mailboxes:
             number: known.mailbox
             for number in self._numbers
             if (known := self._known.get(number)) and known.mailbox.count
+            if number not in self.unreadable
         }
         if mailboxes.keys() != self._mailboxes.keys() or any(
             mailbox is not self._mailboxes[number] for number, mailbox in mailboxes.items()
@@ -262,8 +311,12 @@ class Mailboxes:
         }
 
 
-def _grouped(numbers: Iterable[str]) -> list[_Group]:
-    return list(batched(numbers, _GROUP_SIZE, strict=False))
+def _is_about_number(refusal: PbxRejectedError) -> bool:
+    return isinstance(refusal, ParameterRefusedError)
+
+
+def _grouped(numbers: Iterable[str], size: int) -> list[_Group]:
+    return list(batched(numbers, size, strict=False))
 
 
 def _halves(group: _Group) -> list[_Group]:

@@ -47,16 +47,19 @@ class Listed:
     """What the pages so far have of one mailbox. `total` is how many messages it says it has.
 
     `is_torn` is whether that number has changed from page to page: a message may be missing.
+    `error` is why nothing can be made of the mailbox.
     """
 
     total: int = 0
     entries: dict[str, JsonObject] = field(default_factory=dict)
     is_torn: bool = False
+    error: PbxReplyError | None = None
 
     @property
     def is_complete(self) -> bool:
-        """Whether no message is missing."""
-        return not self.is_torn and len(self.entries) >= self.total
+        """Whether no message is missing, or nothing can be done about it."""
+        is_whole = not self.is_torn and len(self.entries) >= self.total
+        return is_whole or self.error is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,11 @@ class Answer:
     refused: frozenset[str] = frozenset()
 
     def entries(self, number: str) -> Entries:
-        """Return the messages of one mailbox."""
-        return self.listed[number].entries if number in self.listed else {}
+        """Return the messages of one mailbox. Raises PbxReplyError if it cannot be read."""
+        listed = self.listed.get(number)
+        if listed and listed.error:
+            raise listed.error
+        return listed.entries if listed else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,34 +105,45 @@ class _Pages:
         before = self._size
         seen = messages = 0
         for item in as_objects(reply.get("voicemail_list")):
-            if (number := as_text(item.get("number"))) not in self._numbers:
-                continue
-            entries = as_objects(item.get("data"))
-            seen, messages = seen + 1, messages + len(entries)
-            self._add_mailbox(number, as_count(item.get("total_number")), entries)
+            if (number := as_text(item.get("number"))) in self._numbers:
+                seen, messages = seen + 1, messages + self._add_mailbox(number, item)
         if errcode_of(reply) == PARTIAL:
             self.refused |= refused_values(reply) & self._numbers - self.listed.keys()
             if not self.listed and not self.refused:
                 raise ParameterRefusedError(PARTIAL)
         absent = self._numbers - self.listed.keys() - self.refused
         is_small = seen < _SMALL_PAGE and messages < _SMALL_PAGE
-        is_short = any(len(one.entries) < one.total for one in self.listed.values())
+        is_short = any(
+            not one.error and len(one.entries) < one.total for one in self.listed.values()
+        )
         return (is_short or (bool(absent) and not is_small)) and self._size > before
 
     @property
     def _size(self) -> int:
         return len(self.listed) + sum(len(one.entries) for one in self.listed.values())
 
-    def _add_mailbox(self, number: str, total: int | None, entries: Sequence[JsonObject]) -> None:
-        if total is None:
-            raise PbxReplyError("a mailbox does not say how many messages it has")
-        if total > MAX_MESSAGES:
-            raise PbxReplyError("the reply has too many messages in one mailbox")
-        listed = self.listed.setdefault(number, Listed(total))
-        listed.is_torn |= listed.total != total
-        listed.total = total
-        for entry in entries:
-            listed.entries.setdefault(id_of(entry), entry)
+    def _add_mailbox(self, number: str, item: JsonObject) -> int:
+        """Add a mailbox, and return how many messages of it are on the page."""
+        listed = self.listed.setdefault(number, Listed(-1))
+        try:
+            return _read_mailbox(listed, item)
+        except PbxReplyError as err:
+            # Nobody else's messages must suffer from what is in one mailbox.
+            listed.error = err
+            return 0
+
+
+def _read_mailbox(listed: Listed, item: JsonObject) -> int:
+    if (total := as_count(item.get("total_number"))) is None:
+        raise PbxReplyError("a mailbox does not say how many messages it has")
+    if total > MAX_MESSAGES:
+        raise PbxReplyError("a mailbox has too many messages")
+    listed.is_torn |= listed.total not in (-1, total)
+    listed.total = total
+    entries = as_objects(item.get("data"))
+    for entry in entries:
+        listed.entries.setdefault(id_of(entry), entry)
+    return len(entries)
 
 
 class Query:

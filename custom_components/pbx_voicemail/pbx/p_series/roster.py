@@ -1,15 +1,22 @@
 """The numbers that can have messages: extensions, and groups that share a mailbox."""
 
+from collections.abc import Mapping, Sequence
 import re
 from typing import Final
 
 from ..errors import PbxAuthError, PbxLockedError, PbxRejectedError, PbxReplyError
 from ..models import MAX_EXTENSIONS, Extension
 from ..text import printable
+from .errors import ParameterRefusedError
 from .reply import Json, JsonObject, as_count, as_objects, as_text, decode_short
 from .session import Session
 
-_PAGE_SIZE: Final = 100
+_PAGES: Final[Sequence[Mapping[str, str]]] = (
+    {"page_size": "100", "sort_by": "number", "order_by": "asc"},
+    {},
+)
+"""What to ask for in pages. A PBX that refuses the first is asked with the second one."""
+
 _NUMBER: Final = re.compile(r"(?!\.+\Z)[\w.+*#-]{1,32}")
 """A number of any other form is left out: it is part of paths and ids, and commas separate it."""
 
@@ -25,6 +32,7 @@ class Roster:
         self.extensions: tuple[Extension, ...] | None = None
         """None before the first list."""
         self._session = session
+        self._pages = list(_PAGES)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -50,17 +58,21 @@ class Roster:
         except PbxRejectedError:
             return []
 
+    async def _ask_for_page(self, path: str, page: int) -> JsonObject:
+        while True:
+            query = {"page": str(page), **self._pages[0]}
+            try:
+                return await self._session.ask(path, decode_short, query)
+            except ParameterRefusedError:
+                if page > 1 or len(self._pages) == 1:
+                    raise
+                self._pages.pop(0)
+
     async def _list(self, path: str, key: str, name_key: str) -> list[Extension]:
         """Return all pages of a list, as far as each page brings something new."""
         seen: dict[str, Extension | None] = {}
         for page in range(1, MAX_EXTENSIONS + 1):
-            query = {
-                "page": str(page),
-                "page_size": str(_PAGE_SIZE),
-                "sort_by": "number",
-                "order_by": "asc",
-            }
-            reply = await self._session.ask(path, decode_short, query)
+            reply = await self._ask_for_page(path, page)
             entries = as_objects(reply.get(key))
             before = len(seen)
             for entry in entries:

@@ -104,7 +104,7 @@ class Session:
                 yield socket
         except PbxAuthError as err:
             if self._may_be_the_token(err):
-                self._forget(token)
+                await self._forget(token)
                 self._next_token = monotonic() + _DOUBTFUL_SECONDS
             raise _not_the_client(err) from err
 
@@ -141,7 +141,7 @@ class Session:
                 if isinstance(err, PbxAuthError):
                     raise _not_the_client(err) from err
                 raise
-        self._forget(token)
+        await self._forget(token)
         token = await self.token()
         try:
             return await send(token)
@@ -150,10 +150,12 @@ class Session:
             self._next_token = monotonic() + _DOUBTFUL_SECONDS
             raise _not_the_client(err) from err
 
-    def _forget(self, token: str) -> None:
-        """Drop a token that was refused, and with it the refresh token of the same sign-in."""
-        if self._tokens and self._tokens.access == token:
-            self._tokens = None
+    async def _forget(self, token: str) -> None:
+        """Drop a token that was refused, and give it back: it may take a place all the same."""
+        async with self._lock:
+            if self._tokens and self._tokens.access == token:
+                tokens, self._tokens = self._tokens, None
+                await self._login.sign_out(tokens)
 
     def _may_be_the_token(self, refusal: PbxRejectedError) -> bool:
         """Return whether a new token is worth a try."""

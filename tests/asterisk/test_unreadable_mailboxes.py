@@ -1,15 +1,18 @@
-"""A real Asterisk that cannot lock one mailbox: only its extension is unavailable.
+"""Mailboxes that a real Asterisk does not let be read: only their extensions are unavailable.
 
 After a crash, Asterisk finds its own lock in a folder, and waits for it in vain for ever.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.issues import Issue
@@ -81,9 +84,14 @@ async def test_lock_that_was_left_behind(
 
 
 async def test_restart_while_a_mailbox_is_locked(
-    hass: HomeAssistant, asterisk: Asterisk, locked: tuple[str, Path], put: Put
+    hass: HomeAssistant,
+    asterisk: Asterisk,
+    locked: tuple[str, Path],
+    put: Put,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What came meanwhile is announced, and nothing is announced again."""
+    """What came meanwhile is announced, nothing is announced again, and nothing is forgotten."""
+    monkeypatch.setattr(mailboxes_module, "_FIRST_RETRY", 600)
     number, lock = locked
     lock.unlink()
     async with home_of(hass, asterisk.ports.web, number) as home:
@@ -99,8 +107,43 @@ async def test_restart_while_a_mailbox_is_locked(
         await hass.async_block_till_done()
         assert not home.is_available(number)
 
+        # Marks of messages that are gone are deleted at the second look.
+        for minutes in (2, 4):
+            await home.coordinator.async_refresh()
+            async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=minutes))
+            await hass.async_block_till_done()
+        assert not home.is_available(number)
+
         lock.unlink()
+        put(number, callers=("6005",))
         await home.coordinator.async_refresh()
-        await home.wait_for_callers("6004")
-        assert home.counts(number)[0] == "4"
-        assert home.coordinator.read_state.marks.is_marked(heard)
+        await home.wait_for_callers("6004", "6005")
+        assert home.counts(number)[0] == "5"
+        inbox = asterisk.voicemail / "default" / number / "INBOX"
+        # The mark is told to the Asterisk now.
+        await home.wait_until(lambda: len(list(inbox.glob("*.txt"))) == 3)
+
+
+async def test_more_mailboxes_than_one_poll_may_ask_for(
+    hass: HomeAssistant,
+    asterisk: Asterisk,
+    unused_mailboxes: Iterator[str],
+    put: Put,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Home Assistant does not wait for them when it starts, and announces nothing of them."""
+    monkeypatch.setattr(mailboxes_module, "_AT_ONCE", 1)
+    monkeypatch.setattr(mailboxes_module, "_LONGEST_POLL", 0.001)
+    numbers = [next(unused_mailboxes) for _ in range(3)]
+    for number in numbers:
+        put(number, callers=("6001",))
+    async with home_of(hass, asterisk.ports.web, *numbers, is_catching_up=True) as home:
+        assert not all(map(home.is_available, numbers))
+        assert not _is_hub_available(home)
+
+        while not all(map(home.is_available, numbers)):
+            await home.coordinator.async_refresh()
+        assert {home.counts(number) for number in numbers} == {("1", "1", "on")}
+        assert _is_hub_available(home)
+        asterisk.call(numbers[-1], "6002")
+        await home.wait_for_callers("6002")
