@@ -22,7 +22,10 @@ from .test_home_assistant import poll
 
 TEXTS = json.loads((INTEGRATION / "translations" / "en.json").read_text())["exceptions"]
 
-_HEAVY = {"too much", "no end", "gzip bomb", "nesting", "TLS on the port"}
+_HEAVY = {
+    *("too much", "no end", "gzip bomb", "nesting", "TLS on the port"),
+    *(f"HTTP {status}" for status in (303, 307, 308, 405, 429, 502, 503)),
+}
 """What only takes time here: HTTP is the same for all families."""
 
 _REFUSALS = {"HTTP 400"}
