@@ -11,9 +11,10 @@ import pytest
 from .conftest import INTEGRATION
 from .demo.hass_process import REPOSITORY
 
-DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 PLACES = (
     "*.md",
+    "docs/*.md",
     ".github/**/*.*",
     "blueprints/**/*.yaml",
     "custom_components/*/*.*",
@@ -37,7 +38,7 @@ def test_links_and_paths(document: Path) -> None:
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
     for link in re.findall(r"""(?<=\]\()[^)]+|(?<=src=")[^"]+|(?<=srcset=")[^"]+""", text):
         path, _, anchor = link.partition("#")
-        target = REPOSITORY / path if path else document
+        target = document.parent / path if path else document
         assert "://" in link or target.exists(), link
         assert "://" in link or not anchor or anchor in _anchors(target), link
     for path in re.findall(r"`((?:\.ci|blueprints|requirements|scripts|tests)/[\w./-]+)", text):
