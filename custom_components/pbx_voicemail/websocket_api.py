@@ -65,7 +65,7 @@ def _websocket_subscribe(
     time of the last successful poll if it is not available (ISO 8601), None if there was none
     since the start;
     `extensions`: all extensions, each with `entry_id`, `extension`, `device_id`, `name`,
-    `may_delete`;
+    `may_delete`, and `available`: whether the PBX lets its mailbox be read;
     `messages`: the new and changed messages, in the same form as in events and action responses,
     with their `entry_id`; if there are many, the next events contain the rest, and `is_partial` is
     true;
@@ -353,6 +353,7 @@ class _Subscription:
             "device_id": device.id if device else None,
             "name": (device.name_by_user or device.name if device else None) or extension,
             "may_delete": may_control(self._hass, entry, self._connection.user, extension),
+            "available": extension not in entry.runtime_data.data.unreadable,
         }
 
 

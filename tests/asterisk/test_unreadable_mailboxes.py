@@ -13,12 +13,14 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.issues import Issue
 from custom_components.pbx_voicemail.pbx.asterisk import mailboxes as mailboxes_module
 
 from ..helpers import get_state
+from ..test_websocket_api import Card
 from .fixtures import Put
 from .home import Home, home_of
 from .program import Asterisk
@@ -81,6 +83,25 @@ async def test_lock_that_was_left_behind(
         asterisk.call(number, "6005")
         # Those that were there before are no news.
         await home.wait_for_callers("6004", "6005")
+
+
+async def test_card(
+    hass: HomeAssistant,
+    asterisk: Asterisk,
+    locked: tuple[str, Path],
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """It is told that the mailbox cannot be read, so it does not show an empty one."""
+    number, lock = locked
+    async with home_of(hass, asterisk.ports.web, number, is_catching_up=True) as home:
+        card = Card(await hass_ws_client())
+        await card.subscribe()
+        assert [extension["available"] for extension in card.extensions] == [False]
+        lock.unlink()
+        await home.coordinator.async_refresh()
+        await card.receive()
+        assert [extension["available"] for extension in card.extensions] == [True]
+        assert len(card.messages) == 3
 
 
 async def test_restart_while_a_mailbox_is_locked(

@@ -6,7 +6,8 @@ import { Subscription } from "./subscription.js";
 
 /**
  * @typedef {{entry_id: string, device_id: string | null, title: string, available: boolean, answered: string | null}} Pbx
- * @typedef {{entry_id: string, extension: string, device_id: string | null, name: string, may_delete: boolean}} Extension
+ * @typedef {{entry_id: string, extension: string, device_id: string | null, name: string, may_delete: boolean,
+ *   available: boolean}} Extension
  * @typedef {{entry_id: string, message_id: string, extension: string, caller: string | null, caller_name: string | null,
  *   caller_formatted: string | null, caller_e164: string | null, received: string | null, duration: number | null,
  *   read: boolean, urgent: boolean, media_content_id: string, transcript: string | null}} Message

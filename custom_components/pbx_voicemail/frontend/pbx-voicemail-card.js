@@ -190,14 +190,15 @@ class PbxVoicemailCard extends HTMLElement {
     const shown = this.#select(inbox);
     const { extensions, all, unread } = shown;
     const deleted = inbox.deletions.all.map(({ message }) => message).filter((one) => extensions.has(keyOf(one)));
-    const isComplete = inbox.isLoaded && inbox.pbxs.every(isListed);
+    const unreadable = [...extensions.values()].filter(({ available }) => !available);
+    const isComplete = inbox.isLoaded && inbox.pbxs.every(isListed) && !unreadable.length;
     const counts = {
       count: all.length - deleted.length,
       unread: unread.length - deleted.filter(({ read }) => !read).length,
       isComplete,
     };
     this.#header.show(this.#config.title ?? text("card_title"), counts, hass.locale, this.#commands(inbox, shown));
-    this.#renderNotices(inbox, this.#dates);
+    this.#renderNotices(inbox, unreadable, this.#dates);
     this.#renderUndo(inbox, hass);
     this.#renderRows(inbox, hass, this.#dates, shown);
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
@@ -316,9 +317,10 @@ class PbxVoicemailCard extends HTMLElement {
 
   /**
    * @param {Inbox} inbox
+   * @param {Extension[]} unreadable
    * @param {Dates} dates
    */
-  #renderNotices({ isLoaded, pbxs, staleSince }, dates) {
+  #renderNotices({ isLoaded, pbxs, staleSince }, unreadable, dates) {
     const notices = pbxs
       .filter((pbx) => !pbx.available)
       .map(({ title, answered }) =>
@@ -327,6 +329,7 @@ class PbxVoicemailCard extends HTMLElement {
           time: answered ? dates.absolute(answered) : "",
         }),
       );
+    notices.push(...unreadable.map(({ name }) => text("card_unavailable", { pbx: name })));
     if (staleSince && isLoaded) notices.unshift(text("card_stale_since", { time: dates.moment(staleSince) }));
     if (this.#problem) notices.push(this.#problem);
     setContent(this.#notices, ...notices.map((notice) => make("p", {}, notice)));
