@@ -327,10 +327,12 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
 async def _play_on(visit: Visit) -> None:
     """While one plays, nobody looks through all the others four times a second."""
     row = visit.card.get_by_role("listitem").first
+    play, pause = (row.get_by_role("button", name=name) for name in ("Play", "Pause"))
     # The first time, it is marked as read, which changes the list once.
-    await row.get_by_role("button", name="Play").click()
+    await play.click()
+    await expect(pause).to_be_visible(timeout=15_000)
     await expect(row.get_by_role("img", name="Unread")).to_have_count(0, timeout=15_000)
-    await expect(row.get_by_role("button", name="Play")).to_be_visible(timeout=15_000)
+    await expect(play).to_be_visible(timeout=15_000)
     await visit.page.evaluate(
         """() => {
             window.looks = window.ticks = 0;
@@ -344,7 +346,6 @@ async def _play_on(visit: Visit) -> None:
             const values = Map.prototype.values;
             Map.prototype.values = function () {
                 const [first] = values.call(this);
-                // The rows, too, are in a map; their ages are brought up to date twice a minute.
                 if (this.size > 500 && first.media_content_id) window.looks += 1;
                 return values.call(this);
             };
@@ -355,9 +356,9 @@ async def _play_on(visit: Visit) -> None:
             };
         }"""
     )
-    await row.get_by_role("button", name="Play").click()
-    await expect(row.get_by_role("button", name="Pause")).to_be_visible()
-    await expect(row.get_by_role("button", name="Play")).to_be_visible(timeout=15_000)
+    await play.click()
+    await expect(pause).to_be_visible(timeout=15_000)
+    await expect(play).to_be_visible(timeout=15_000)
     assert await visit.page.evaluate("window.ticks") >= 5
     assert await visit.page.evaluate("window.looks") == 0
 
