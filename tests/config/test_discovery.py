@@ -544,13 +544,13 @@ async def test_yeastar_that_was_added_by_hand(
 ) -> None:
     """It is not offered, and its MAC address is known from then on."""
 
-    async def resolve(name: str, port: int = 0, family: int = 0) -> list[Any]:
+    async def resolve(_: object, name: str, port: int = 0, family: int = 0) -> list[Any]:
         """Return the address, or how this test gets there."""
         found = {"hostname": name, "port": yeastar.port, "family": 2, "proto": 0, "flags": 0}
         return [{**found, "host": "127.0.0.1" if port else HERE}]
 
     async_get_clientsession(hass)
-    monkeypatch.setattr(hass.data[DATA_RESOLVER], "resolve", resolve)
+    monkeypatch.setattr(type(hass.data[DATA_RESOLVER]), "resolve", resolve)
     network[HERE] = yeastar
     form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
     created = await _answer(hass, form["flow_id"], host=host, token=TOKEN)
