@@ -196,6 +196,8 @@ class Harness:
             await self._hass.async_block_till_done()
 
         cpu = await self._cpu_of(set_up)
+        # The first states of thousands of entities take it longer than all polls.
+        await self._wait_for_recorder()
         self._listen()
         entities = len(self._hass.states.async_all()) - before
         return {"cpu": cpu, "entities": entities}
@@ -224,13 +226,17 @@ class Harness:
         async with session.post(f"http://{self._pbx}/{path}?token={TOKEN}") as response:
             return await response.read()
 
-    async def _recorded_bytes(self) -> int:
-        """Return the used size of the recorder database, after everything is written."""
+    async def _wait_for_recorder(self) -> None:
         instance = get_instance(self._hass)
         await instance.async_block_till_done()
         # The recorder commits after a second.
         await asyncio.sleep(1.5)
         await instance.async_block_till_done()
+
+    async def _recorded_bytes(self) -> int:
+        """Return the used size of the recorder database, after everything is written."""
+        await self._wait_for_recorder()
+        instance = get_instance(self._hass)
 
         def used() -> int:
             with instance.get_session() as session:
