@@ -47,3 +47,6 @@ export function describeKeys() {
   ];
   return keys.map(([key, name]) => make("p", {}, make("kbd", {}, key ?? ""), text(name ?? "")));
 }
+
+/** Returns whether there may be a keyboard. Phones and tablets that are only touched rarely have one. */
+export const mayHaveKeyboard = () => !matchMedia("(hover: none) and (pointer: coarse)").matches;

@@ -10,7 +10,7 @@ import { make, setContent } from "./dom.js";
 import { Filter, keyOf } from "./filter.js";
 import { Header } from "./header.js";
 import { Inbox, isListed } from "./inbox.js";
-import { describeKeys, handleKey } from "./keyboard.js";
+import { describeKeys, handleKey, mayHaveKeyboard } from "./keyboard.js";
 import { List } from "./list.js";
 import { errorText, loadTexts, text } from "./localize.js";
 import { Selection } from "./selection.js";
@@ -295,7 +295,7 @@ class PbxVoicemailCard extends HTMLElement {
         isOffered: isReady && isControlled && all.length > 0,
         run: () => this.#selection.start(),
       },
-      { key: "card_shortcuts", icon: "keyboard-outline", isOffered: true, run: () => this.#toggleKeys() },
+      { key: "card_shortcuts", icon: "keyboard-outline", isOffered: mayHaveKeyboard(), run: () => this.#toggleKeys() },
     ];
   }
 

@@ -103,6 +103,7 @@ const CONTROLS = `
     color: inherit; background: var(--card-background-color); border: 1px solid var(--secondary-text-color);
     box-sizing: border-box; }
   ::placeholder { color: var(--secondary-text-color); opacity: 1; }
+  :placeholder-shown { text-overflow: ellipsis; }
   button, .button { display: inline-grid; place-items: center; min-width: 44px; height: 44px; flex: none; padding: 0;
     border: 0; border-radius: 22px; background: none; color: var(--secondary-text-color); font: inherit; cursor: pointer; }
   .play { background: var(--secondary-background-color); color: var(--primary-text-color); }
