@@ -131,6 +131,8 @@ async def test_number_in_another_country(hass: HomeAssistant) -> None:
     await hass.config.async_update(country="FR")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert get_state(hass, "sensor.extension_104_latest_caller").state == "+49 30 12345678"
+    attributes = get_state(hass, "sensor.extension_104_messages").attributes
+    assert attributes["latest_caller_formatted"] == "+49 30 12345678"
     message = await get_message_from(hass, CALLER)
     assert (message["caller_formatted"], message["caller_e164"]) == ("+49 30 12345678", CALLER)
 

@@ -628,6 +628,48 @@ async def test_no_pbx(hass: HomeAssistant, pbx: Simulator, connected: MockConfig
             await call_action(hass, action, **data)
 
 
+async def test_rejected_password(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry, tmp_path: Path
+) -> None:
+    """Nobody has to wait for a poll to be asked for another one."""
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    pbx.revoke_tokens()
+    pbx.password = "another"
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    file = str(tmp_path / "a.wav")
+    with pytest.raises(HomeAssistantError):
+        await call_action(hass, "save_recording", message_id=message_id, filename=file)
+    flows = hass.config_entries.flow.async_progress()
+    assert [flow["context"]["source"] for flow in flows] == ["reauth"]
+
+
+async def test_logs_out_after_the_last_request(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    """A request that is sent later would log in again."""
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    message_id = (await get_message_from(hass, "7001"))["message_id"]
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.Request) -> None:
+        if not request.path.endswith("logout"):
+            has_begun.set()
+            await may_end.wait()
+
+    pbx.intercept = wait
+    deleting = hass.async_create_task(call_action(hass, "delete_message", message_id=message_id))
+    await has_begun.wait()
+    unloading = hass.async_create_task(hass.config_entries.async_unload(entry_with_user.entry_id))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    may_end.set()
+    await deleting
+    assert await unloading
+    assert pbx.requests[-1].endswith("logout")
+    assert pbx.logins == 1
+
+
 async def test_invalid_token(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
