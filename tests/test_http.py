@@ -482,6 +482,7 @@ async def test_gsm_without_ffmpeg(
     hass_client: ClientSessionGenerator,
 ) -> None:
     assert await async_setup_component(hass, "diagnostics", {})
+    await hass.async_block_till_done()
     client = await hass_client()
     response = await client.get(gsm_path)
     assert response.headers["Content-Type"] == "audio/wav"

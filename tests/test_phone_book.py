@@ -208,8 +208,10 @@ async def test_in_no_log_and_no_diagnostics(
     with pytest.raises(ServiceValidationError):
         await call_action(hass, "import_phone_book", vcard=f"BEGIN:VCARD\nFN:{NAME}\n")
     assert await async_setup_component(hass, "diagnostics", {})
+    await hass.async_block_till_done()
     client = await hass_client()
     response = await client.get(f"/api/diagnostics/config_entry/{connected.entry_id}")
+    assert response.status == 200
     logged = [
         record.getMessage()
         for record in caplog.records

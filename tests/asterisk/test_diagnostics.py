@@ -20,6 +20,7 @@ async def test_diagnostics(
     put(mailbox, callers=("6001", "6002"))
     async with home_of(hass, asterisk.ports.web, mailbox) as home:
         assert await async_setup_component(hass, "diagnostics", {})
+        await hass.async_block_till_done()
         path = f"/api/diagnostics/config_entry/{home.entry.entry_id}"
         response = await (await hass_client()).get(path)
         shown = (await response.json())["data"]

@@ -16,6 +16,7 @@ async def test_diagnostics(
     p_series_connected: MockConfigEntry,
 ) -> None:
     assert await async_setup_component(hass, "diagnostics", {})
+    await hass.async_block_till_done()
     path = f"/api/diagnostics/config_entry/{p_series_connected.entry_id}"
     response = await (await hass_client()).get(path)
     shown = (await response.json())["data"]

@@ -158,6 +158,7 @@ async def test_nothing_private_is_published(
     await poll(hass, p_series_entry)
     secrets.append(p_series_entry.data["tokens"]["refresh"])
     assert await async_setup_component(hass, "diagnostics", {})
+    await hass.async_block_till_done()
     client = await hass_client()
     url = f"/api/diagnostics/config_entry/{p_series_entry.entry_id}"
     data: dict[str, Any] = (await (await client.get(url)).json())["data"]
