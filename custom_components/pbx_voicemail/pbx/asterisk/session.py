@@ -72,6 +72,9 @@ class Session:
         response, is_new = await self.try_once(action, fields, max_bytes=max_bytes)
         if response.reply.is_denied and not is_new:
             response, _ = await self.try_once(action, fields, max_bytes=max_bytes)
+        if response.reply.is_denied and self._has_worked:
+            # Asterisk may have been restarted right after the login.
+            response, _ = await self.try_once(action, fields, max_bytes=max_bytes)
         if response.reply.is_denied:
             raise missing
         if response.reply.is_unknown:
