@@ -79,7 +79,13 @@ class Asterisk:
         return any((self._home / "data" / "sounds" / "en").glob(f"{name}.*"))
 
     def start(self) -> None:
-        """Start, and wait until it is ready."""
+        """Start, and wait until it is ready.
+
+        If it was killed while it read a folder, the lock that it left there is deleted, as the
+        README tells people to: no Asterisk ever would.
+        """
+        for lock in self.voicemail.glob("*/*/*/.lock"):
+            lock.unlink()
         self._configure()
         log = self._home / "log" / "console"
         with log.open("wb") as console:

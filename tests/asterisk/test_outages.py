@@ -14,6 +14,7 @@ from custom_components.pbx_voicemail.pbx import (
     PbxLoginError,
     PbxNotReadyError,
     PbxSetupError,
+    PbxTimeoutError,
 )
 
 from .fixtures import MakeClient, Put, audio_of
@@ -126,6 +127,21 @@ async def test_locked_folder_hides_no_message(
     lock.unlink()
     after = (await client.mailboxes([mailbox]))[mailbox]
     assert after is during
+
+
+async def test_recording_in_a_locked_folder_is_not_gone(
+    asterisk: Asterisk, client: PbxClient, mailbox: str, put: Put
+) -> None:
+    put(mailbox)
+    (message,) = (await client.mailboxes([mailbox]))[mailbox].messages
+    lock = asterisk.voicemail / "default" / mailbox / "INBOX" / ".lock"
+    lock.touch()
+    try:
+        with pytest.raises(PbxTimeoutError):
+            await client.recording(message)
+    finally:
+        lock.unlink()
+    assert await client.recording(message) == audio_of("6000")
 
 
 async def test_two_clients_of_one_user(
