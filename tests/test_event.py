@@ -6,7 +6,12 @@ from typing import Any
 
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryDisabler
-from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_STATE_CHANGED, MATCH_ALL
+from homeassistant.const import (
+    EVENT_HOMEASSISTANT_STARTED,
+    EVENT_HOMEASSISTANT_STOP,
+    EVENT_STATE_CHANGED,
+    MATCH_ALL,
+)
 from homeassistant.core import CoreState, Event, EventStateChangedData, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -257,9 +262,12 @@ async def test_chosen_extensions_start_silently(
     assert announced.callers == ["1", "3"]
 
 
-def _saved_ids(storage: dict[str, Any], entry: MockConfigEntry, extension: str) -> int:
-    journal = storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"]
-    return len(journal[extension].split())
+def _saved_ids(storage: dict[str, Any], entry: MockConfigEntry, extension: str) -> set[str]:
+    """Return the messages that count as announced after a crash."""
+    key = f"pbx_voicemail.{entry.entry_id}"
+    ids = set(storage[key]["data"]["announced"].get(extension, "").split())
+    latest = storage.get(f"{key}.latest", {"data": {}})["data"]
+    return ids.union(one for one, number in latest.items() if number == extension)
 
 
 async def test_journal(
@@ -275,35 +283,70 @@ async def test_journal(
         "102": 2,
         "103": 2,
     }
-    # It only has messages that are on the PBX, and is saved when a message arrives.
+    # It only has messages that are on the PBX.
     await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
     await poll(hass)
     await leave_message(pbx, "101")
     await poll(hass)
-    assert _saved_ids(hass_storage, connected, "101") == 3
+    await hass.config_entries.async_unload(connected.entry_id)
+    assert len(_saved_ids(hass_storage, connected, "101")) == 3
 
     await hass.config_entries.async_remove(connected.entry_id)
-    assert f"pbx_voicemail.{connected.entry_id}" not in hass_storage
+    assert not [key for key in hass_storage if key.startswith("pbx_voicemail.")]
 
 
 async def test_saved_at_once_though_a_deletion_is_saved_later(
-    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_storage: dict[str, Any],
 ) -> None:
     await leave_message(pbx, "101")
     await asyncio.to_thread(pbx.spool.delete, "102", "msg0000")
     await poll(hass)
-    assert _saved_ids(hass_storage, connected, "101") == 4
+    assert announced.events[-1]["message_id"] in _saved_ids(hass_storage, connected, "101")
 
 
 async def test_saved_at_once_during_the_save_delay(
-    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_storage: dict[str, Any],
 ) -> None:
     for _ in range(2):
         await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
         await poll(hass)
     await leave_message(pbx, "101")
     await poll(hass)
-    assert _saved_ids(hass_storage, connected, "101") == 2
+    assert announced.events[-1]["message_id"] in _saved_ids(hass_storage, connected, "101")
+
+
+async def test_new_message_costs_one_small_file(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    """The whole journal is only written after many messages, or at the end."""
+    key = f"pbx_voicemail.{connected.entry_id}"
+    before = hass_storage[key]
+    await leave_message(pbx, "101")
+    await poll(hass)
+    assert hass_storage[key] is before
+    assert len(hass_storage[f"{key}.latest"]["data"]) == 1
+
+    for _ in range(200):
+        await leave_message(pbx, "101")
+    await poll(hass)
+    assert len(hass_storage[key]["data"]["announced"]["101"].split()) == 204
+    assert hass_storage[f"{key}.latest"]["data"] == {}
+
+    await leave_message(pbx, "101")
+    await poll(hass)
+    assert hass_storage[f"{key}.latest"]["data"]
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await hass.async_block_till_done()
+    assert len(hass_storage[key]["data"]["announced"]["101"].split()) == 205
+    assert hass_storage[f"{key}.latest"]["data"] == {}
 
 
 @pytest.mark.parametrize(
@@ -335,7 +378,7 @@ async def test_damaged_journal(
     warnings = [
         record
         for record in caplog.records
-        if record.name.endswith("arrivals") and record.levelname == "WARNING"
+        if record.name.endswith("journal") and record.levelname == "WARNING"
     ]
     assert len(warnings) == 1
 
@@ -491,6 +534,7 @@ async def test_existing_transcripts(
     # Home Assistant crashed before it saved that.
     await hass.config_entries.async_unload(entry.entry_id)
     hass_storage[f"pbx_voicemail.{entry.entry_id}"]["data"]["announced"]["104"] = ""
+    hass_storage.pop(f"pbx_voicemail.{entry.entry_id}.latest", None)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert announced.callers == ["1", "1"]

@@ -271,6 +271,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
 
     async def _async_stop(self, event: Event) -> None:
         await self._async_close()
+        await self.arrivals.async_save()
 
     async def _async_close(self) -> None:
         await self.async_shutdown()

@@ -134,7 +134,8 @@ class History(RuleBasedStateMachine):
         """Crash, possibly before announced messages are saved. They are announced again."""
         if polls_first:
             self._poll_once(self._reply())
-        self.arrivals._store.make_read_only()
+        self.arrivals._store._all.make_read_only()
+        self.arrivals._store._latest.make_read_only()
         for message in self.unsaved:
             message.is_announced = False
         self.unsaved.clear()
@@ -203,6 +204,9 @@ class History(RuleBasedStateMachine):
         data = self._run(journal.async_load())
         assert data is not None
         announced = {number: set(ids.split()) for number, ids in data["announced"].items()}
+        added = Store[dict[str, str]](self.hass, 1, f"pbx_voicemail.{self.entry_id}.latest")
+        for message_id, number in (self._run(added.async_load()) or {}).items():
+            announced.setdefault(number, set()).add(message_id)
         messages = sum(map(len, announced.values()))
         assert len(prepare_save_json(data)[1]) <= 300 + 60 * len(EXTENSIONS) + 40 * messages
         return announced

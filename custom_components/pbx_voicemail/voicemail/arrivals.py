@@ -1,59 +1,16 @@
-"""Finds new messages, and remembers across restarts which have been announced.
-
-They are remembered in a journal: a file with the ids of the messages that have been announced or
-were there at the first poll, for each extension and only while they are on the PBX. A mailbox that
-becomes empty keeps its last ids, since a PBX can lose a mailbox for a moment, and its messages
-must not be announced again afterwards.
-
-The journal also has the secret that ids are made with, and the id context of the PBX client, on
-which ids depend. Journals of early versions have no secret; they continue without one, so that
-their ids stay valid. `unseen` are extensions whose mailbox could not be read yet.
-"""
+"""Finds new messages, and remembers in the journal which have been announced."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-import logging
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.storage import Store
-import voluptuous as vol
 
-from ..const import DOMAIN
 from ..pbx import Mailbox, Message
+from .journal import Journal, JournalStore, join_ids
 
-_LOGGER = logging.getLogger(__name__)
-
-_VERSION: Final = 1
-
-
-def _migrate(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a journal in the current format: 0.1 stored the UTC offset of the PBX's clock."""
-    offset = data.get("clock_offset")
-    rest = {key: value for key, value in data.items() if key != "clock_offset"}
-    return rest if offset is None else {"id_context": str(offset), **rest}
-
-
-_JOURNAL_SCHEMA: Final = vol.Schema(
-    vol.All(
-        dict,
-        _migrate,
-        {
-            vol.Required("chosen"): [str],
-            vol.Required("announced"): {str: str},
-            vol.Optional("id_key", default=""): vol.Match(r"^([0-9a-f]{2}){0,64}$"),
-            vol.Optional("id_context", default=None): vol.Any(None, str),
-            vol.Optional("paused", default=False): bool,
-            vol.Optional("unseen", default=[]): [str],
-        },
-    )
-)
 _KEY_BYTES: Final = 32
-
-_SAVE_DELAY: Final = 60
-"""How many seconds after a message is gone its id is removed from the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +31,27 @@ class Arrivals:
     def __init__(self, hass: HomeAssistant, entry_id: str, chosen: Collection[str]) -> None:
         """Follow the chosen extensions; an empty collection means all."""
         self._hass = hass
-        self._store: Store[dict[str, Any]] = Store(
-            hass,
-            _VERSION,
-            f"{DOMAIN}.{entry_id}",
-            private=True,
-            # A large journal takes milliseconds to serialize.
-            serialize_in_event_loop=False,
-        )
+        self._store = JournalStore(hass, entry_id)
         self._chosen = sorted(chosen)
         self.id_key = token_hex(_KEY_BYTES)
         """The secret that ids are made with, in hexadecimal."""
         self.id_context: str | None = None
         """`PbxClient.id_context` as it was when the ids were stored."""
-        self._journal: _Journal | None = None
+        self._journal: Journal | None = None
         self._is_loaded = False
         self._is_paused = False
         self._announced: dict[str, str] = {}
-        """Ids by extension, joined by spaces: a set takes five times as much memory."""
+        """Ids by extension, as in the journal."""
         self._while_away: frozenset[str] = frozenset()
         self._unseen: frozenset[str] = frozenset()
         self._is_saving_soon = False
+        self._is_more_to_save = False
+        """Whether more has changed than what has been announced."""
 
     async def async_load(self) -> None:
         """Load the journal, before the first poll so that the client can use `id_key`."""
         self._is_loaded = True
-        if (journal := await self._load()) is None:
+        if (journal := await self._store.async_load()) is None:
             return
         self._journal = journal
         self.id_key = journal.id_key
@@ -135,14 +87,14 @@ class Arrivals:
             or journal.chosen != self._chosen
             or self._unseen != {*journal.unseen}
         ):
-            await self._store.async_save(self._data_to_save())
+            await self.async_save()
 
     @callback
     def async_look(self, mailboxes: Mapping[str, Mailbox], unreadable: Collection[str]) -> None:
         """Let the messages of extensions count as announced that can be read for the first time."""
         if self._unseen.difference(unreadable):
             self._look(mailboxes, unreadable)
-            self._schedule_save(soon=True)
+            self._save_all_soon()
 
     def possibly_renamed(self, mailboxes: Mapping[str, Mailbox]) -> dict[str, frozenset[str]]:
         """Return the known ids of mailboxes in which known messages are gone and others are new.
@@ -167,14 +119,16 @@ class Arrivals:
             for extension in self._announced:
                 ids = self._known(extension)
                 if ids & renamed.keys():
-                    self._announced[extension] = _join(
+                    self._announced[extension] = join_ids(
                         [renamed.get(message_id, message_id) for message_id in ids]
                     )
         has_new_context = id_context not in (None, self.id_context)
         if has_new_context:
             self.id_context = id_context
-        if renamed or has_new_context:
-            self._schedule_save(soon=bool(renamed))
+        if renamed:
+            self._save_all_soon()
+        elif has_new_context:
+            self._store.async_save_later(self._to_save)
 
     def find_new(self, mailbox: Mailbox) -> list[Arrival]:
         """Return the messages of a mailbox that have not been announced, oldest first."""
@@ -192,14 +146,19 @@ class Arrivals:
         ids = known.union(message.id for message in announced)
         if mailbox.count:
             ids &= mailbox.ids
-        if ids != known:
-            self._announced[mailbox.extension] = _join(ids)
-            self._schedule_save(soon=bool(announced))
+        if ids == known:
+            return
+        self._announced[mailbox.extension] = join_ids(ids)
+        if announced:
+            self._store.add(mailbox.extension, ids - known)
+            self._save_soon()
+        if known - ids:
+            self._store.async_save_later(self._to_save)
 
     async def async_save(self) -> None:
         """Save the journal now."""
-        self._is_saving_soon = False
-        await self._store.async_save(self._data_to_save())
+        self._is_more_to_save = False
+        await self._store.async_save(self._to_save())
 
     async def async_pause(self) -> None:
         """Let all messages that come before the next start count as announced."""
@@ -210,24 +169,31 @@ class Arrivals:
         """Delete the journal."""
         await self._store.async_remove()
 
-    def _schedule_save(self, *, soon: bool) -> None:
-        """Save the journal once for all mailboxes of a poll, after they have been processed.
+    def _save_all_soon(self) -> None:
+        self._is_more_to_save = True
+        self._save_soon()
 
-        `soon` does not use the delay of the store, which a second request would prolong.
+    def _save_soon(self) -> None:
+        """Save once for all mailboxes of a poll, after they have been processed.
+
+        No delay of a store does this: a second request would prolong it.
         """
-        if self._is_saving_soon:
-            return
-        if soon:
+        if not self._is_saving_soon:
             self._is_saving_soon = True
-            self._hass.async_create_task(self.async_save(), eager_start=False)
+            self._hass.async_create_task(self._save(), eager_start=False)
+
+    async def _save(self) -> None:
+        self._is_saving_soon = False
+        if self._is_more_to_save or self._store.is_latest_full:
+            await self.async_save()
         else:
-            self._store.async_delay_save(self._data_to_save, _SAVE_DELAY)
+            await self._store.async_save_latest()
 
     def _look(self, mailboxes: Mapping[str, Mailbox], unreadable: Collection[str]) -> None:
         seen = self._unseen.difference(unreadable)
         self._unseen -= seen
         for extension in seen & mailboxes.keys():
-            self._announced[extension] = _join(mailboxes[extension].ids)
+            self._announced[extension] = join_ids(mailboxes[extension].ids)
 
     def _known(self, extension: str) -> frozenset[str]:
         return frozenset(self._announced.get(extension, "").split())
@@ -235,45 +201,12 @@ class Arrivals:
     def _is_chosen(self, extension: str) -> bool:
         return not self._chosen or extension in self._chosen
 
-    def _data_to_save(self) -> dict[str, Any]:
-        return {
-            "chosen": self._chosen,
-            "announced": dict(self._announced),
-            "id_key": self.id_key,
-            "id_context": self.id_context,
-            "paused": self._is_paused,
-            "unseen": sorted(self._unseen),
-        }
-
-    async def _load(self) -> _Journal | None:
-        """Return the journal, None if there is none or it is damaged."""
-        try:
-            data = await self._store.async_load()
-            return None if data is None else _Journal(**_JOURNAL_SCHEMA(data))
-        except (HomeAssistantError, vol.Invalid) as err:
-            _LOGGER.warning(
-                "The journal of announced messages cannot be read (%s); the messages that are "
-                "on the PBX now count as announced",
-                type(err).__name__,
-            )
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Journal:
-    """The stored data, and the extensions that were chosen then."""
-
-    chosen: list[str]
-    announced: Mapping[str, str]
-    id_key: str
-    id_context: str | None
-    paused: bool
-    unseen: list[str]
-
-    def includes(self, extension: str) -> bool:
-        is_chosen = not self.chosen or extension in self.chosen
-        return is_chosen and extension not in self.unseen
-
-
-def _join(ids: Collection[str]) -> str:
-    return " ".join(sorted(ids))
+    def _to_save(self) -> Journal:
+        return Journal(
+            chosen=self._chosen,
+            announced=dict(self._announced),
+            id_key=self.id_key,
+            id_context=self.id_context,
+            paused=self._is_paused,
+            unseen=sorted(self._unseen),
+        )
