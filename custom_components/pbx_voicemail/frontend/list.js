@@ -49,6 +49,15 @@ export class List {
     this.element.scrollTop = 0;
   }
 
+  /** Scrolls until a row is in view, with its beginning if it is too high. @param {string} id of the message */
+  reveal(id) {
+    const row = this.#rows.get(id)?.element.getBoundingClientRect();
+    if (!row) return;
+    const view = this.element.getBoundingClientRect();
+    const above = row.top - view.top;
+    this.element.scrollTop += Math.min(above, Math.max(0, row.bottom - view.bottom));
+  }
+
   get rows() {
     return [...this.#rows.values()];
   }

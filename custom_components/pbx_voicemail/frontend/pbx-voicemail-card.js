@@ -38,6 +38,8 @@ class PbxVoicemailCard extends HTMLElement {
   #shown;
   #openId = "";
   #lastPlayed = "";
+  /** The row that was scrolled into view. @type {{id: string, problem?: string}} */
+  #revealed = { id: "" };
   /** Groups of deletions that are offered to be undone. @type {import("./deletions.js").Group[]} */
   #undoable = [];
   #problem = "";
@@ -201,6 +203,7 @@ class PbxVoicemailCard extends HTMLElement {
     this.#renderNotices(inbox, unreadable, this.#dates);
     this.#renderUndo(inbox, hass);
     this.#renderRows(inbox, hass, this.#dates, shown);
+    this.#reveal(inbox.problems.get(this.#openId));
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
     const noneUnread = this.#config.onlyUnread && inbox.pbxs.length && !unread.length;
     // Do not show that there are no messages before all of them are known.
@@ -246,6 +249,13 @@ class PbxVoicemailCard extends HTMLElement {
     });
     this.#filter.element.classList.toggle("covered", this.#selection.ids !== undefined);
     this.#selection.show(inbox, this.#selection.ids ? this.#controlled(messages, extensions) : [], hass.locale);
+  }
+
+  /** Scrolls to the row that has been opened, and to the reason if it cannot be played. @param {string} [problem] */
+  #reveal(problem) {
+    const revealed = { id: this.#openId, problem };
+    if (revealed.id !== this.#revealed.id || problem !== this.#revealed.problem) this.#list.reveal(revealed.id);
+    this.#revealed = revealed;
   }
 
   /**
