@@ -36,7 +36,7 @@ def _anchors(document: Path) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_links_and_paths(document: Path) -> None:
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
-    for link in re.findall(r"""(?<=\]\()[^)]+|(?<=src=")[^"]+|(?<=srcset=")[^"]+""", text):
+    for link in re.findall(r"""(?<=\]\()[^)]+|(?<=src=")[^"]+""", text):
         path, _, anchor = link.partition("#")
         target = document.parent / path if path else document
         assert "://" in link or target.exists(), link
@@ -79,6 +79,13 @@ def test_readme_imports_every_blueprint() -> None:
         (source,) = re.findall(r"source_url: (\S+)", file.read_text())
         assert source.endswith(f"/{file.relative_to(REPOSITORY)}")
         assert f"blueprint_url={quote(source, safe='')})" in readme
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-Hans.md"])
+def test_readme_in_hacs(name: str) -> None:
+    """HACS shows elements that it does not know, such as picture, as text."""
+    elements = re.findall(r"<(\w+)", (REPOSITORY / name).read_text())
+    assert {*elements} <= {"img", "kbd"}
 
 
 def test_actions_are_pinned() -> None:
