@@ -342,6 +342,8 @@ async def test_new_password(
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["step_id"] == "login"
 
+    opened = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert _suggested(opened) == {"username": "api"}
     form = await _answer(hass, flow["flow_id"], username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     assert _suggested(form) == {"username": "api"}

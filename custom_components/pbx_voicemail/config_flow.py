@@ -263,7 +263,9 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _async_log_in(self, user_input: _Answers | None) -> ConfigFlowResult:
         """Log in with user name and password."""
         if user_input is None:
-            return self._show_login_form()
+            # A form that was shown when the login failed is shown again when somebody opens it.
+            is_known = self.source == SOURCE_REAUTH
+            return self._show_login_form(self._entry.data[CONF_CREDENTIALS] if is_known else None)
         credentials = {
             CONF_USERNAME: user_input[CONF_USERNAME].strip(),
             CONF_SECRET: self._family.stored_secret(user_input[CONF_PASSWORD]),
