@@ -5,8 +5,9 @@ from pathlib import Path
 from playwright.async_api import Browser, expect
 import pytest
 
+from tests.conftest import TOKEN
 from tests.demo.__main__ import connect
-from tests.simulator import Simulator
+from tests.simulator import Simulator, Spool
 
 from .visit import open_visit, run_hass
 
@@ -41,3 +42,33 @@ async def test_dashboard_from_the_dialog(
         await expect(page.locator("hui-history-graph-card")).to_be_attached()
         await expect(page.locator("hui-error-card")).to_have_count(0)
         await visit.screenshot("dashboard")
+
+
+async def test_outage_of_another_pbx(
+    tmp_path: Path, browser: Browser, uc501: Simulator, mailboxes: Spool
+) -> None:
+    """A card for one PBX tells its number of messages while another one cannot be set up."""
+    async with (
+        run_hass(tmp_path / "home") as (hass, client),
+        open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
+    ):
+        await connect(client, uc501.address)
+        flows = "/api/config/config_entries/flow"
+        async with Simulator(mailboxes, token=TOKEN, serial_number="another") as other:
+            flow = await client.post(flows, handler="pbx_voicemail")
+            added = await client.post(f"{flows}/{flow['flow_id']}", host=other.address, token=TOKEN)
+        entry = added["result"]
+        await client.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload")
+        hubs = [
+            device["id"]
+            for device in await client.command("config/device_registry/list")
+            if device["model"] == "UC501" and entry["entry_id"] not in device["config_entries"]
+        ]
+        await client.command("lovelace/dashboards/create", url_path="one-pbx", title="One PBX")
+        card = {"type": "custom:pbx-voicemail-card", "devices": hubs}
+        await client.command(
+            "lovelace/config/save", url_path="one-pbx", config={"views": [{"cards": [card]}]}
+        )
+        await visit.open("/one-pbx")
+        await expect(visit.card.locator(".count")).to_have_text("Messages: 7")
+        await expect(visit.card.get_by_text("unavailable")).to_have_count(0)

@@ -165,6 +165,19 @@ class PbxVoicemailCard extends HTMLElement {
     );
   }
 
+  /**
+   * Returns the PBXs of the card: all by default. Extensions of a PBX that has not been set up are not known.
+   *
+   * @param {Inbox} inbox
+   * @param {Shown["extensions"]} extensions
+   */
+  #pbxs(inbox, extensions) {
+    const chosen = new Set(this.#config.devices);
+    const entries = new Set([...extensions.values()].map(({ entry_id }) => entry_id));
+    const pbxs = inbox.pbxs.filter(({ device_id, entry_id }) => chosen.has(device_id ?? "") || entries.has(entry_id));
+    return chosen.size && pbxs.length ? pbxs : inbox.pbxs;
+  }
+
   /** Returns the messages to show. They are selected again only if an input has changed. @param {Inbox} inbox */
   #select(inbox) {
     const { onlyUnread } = this.#config;
@@ -193,14 +206,15 @@ class PbxVoicemailCard extends HTMLElement {
     const { extensions, all, unread } = shown;
     const deleted = inbox.deletions.all.map(({ message }) => message).filter((one) => extensions.has(keyOf(one)));
     const unreadable = [...extensions.values()].filter(({ available }) => !available);
-    const isComplete = inbox.isLoaded && inbox.pbxs.every(isListed) && !unreadable.length;
+    const pbxs = this.#pbxs(inbox, extensions);
+    const isComplete = inbox.isLoaded && pbxs.every(isListed) && !unreadable.length;
     const counts = {
       count: all.length - deleted.length,
       unread: unread.length - deleted.filter(({ read }) => !read).length,
       isComplete,
     };
     this.#header.show(this.#config.title ?? text("card_title"), counts, hass.locale, this.#commands(inbox, shown));
-    this.#renderNotices(inbox, unreadable, this.#dates);
+    this.#renderNotices(inbox, pbxs, unreadable, this.#dates);
     this.#renderUndo(inbox, hass);
     this.#renderRows(inbox, hass, this.#dates, shown);
     this.#reveal(inbox.problems.get(this.#openId));
@@ -327,10 +341,11 @@ class PbxVoicemailCard extends HTMLElement {
 
   /**
    * @param {Inbox} inbox
+   * @param {Inbox["pbxs"]} pbxs
    * @param {Extension[]} unreadable
    * @param {Dates} dates
    */
-  #renderNotices({ isLoaded, pbxs, staleSince }, unreadable, dates) {
+  #renderNotices({ isLoaded, staleSince }, pbxs, unreadable, dates) {
     const notices = pbxs
       .filter((pbx) => !pbx.available)
       .map(({ title, answered }) =>
