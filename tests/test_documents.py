@@ -88,6 +88,16 @@ def test_readme_in_hacs(name: str) -> None:
     assert {*elements} <= {"img", "kbd"}
 
 
+def test_files_of_changes() -> None:
+    """Where a change goes is up to date."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    (table,) = re.findall(r"^Where does a change go\?\n\n(.+?)\n\n", text, re.MULTILINE | re.DOTALL)
+    files = re.findall(r"`([\w/-]+\.(?:py|js|json|yaml))`", table)
+    assert files
+    for file in files:
+        assert (INTEGRATION / file).exists(), file
+
+
 def test_actions_are_pinned() -> None:
     """A tag or a branch of another repository can be moved, a commit cannot."""
     workflows = [file.read_text() for file in REPOSITORY.glob(".github/workflows/*.yml")]
