@@ -1,6 +1,7 @@
 """The card's subscription: all messages first, then the changes, as far as permissions allow."""
 
 import asyncio
+from datetime import UTC, datetime
 import gc
 import threading
 from typing import Any
@@ -457,6 +458,67 @@ async def test_many_messages_in_several_events(
     await card.receive_nothing()
 
 
+async def test_newest_messages_first(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The newest of all mailboxes do not wait until the others are prepared."""
+    for minute, extension in enumerate(("103", "101", "104"), start=1):
+        received = datetime(2026, 11, 25, 9, minute, tzinfo=UTC)
+        await leave_message(pbx, extension, str(minute), received=received)
+    await poll(hass)
+    monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
+    monkeypatch.setattr(websocket, "_FIRST_MESSAGES", 2)
+    card = Card(await hass_ws_client())
+    await card.subscribe()
+    assert card.is_partial
+    assert list(card.messages.values()) == [
+        await get_message_from(hass, "3") | {"entry_id": connected.entry_id},
+        await get_message_from(hass, "2") | {"entry_id": connected.entry_id},
+    ]
+    assert len(card.extensions) == 4
+    await card.receive()
+    assert not card.is_partial
+    assert len(card.messages) == 10
+    await card.receive_nothing()
+
+
+async def test_deleted_while_others_are_prepared(
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A message that is gone by then does not stay because it was sent as one of the newest."""
+    await leave_message(pbx, "104", "4711")
+    await connected.runtime_data.async_refresh()
+    is_deleted = threading.Event()
+
+    def wait(callers: Callers, message: Message) -> Caller:
+        if message.caller == "7001":
+            assert is_deleted.wait(timeout=10)
+        return find(callers, message)
+
+    find = Callers.find
+    monkeypatch.setattr(Callers, "find", wait)
+    monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
+    monkeypatch.setattr(websocket, "_FIRST_MESSAGES", 1)
+    cards = [Card(await hass_ws_client()) for _ in range(2)]
+    for card in cards:
+        await card.subscribe()
+        assert card.callers == {"4711"}
+    pbx.spool.delete("104", "msg0000")
+    await connected.runtime_data.async_refresh()
+    is_deleted.set()
+    for card in cards:
+        while card.is_partial or "4711" in card.callers:
+            await card.receive()
+        assert len(card.messages) == 7
+
+
 async def test_numbers(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
     """Numbers have the form in which people write them, and that in which phones dial them."""
     await hass.config.async_update(country="DE")
@@ -498,11 +560,15 @@ async def test_many_callers(
     find = Callers.find
 
     monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
+    monkeypatch.setattr(websocket, "_FIRST_MESSAGES", 1)
     monkeypatch.setattr(Callers, "find", note)
     cards = [Card(await hass_ws_client()) for _ in range(3)]
     await asyncio.gather(*(card.subscribe() for card in cards))
-    assert all(len(card.messages) == 7 for card in cards)
-    assert len(looked_up) == 6
+    for card in cards:
+        assert (await card.receive()).keys() == {"messages"}
+        assert len(card.messages) == 7
+    # Each card looks up the newest one by itself, since it does not wait for the others.
+    assert len(looked_up) == len(cards) + 6
     looked_up.clear()
     await leave_message(pbx, "101", "4711")
     await poll(hass)

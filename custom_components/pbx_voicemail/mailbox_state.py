@@ -1,7 +1,9 @@
 """What cards show of a mailbox at one time, and what has changed since another time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from heapq import nlargest
 from typing import Final, NamedTuple, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -17,6 +19,8 @@ from .voicemail.media_id import MediaId, message_as_dict
 
 type Payload = dict[str, JsonValueType]
 type _CallerKey = tuple[str | None, str | None]
+
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Changes(NamedTuple):
@@ -97,11 +101,7 @@ class MailboxState:
 
     def _as_dict(self, message: Message) -> Payload:
         caller = self.callers[message.caller, message.caller_name]
-        text = self._texts.get(message.id)
-        return {
-            "entry_id": self.entry_id,
-            **message_as_dict(self.entry_id, message, caller, text),
-        }
+        return _as_dict(self.entry_id, message, caller, self._texts.get(message.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,34 @@ class MailboxUpdate:
     def share(self, state: MailboxState) -> None:
         """Let other subscriptions use the state."""
         _states(self.coordinator)[self.mailbox.extension] = state
+
+
+def newest_messages(updates: Iterable[MailboxUpdate], count: int) -> list[Payload]:
+    """Return the newest messages of all mailboxes. Only their callers are looked up."""
+
+    def received(message: Message | None) -> datetime:
+        return (message and message.received) or _EARLIEST
+
+    # The messages of the other mailboxes are older than the latest ones of these.
+    newest_mailboxes = nlargest(count, updates, key=lambda update: received(update.mailbox.latest))
+    found = (
+        (message, update.coordinator)
+        for update in newest_mailboxes
+        for message in update.mailbox.newest(count)
+    )
+    return [
+        _as_dict(
+            coordinator.config_entry.entry_id,
+            message,
+            coordinator.callers.find(message),
+            coordinator.transcripts.text_of(message),
+        )
+        for message, coordinator in nlargest(count, found, key=lambda each: received(each[0]))
+    ]
+
+
+def _as_dict(entry_id: str, message: Message, caller: Caller, text: str | None) -> Payload:
+    return {"entry_id": entry_id, **message_as_dict(entry_id, message, caller, text)}
 
 
 _STATES: Final[

@@ -26,7 +26,14 @@ import voluptuous as vol
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .identifiers import device_of
-from .mailbox_state import Changes, MailboxState, MailboxUpdate, Payload, async_setup_mailbox_states
+from .mailbox_state import (
+    Changes,
+    MailboxState,
+    MailboxUpdate,
+    Payload,
+    async_setup_mailbox_states,
+    newest_messages,
+)
 from .voicemail.permissions import may_control, may_hear, may_see
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,6 +42,9 @@ SUBSCRIBE: Final = f"{DOMAIN}/messages/subscribe"
 
 _MAX_MESSAGES_PER_EVENT: Final = 500
 """How many messages an event contains. Many more would block the event loop."""
+
+_FIRST_MESSAGES: Final = 25
+"""How many of the newest messages are sent before the others are prepared. They fill a screen."""
 
 _MAX_INLINE: Final = 30
 """Mailboxes with more messages are prepared in a thread, since looking up callers is slow."""
@@ -67,8 +77,8 @@ def _websocket_subscribe(
     `extensions`: all extensions, each with `entry_id`, `extension`, `device_id`, `name`,
     `may_delete`, and `available`: whether the PBX lets its mailbox be read;
     `messages`: the new and changed messages, in the same form as in events and action responses,
-    with their `entry_id`; if there are many, the next events contain the rest, and `is_partial` is
-    true;
+    with their `entry_id`; if there are many, the first event contains the newest, the next ones
+    contain all, and `is_partial` is true except in the last;
     `gone`: the media ids of messages that are gone;
     `ended`, always alone: there are no more events, and the browser has to subscribe again.
     """
@@ -159,10 +169,7 @@ class _Subscription:
                 self._send_changes()
 
     def _send_changes(self) -> None:
-        entries: list[PbxConfigEntry] = self._hass.config_entries.async_entries(
-            DOMAIN, include_ignore=False, include_disabled=False
-        )
-        self._update_pbxs(entries)
+        self._update_pbxs()
         updates = self._find_updates()
         if sum(update.mailbox.count for _, update in updates) > _MAX_INLINE:
             self._preparing = self._hass.async_create_task(
@@ -171,7 +178,7 @@ class _Subscription:
             return
         for pbx, update in updates:
             self._apply(pbx, update, *update.prepare())
-        if event := self._create_event(entries):
+        if event := self._create_event():
             self._connection.send_event(self._msg_id, event)
         if self._unsent:
             self._schedule()
@@ -179,6 +186,8 @@ class _Subscription:
     async def _async_prepare(self) -> None:
         """Prepare mailboxes in a thread. Other subscriptions wait, since they can share the states."""
         with self._ended_by_errors():
+            is_empty = not any(pbx.mailboxes for pbx in self._pbxs.values())
+            sent = await self._async_send_newest() if is_empty else {}
             async with self._hass.data[_PREPARING]:
                 updates = self._find_updates()
                 # One by one, since a thread that never pauses keeps the event loop waiting, too.
@@ -187,8 +196,22 @@ class _Subscription:
                 ]
                 for (pbx, update), (state, changes) in zip(updates, prepared, strict=True):
                     self._apply(pbx, update, state, changes)
+            # They may have been deleted since.
+            self._remove(sent.keys() - self._unsent.keys())
         self._preparing = None
         self.async_send_changes()
+
+    async def _async_send_newest(self) -> dict[str, Payload]:
+        """Send the newest messages, so that they do not wait for the others, and return them."""
+        updates = [update for _, update in self._find_updates()]
+        messages = await self._hass.async_add_executor_job(
+            newest_messages, updates, _FIRST_MESSAGES
+        )
+        newest = {str(message["media_content_id"]): message for message in messages}
+        if not self._is_ended:
+            self._unsent |= newest
+            self._connection.send_event(self._msg_id, self._create_event())
+        return newest
 
     def _find_updates(self) -> list[tuple[_PbxState, MailboxUpdate]]:
         return [
@@ -236,23 +259,23 @@ class _Subscription:
             self._scheduled.cancel()
             self._scheduled = None
 
-    def _create_event(self, entries: list[PbxConfigEntry]) -> dict[str, Any]:
-        event = self._changed_lists(entries)
+    def _create_event(self) -> dict[str, Any]:
+        event = self._changed_lists()
         if media_ids := list(islice(self._unsent, _MAX_MESSAGES_PER_EVENT)):
             event["messages"] = [self._unsent.pop(media_id) for media_id in media_ids]
         if self._gone:
             event["gone"] = list(self._gone)
             self._gone.clear()
-        if self._unsent:
+        if self._unsent or self._preparing:
             event["is_partial"] = True
         if self._is_first_event:
             event["reset"] = True
             self._is_first_event = False
         return event
 
-    def _changed_lists(self, entries: list[PbxConfigEntry]) -> dict[str, Any]:
+    def _changed_lists(self) -> dict[str, Any]:
         lists: dict[str, Any] = {
-            "pbxs": [self._pbx_as_dict(entry) for entry in entries if self._may_see(entry)],
+            "pbxs": [self._pbx_as_dict(entry) for entry in self._entries if self._may_see(entry)],
             "extensions": [
                 extension for pbx in self._pbxs.values() for extension in pbx.extensions
             ],
@@ -286,8 +309,15 @@ class _Subscription:
     def _is_our_user(self, data: Mapping[str, Any]) -> bool:
         return bool(data["user_id"] == self._connection.user.id)
 
-    def _update_pbxs(self, entries: list[PbxConfigEntry]) -> None:
+    @property
+    def _entries(self) -> list[PbxConfigEntry]:
+        return self._hass.config_entries.async_entries(
+            DOMAIN, include_ignore=False, include_disabled=False
+        )
+
+    def _update_pbxs(self) -> None:
         """Follow the PBXs and their extensions, and forget those that the user may not hear."""
+        entries = self._entries
         for entry_id in self._pbxs.keys() - {entry.entry_id for entry in entries}:
             pbx = self._pbxs.pop(entry_id)
             pbx.remove_listener()

@@ -76,7 +76,11 @@ class Mailbox:
     @property
     def messages(self) -> tuple[Message, ...]:
         """All messages, unpacked."""
-        return tuple(_unpack(self.extension, row) for row in orjson.loads(self.packed))
+        return self.newest()
+
+    def newest(self, count: int | None = None) -> tuple[Message, ...]:
+        """Return so many of the newest messages, without unpacking the others."""
+        return tuple(_unpack(self.extension, row) for row in orjson.loads(self.packed)[:count])
 
     def with_read(self, ids: Collection[str]) -> Self:
         """Return the mailbox with some of its messages read."""
