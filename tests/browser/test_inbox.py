@@ -8,7 +8,7 @@ from pathlib import Path
 import re
 from typing import Any
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
 import pytest
 
 from tests.conftest import INTEGRATION, TOKEN
@@ -321,6 +321,10 @@ async def test_a_thousand_messages(tmp_path: Path, browser: Browser) -> None:
         await _play_on(visit)
         await _open_the_last_in_view(visit)
         await visit.screenshot("thousand")
+        async with open_visit(
+            browser, hass, client, viewport={"width": 1280, "height": 900}
+        ) as another:
+            await _newest_first(another)
         # For whoever measures; beside other tests these say nothing.
         print(f"first row after {first:.0f} ms, longest task {longest:.0f} ms")
 
@@ -339,6 +343,47 @@ async def _open_the_last_in_view(visit: Visit) -> None:
     row = visit.card.locator(f"li[aria-posinset='{number}']")
     await row.locator("[aria-expanded]").click()
     await expect(row).to_be_in_viewport(ratio=0.95)
+
+
+async def _newest_first(visit: Visit) -> None:
+    """The newest messages are shown at once. Until all are there, nothing is said or done about all."""
+    messages = await visit.client.post(
+        "/api/services/pbx_voicemail/get_messages?return_response", limit=1
+    )
+    (newest,) = messages["service_response"]["messages"]
+    events: list[str | bytes] = []
+    sockets: list[WebSocketRoute] = []
+
+    def hold(socket: WebSocketRoute) -> None:
+        """Hold back all events with messages but the first one."""
+
+        def forward(text: str | bytes) -> None:
+            if '"messages":[{' in str(text):
+                events.append(text)
+                if len(events) > 1:
+                    return
+            socket.send(text)
+
+        sockets.append(socket)
+        socket.connect_to_server().on_message(forward)
+
+    await visit.page.route_web_socket("**/api/websocket", hold)
+    await visit.open()
+    rows, count = visit.card.get_by_role("listitem"), visit.card.locator(".count")
+    await expect(rows.first.locator("time")).to_have_attribute("datetime", newest["received"])
+    await expect(count).to_have_text("Loading…")
+    await visit.card.get_by_role("button", name="More options").click()
+    menu = visit.card.locator(".menu")
+    await expect(menu.get_by_role("button")).to_have_text(["Keyboard shortcuts"])
+    await visit.screenshot("newest-first")
+    await visit.card.get_by_role("searchbox").fill("nobody")
+    await expect(rows).to_have_count(0)
+    await expect(visit.card.locator(".empty")).to_have_text("Loading…")
+    for event in events[1:]:
+        sockets[-1].send(event)
+    await expect(count).to_have_text("Messages: 1,000")
+    await expect(visit.card.locator(".empty")).to_have_text("No matching messages")
+    await expect(menu.get_by_role("button", name="Mark all as read")).to_be_visible()
 
 
 async def _play_on(visit: Visit) -> None:

@@ -34,17 +34,18 @@ export class Header {
 
   /**
    * @param {string} title
-   * @param {{count: number, unread: number, isComplete: boolean}} messages
+   * @param {{count: number, unread: number, isPartial: boolean, isComplete: boolean}} messages
    * @param {import("./localize.js").Locale} locale
    * @param {Command[]} commands
    */
-  show(title, { count, unread, isComplete }, locale, commands) {
+  show(title, { count, unread, isPartial, isComplete }, locale, commands) {
     setContent(this.title, title);
-    setContent(this.count, text("card_count", { count: formatNumber(count, locale) }));
+    setContent(this.count, text(isPartial ? "card_loading" : "card_count", { count: formatNumber(count, locale) }));
     setContent(this.unread, text("card_unread_count", { count: formatNumber(unread, locale) }));
-    this.count.hidden = !isComplete;
+    this.count.hidden = !isComplete && !isPartial;
     this.unread.hidden = !isComplete || !unread;
     this.#commands = commands.filter(({ isOffered }) => isOffered);
+    this.more.hidden = !this.#commands.length;
     setLabel(this.more, text("card_more"));
     this.menu.setAttribute("aria-label", text("card_more"));
     this.#showMenu();

@@ -58,7 +58,7 @@ export class Inbox extends EventTarget {
   /** What is being done with a message, or was done. @type {Map<string, string>} */
   notes = new Map();
   isLoaded = false;
-  /** Whether more messages follow that are not new. */
+  /** Whether more messages follow, so that nothing can be said about all of them. */
   isPartial = false;
   /** @type {{version: number, messages: Message[]}} */
   #sorted = { version: -1, messages: [] };

@@ -106,7 +106,7 @@ export class List {
       const day = dayOf(message);
       show(row, message, day === lastDay ? "" : day);
       lastDay = day;
-      row.setPosition(start + offset + 1, messages.length);
+      row.setPosition(start + offset + 1, inbox.isPartial ? -1 : messages.length);
       /** @type {Element | null} */
       const next = before ? before.nextElementSibling : this.list.firstElementChild;
       if (next !== row.element) this.list.insertBefore(row.element, next);

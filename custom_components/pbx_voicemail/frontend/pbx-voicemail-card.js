@@ -207,10 +207,13 @@ class PbxVoicemailCard extends HTMLElement {
     const deleted = inbox.deletions.all.map(({ message }) => message).filter((one) => extensions.has(keyOf(one)));
     const unreadable = [...extensions.values()].filter(({ available }) => !available);
     const pbxs = this.#pbxs(inbox, extensions);
-    const isComplete = inbox.isLoaded && pbxs.every(isListed) && !unreadable.length;
+    const { isPartial } = inbox;
+    const isLoaded = inbox.isLoaded && !isPartial;
+    const isComplete = isLoaded && pbxs.every(isListed) && !unreadable.length;
     const counts = {
       count: all.length - deleted.length,
       unread: unread.length - deleted.filter(({ read }) => !read).length,
+      isPartial,
       isComplete,
     };
     this.#header.show(this.#config.title ?? text("card_title"), counts, hass.locale, this.#commands(inbox, shown));
@@ -221,9 +224,9 @@ class PbxVoicemailCard extends HTMLElement {
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
     const noneUnread = this.#config.onlyUnread && inbox.pbxs.length && !unread.length;
     // Do not show that there are no messages before all of them are known.
-    const isUnknown = inbox.isLoaded && (!isComplete || inbox.isPartial) && !all.length;
+    const isUnknown = isLoaded && !isComplete && !all.length;
     this.#empty.hidden = shown.matches.length > 0 || isUnknown;
-    setContent(this.#empty, text(inbox.isLoaded ? (noneUnread ? "card_no_unread" : none) : "card_loading"));
+    setContent(this.#empty, text(isLoaded ? (noneUnread ? "card_no_unread" : none) : "card_loading"));
     this.#keys.setAttribute("aria-label", text("card_shortcuts"));
     setContent(this.#keys, ...(this.#keys.hidden ? [] : describeKeys()));
     this.#list.element.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
@@ -292,7 +295,7 @@ class PbxVoicemailCard extends HTMLElement {
   #commands(inbox, { extensions, all, unread }) {
     const { buttons } = this.#config;
     const isControlled = [...extensions.values()].some((extension) => extension.may_delete);
-    const isReady = !inbox.staleSince;
+    const isReady = !inbox.staleSince && !inbox.isPartial;
     return [
       {
         key: "card_play_unread",

@@ -77,7 +77,7 @@ export class Row {
     (this.body.hidden ? this.undo : this.opener).focus();
   }
 
-  /** Tells screen readers how many messages there are. @param {number} position @param {number} count */
+  /** Tells screen readers how many messages there are, -1 if unknown. @param {number} position @param {number} count */
   setPosition(position, count) {
     if (this.#position === position && this.#count === count) return;
     this.#position = position;
