@@ -8,7 +8,7 @@ import re
 import signal
 from typing import Any
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, WebSocketRoute, expect
 import pytest
 
 from tests.demo.__main__ import connect, create_dashboard
@@ -262,7 +262,7 @@ async def _refused(visit: Visit) -> None:
 
 
 async def _guest(visit: Visit) -> None:
-    """What a user may not do is not offered."""
+    """What a user may not do is not offered, nor what they may only do where there are no messages."""
     created = await visit.client.command(
         "config/auth/create", name="Guest", group_ids=["system-read-only"]
     )
@@ -272,6 +272,7 @@ async def _guest(visit: Visit) -> None:
         username="guest",
         password=PASSWORD,
     )
+    await visit.page.route_web_socket("**/api/websocket", _allow_empty_mailbox)
     await visit.open("/demo-voicemail/0", "guest")
     await visit.row("Ann").locator(".opener").click()
     await expect(visit.row("Ann").get_by_role("button", name="Download")).to_be_visible()
@@ -281,6 +282,15 @@ async def _guest(visit: Visit) -> None:
     for name in "Mark", "Delete", "Select":
         await expect(visit.card.get_by_role("button", name=name)).to_have_count(0)
     await visit.screenshot("guest")
+
+
+def _allow_empty_mailbox(socket: WebSocketRoute) -> None:
+    """Let the user control an extension that has no messages."""
+
+    def forward(text: str | bytes) -> None:
+        socket.send(re.sub(r'("extension":"104"[^}]*"may_delete":)false', r"\1true", str(text)))
+
+    socket.connect_to_server().on_message(forward)
 
 
 async def _many(visit: Visit, uc501: Simulator) -> None:
@@ -293,6 +303,9 @@ async def _many(visit: Visit, uc501: Simulator) -> None:
     await choose("Select messages")
     for caller in "Earlier", "7001":
         await visit.row(caller).get_by_role("checkbox").check()
+    await visit.card.get_by_role("button", name="More options").click()
+    await visit.page.keyboard.press("Escape")
+    await expect(visit.card.get_by_role("button", name="Mark all as read")).to_have_count(0)
     await expect(visit.card.get_by_text("Selected: 2")).to_be_visible()
     await visit.screenshot("selected")
     assert await visit.barriers() == []
@@ -311,10 +324,25 @@ async def _many(visit: Visit, uc501: Simulator) -> None:
     await expect(visit.row("张伟").get_by_role("button", name="Pause")).to_be_visible(
         timeout=15_000
     )
+
+    # What is being deleted is neither played nor counted, whatever becomes of it.
+    await visit.page.reload()  # which ends the playback
+    await choose("Select messages")
+    await visit.card.get_by_role("button", name="Select all").click()
+    await visit.card.get_by_role("button", name="Mark as unread").click()
+    await expect(visit.card.get_by_text("Unread: 9", exact=True)).to_be_visible(timeout=15_000)
+    await choose("Select messages")
+    for caller in "Ann", "Gate":
+        await visit.row(caller).get_by_role("checkbox").check()
+    await visit.card.locator(".selection").get_by_role("button", name="Delete").click()
+    await expect(visit.card.get_by_text("Unread: 7", exact=True)).to_be_visible()
+    await choose("Play all unread")
+    assert await visit.page.evaluate("navigator.mediaSession.metadata.title") == "7001"
     await choose("Mark all as read")
-    await expect(visit.card.get_by_text("Unread: ")).to_be_hidden()
+    await expect(visit.card.get_by_role("img", name="Unread")).to_have_count(0, timeout=15_000)
+    assert not await visit.card.get_by_text("Unread: ").is_visible()
     await choose("Delete all read")
-    await expect(visit.card.get_by_text("Deleted: 9")).to_be_visible()
+    await expect(visit.card.get_by_text("Deleted: 7")).to_be_visible()
     await visit.page.goto("about:blank")
     async with asyncio.timeout(10):
         while sum(len(uc501.spool.messages(number)) for number in ("101", "102", "103")):

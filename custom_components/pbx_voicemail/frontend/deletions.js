@@ -32,6 +32,11 @@ export class Deletions {
     return [...this.#deletions.values()];
   }
 
+  /** The messages in their current state: it can change until they are gone. */
+  get messages() {
+    return this.all.flatMap(({ message }) => this.inbox.messages.get(message.media_content_id) ?? []);
+  }
+
   /** Returns whether a message is deleted together with others. @param {string} id */
   isOfMany(id) {
     return (this.get(id)?.group.ids.length ?? 0) > 1;

@@ -22,6 +22,8 @@ export class Header {
     this.element = make("div", { class: "header" }, titles, this.more, this.menu);
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.menu.hidden) return;
+      // It would also end the selection.
+      event.stopPropagation();
       this.toggle();
       this.more.focus();
     });

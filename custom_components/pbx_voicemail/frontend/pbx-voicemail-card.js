@@ -23,8 +23,17 @@ import { STYLE } from "./style.js";
  * @typedef {import("./inbox.js").Hass} Hass
  * @typedef {import("./inbox.js").Message} Message
  * @typedef {{inputs: unknown[], extensions: Map<string, Extension>, all: Message[], unread: Message[],
- *   matches: Message[]}} Shown `all` are the messages of the extensions, `matches` those that the filter selects
+ *   controlled: {unread: Message[], read: Message[]}, matches: Message[]}} Shown `all` are the messages of the
+ *   extensions, `controlled` those that the user may mark and delete, `matches` those that the filter selects
  */
+
+/**
+ * Returns whether the user may mark and delete a message.
+ *
+ * @param {Message} message
+ * @param {Map<string, Extension>} extensions
+ */
+const mayControl = (message, extensions) => extensions.get(keyOf(message))?.may_delete ?? false;
 
 class PbxVoicemailCard extends HTMLElement {
   #config = readConfig({});
@@ -191,7 +200,12 @@ class PbxVoicemailCard extends HTMLElement {
     const all = inbox.sorted.filter((message) => extensions.has(keyOf(message)));
     this.#filter.show(extensions, all.length, onlyUnread);
     const matches = this.#filter.apply(all, extensions, { onlyUnread, kept });
-    this.#shown = { inputs, extensions, all, unread: all.filter(({ read }) => !read), matches };
+    const unread = all.filter(({ read }) => !read);
+    const controlled = {
+      unread: unread.filter((message) => mayControl(message, extensions)),
+      read: all.filter((message) => message.read && mayControl(message, extensions)),
+    };
+    this.#shown = { inputs, extensions, all, unread, controlled, matches };
     return this.#shown;
   }
 
@@ -204,7 +218,7 @@ class PbxVoicemailCard extends HTMLElement {
     this.#lastPlayed = inbox.player.id;
     const shown = this.#select(inbox);
     const { extensions, all, unread } = shown;
-    const deleted = inbox.deletions.all.map(({ message }) => message).filter((one) => extensions.has(keyOf(one)));
+    const deleted = inbox.deletions.messages.filter((message) => extensions.has(keyOf(message)));
     const unreadable = [...extensions.values()].filter(({ available }) => !available);
     const pbxs = this.#pbxs(inbox, extensions);
     const { isPartial } = inbox;
@@ -265,7 +279,9 @@ class PbxVoicemailCard extends HTMLElement {
       row.show(message, extension, view, { day, available: !inbox.staleSince && available.has(message.entry_id) });
     });
     this.#filter.element.classList.toggle("covered", this.#selection.ids !== undefined);
-    this.#selection.show(inbox, this.#selection.ids ? this.#controlled(messages, extensions) : [], hass.locale);
+    const isSelectable = (/** @type {Message} */ message) =>
+      mayControl(message, extensions) && !inbox.deletions.get(message.media_content_id);
+    this.#selection.show(inbox, this.#selection.ids ? messages.filter(isSelectable) : [], hass.locale);
   }
 
   /** Scrolls to the row that has been opened, and to the reason if it cannot be played. @param {string} [problem] */
@@ -276,25 +292,14 @@ class PbxVoicemailCard extends HTMLElement {
   }
 
   /**
-   * Returns the messages that the user may mark and delete.
-   *
-   * @param {Message[]} messages
-   * @param {Map<string, Extension>} extensions
-   */
-  #controlled(messages, extensions) {
-    return messages.filter((message) => extensions.get(keyOf(message))?.may_delete);
-  }
-
-  /**
    * Returns what can be done with all messages.
    *
    * @param {Inbox} inbox
    * @param {Shown} shown
    * @returns {import("./header.js").Command[]}
    */
-  #commands(inbox, { extensions, all, unread }) {
+  #commands(inbox, { unread, controlled }) {
     const { buttons } = this.#config;
-    const isControlled = [...extensions.values()].some((extension) => extension.may_delete);
     const isReady = !inbox.staleSince && !inbox.isPartial;
     return [
       {
@@ -307,19 +312,19 @@ class PbxVoicemailCard extends HTMLElement {
       {
         key: "card_mark_all_read",
         icon: "email-open-multiple-outline",
-        isOffered: isReady && isControlled && unread.length > 0 && buttons.includes("mark"),
-        run: () => this.#markAllRead(inbox, this.#controlled(unread, extensions)),
+        isOffered: isReady && controlled.unread.length > 0 && buttons.includes("mark"),
+        run: () => this.#markAllRead(inbox, controlled.unread),
       },
       {
         key: "card_delete_read",
         icon: "delete-sweep",
-        isOffered: isReady && isControlled && all.length > unread.length && buttons.includes("delete"),
-        run: () => inbox.deletions.delete(this.#controlled(all, extensions).filter(({ read }) => read)),
+        isOffered: isReady && controlled.read.length > 0 && buttons.includes("delete"),
+        run: () => inbox.deletions.delete(controlled.read),
       },
       {
         key: "card_select",
         icon: "checkbox-multiple-marked-outline",
-        isOffered: isReady && isControlled && all.length > 0,
+        isOffered: isReady && controlled.unread.length + controlled.read.length > 0,
         run: () => this.#selection.start(),
       },
       { key: "card_shortcuts", icon: "keyboard-outline", isOffered: mayHaveKeyboard(), run: () => this.#toggleKeys() },

@@ -74,11 +74,10 @@ export class Player {
    * @param {Message[]} messages
    * @param {Hass} hass
    */
-  async playAll([first, ...next], hass) {
-    this.stop();
-    this.#next = next;
+  async playAll(messages, hass) {
+    this.#next = messages;
     this.hass = hass;
-    if (first) await this.#play(first);
+    await this.#playNext();
   }
 
   async resume() {
@@ -146,6 +145,9 @@ export class Player {
   }
 
   async #playNext() {
+    const { messages, deletions } = this.inbox;
+    // They may have been deleted since they were queued.
+    this.#next = this.#next.filter(({ media_content_id: id }) => messages.has(id) && !deletions.get(id));
     const next = this.#next.shift();
     this.#end();
     if (next) await this.#play(next);
