@@ -203,6 +203,7 @@ LOOKS: dict[str, tuple[dict[str, Any], str]] = {
     "dark": ({"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"}, "en"),
     "phone": ({"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}, "zh-Hans"),
     "right-to-left": ({"viewport": {"width": 360, "height": 740}}, "ar"),
+    "wall-tablet": ({"viewport": {"width": 1280, "height": 800}}, "en"),
     "high-contrast": (
         {"viewport": {"width": 768, "height": 1000}, "forced_colors": "active"},
         "de",
@@ -229,6 +230,8 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                 await visit.open()
                 await expect(visit.row("<img")).to_be_visible()
                 await expect(visit.card.locator("h2")).to_have_text(_title(language))
+                if name == "wall-tablet":
+                    await _enlarge(visit)
                 await visit.row("<img").get_by_role("button").first.click()
                 await expect(visit.row("<img").get_by_role("slider")).to_be_visible()
                 await visit.screenshot(name)
@@ -254,6 +257,19 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                     ".after(document.createElement('button'))"
                 )
                 assert len(await visit.barriers()) == 1
+
+
+async def _enlarge(visit: Visit) -> None:
+    """Enlarge all text, as a theme for a wall tablet does."""
+    sizes = {".opener": 14, ".details": 12, "time": 12, "h2": 20}
+    for scale in 1, 2:
+        await visit.page.evaluate(
+            "scale => document.documentElement.style.setProperty('--ha-font-size-scale', scale)",
+            str(scale),
+        )
+        for part, size in sizes.items():
+            locator = visit.card.locator(part).first
+            await expect(locator).to_have_css("font-size", f"{size * scale}px")
 
 
 def _title(language: str) -> str:

@@ -9,9 +9,9 @@ const LAYOUT = `
   .header { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 8px; padding-block: 12px 8px;
     padding-inline: 16px 8px; }
   .titles { flex: 1; min-width: 0; padding-block: 4px; }
-  h2 { margin: 0; font-size: var(--ha-card-header-font-size, 1.25rem); font-weight: 500; line-height: 1.3;
+  h2 { margin: 0; font-size: var(--ha-card-header-font-size, var(--ha-font-size-xl)); font-weight: 500; line-height: 1.3;
     overflow-wrap: anywhere; }
-  .counts { display: flex; flex-wrap: wrap; gap: 0 12px; font-size: 0.875rem; color: var(--secondary-text-color); }
+  .counts { display: flex; flex-wrap: wrap; gap: 0 12px; font-size: var(--ha-font-size-s); color: var(--secondary-text-color); }
   .unread-count { color: var(--primary-text-color); font-weight: 500; }
   .menu { flex-basis: 100%; display: flex; flex-wrap: wrap; gap: 4px 8px; padding-block: 8px 4px;
     padding-inline-end: 8px; }
@@ -23,7 +23,7 @@ const LAYOUT = `
   .selected { flex: 1; min-width: 0; padding-inline: 8px; font-weight: 500; }
   .notices p { display: flex; align-items: center; justify-content: space-between; margin: 0 16px 8px; padding: 8px 12px;
     border-radius: 8px; border-inline-start: 4px solid var(--warning-color); background: var(--secondary-background-color); }
-  .keys { display: flex; flex-wrap: wrap; gap: 4px 20px; padding: 0 16px 12px; font-size: 0.875rem; }
+  .keys { display: flex; flex-wrap: wrap; gap: 4px 20px; padding: 0 16px 12px; font-size: var(--ha-font-size-s); }
   .keys p { margin: 0; }
   kbd { margin-inline-end: 8px; padding: 0 6px; border: 1px solid var(--secondary-text-color); border-radius: 4px;
     font: inherit; }
@@ -33,7 +33,7 @@ const LAYOUT = `
 `;
 
 const ROW = `
-  .day { margin: 0; padding: 12px 16px 4px; font-size: 0.875rem; font-weight: 500; color: var(--secondary-text-color); }
+  .day { margin: 0; padding: 12px 16px 4px; font-size: var(--ha-font-size-s); font-weight: 500; color: var(--secondary-text-color); }
   .body { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; padding: 6px 8px; }
   .deleted { display: flex; align-items: center; justify-content: space-between; gap: 4px; min-height: 56px;
     padding: 6px 8px; padding-inline-start: 16px; overflow-wrap: anywhere; }
@@ -46,9 +46,9 @@ const ROW = `
   .unread .opener { font-weight: 700; }
   .dot { display: inline-block; width: 10px; height: 10px; margin-inline-end: 8px; border-radius: 50%;
     background: var(--primary-color); }
-  time { flex: none; font-size: 0.875rem; white-space: nowrap; color: var(--secondary-text-color); }
+  time { flex: none; font-size: var(--ha-font-size-s); white-space: nowrap; color: var(--secondary-text-color); }
   .unread time { color: var(--primary-text-color); font-weight: 500; }
-  .details { font-size: 0.875rem; color: var(--secondary-text-color); }
+  .details { font-size: var(--ha-font-size-s); color: var(--secondary-text-color); }
   .details > * { white-space: nowrap; }
   .details bdi { white-space: normal; }
   .details > :not(:empty) ~ :not(:empty)::before { content: "·"; margin: 0 6px; }
@@ -93,7 +93,7 @@ const PLAYER = `
   .drawn .seek::-moz-range-thumb { width: 4px; height: 44px; border: 0; border-radius: 2px;
     background: var(--primary-text-color); }
   .drawn .seek::-moz-range-track { background: none; }
-  .position { font-size: 0.875rem; font-variant-numeric: tabular-nums; }
+  .position { font-size: var(--ha-font-size-s); font-variant-numeric: tabular-nums; }
   .transport, .speakers { display: flex; flex-wrap: wrap; align-items: center; gap: 4px; }
   .speakers { padding: 4px; }
 `;
