@@ -230,6 +230,9 @@ async def test_looks(tmp_path: Path, browser: Browser, uc501: Simulator) -> None
                 await visit.open()
                 await expect(visit.row("<img")).to_be_visible()
                 await expect(visit.card.locator("h2")).to_have_text(_title(language))
+                assert await visit.page.evaluate(
+                    "window.customCards.find(card => card.type === 'pbx-voicemail-card').name"
+                ) == _title(language)
                 if name == "wall-tablet":
                     await _enlarge(visit)
                 await visit.row("<img").get_by_role("button").first.click()

@@ -390,8 +390,13 @@ customElements.define("pbx-voicemail-card", PbxVoicemailCard);
 /** @type {any} */ (window).customCards ??= [];
 /** @type {any} */ (window).customCards.push({
   type: "pbx-voicemail-card",
-  name: "Voicemail inbox",
-  description: "Shows the voicemail messages of a PBX.",
+  // Read when the dialog is opened, by which time the texts are usually loaded.
+  get name() {
+    return text("card_title") || "Voicemail";
+  },
+  get description() {
+    return text("card_description") || "The voicemail of all extensions.";
+  },
   preview: true,
   documentationURL: "https://github.com/pbx-voicemail/pbx-voicemail#the-inbox-card",
   getEntitySuggestion: (/** @type {Hass} */ hass, /** @type {string} */ entityId) => {
