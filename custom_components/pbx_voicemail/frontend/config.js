@@ -16,7 +16,7 @@ export function readConfig(config) {
   for (const name of /** @type {const} */ (["devices", "buttons"])) {
     if (config[name] !== undefined && !Array.isArray(config[name])) throw new Error(`${name} must be a list`);
   }
-  if (config.height !== undefined && !(Number(config.height) > 0)) throw new Error("height must be a number");
+  if (config.height !== undefined && !(Number(config.height) > 0)) throw new Error("height must be a positive number");
   return {
     title: config.title,
     devices: config.devices ?? [],

@@ -42,6 +42,7 @@ export class Header {
    */
   show(title, { count, unread, isPartial, isComplete }, locale, commands) {
     setContent(this.title, title);
+    this.title.hidden = !title;
     setContent(this.count, text(isPartial ? "card_loading" : "card_count", { count: formatNumber(count, locale) }));
     setContent(this.unread, text("card_unread_count", { count: formatNumber(unread, locale) }));
     this.count.hidden = !isComplete && !isPartial;

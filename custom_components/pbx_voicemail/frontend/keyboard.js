@@ -45,7 +45,7 @@ export function describeKeys() {
     ["Delete", "card_delete_message"],
     ["?", "card_shortcuts"],
   ];
-  return keys.map(([key, name]) => make("p", {}, make("kbd", {}, key ?? ""), text(name ?? "")));
+  return keys.map(([key, name]) => make("p", {}, make("kbd", {}, key), text(name)));
 }
 
 /** Returns whether there may be a keyboard. Phones and tablets that are only touched rarely have one. */

@@ -28,7 +28,8 @@ export class List {
   #frame = 0;
   #before = make("div");
   #after = make("div");
-  list = make("ul");
+  // Safari does not treat a list without bullets as one.
+  list = make("ul", { role: "list" });
   element = make("div", { class: "scroller" }, this.#before, this.list, this.#after);
 
   /** @param {() => void} onScroll called when other rows have to be rendered */

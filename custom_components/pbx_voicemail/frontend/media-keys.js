@@ -1,5 +1,6 @@
 /** The media keys of keyboards, headsets, and lock screens. */
 
+import { callerOf } from "./actions.js";
 import { text } from "./localize.js";
 import { SKIP_SECONDS } from "./speed.js";
 
@@ -29,8 +30,7 @@ export class MediaKeys {
   /** Shows a message, and reacts to keys. @param {Message} message */
   show(message) {
     if (!this.#session) return;
-    const title = message.caller_name ?? message.caller_formatted ?? text("unknown_caller");
-    this.#session.metadata = new MediaMetadata({ title, artist: text("card_title") });
+    this.#session.metadata = new MediaMetadata({ title: callerOf(message), artist: text("card_title") });
     this.#handle(true);
   }
 

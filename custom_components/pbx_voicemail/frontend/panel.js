@@ -16,6 +16,8 @@ import { loadWaveform, Waveform } from "./waveform.js";
 export class Panel {
   #waveformUrl = "";
   #waveform = new Waveform();
+  /** @type {Speaker[]} */
+  #found = [];
 
   /** @param {Row} row */
   constructor(row) {
@@ -51,7 +53,7 @@ export class Panel {
   show(view, caller) {
     const { player } = this.row.inbox;
     const isLoaded = player.id === this.row.message.media_content_id && player.url !== "";
-    for (const control of [this.seek, this.back, this.forward]) control.toggleAttribute("disabled", !isLoaded);
+    this.seek.disabled = !isLoaded;
     this.seek.setAttribute("aria-label", text("card_seek", caller));
     setLabel(this.back, text("card_back"), isLoaded);
     setLabel(this.forward, text("card_forward"), isLoaded);
@@ -103,13 +105,13 @@ export class Panel {
     this.playOn.setAttribute("aria-expanded", String(!this.speakers.hidden));
     setLabel(this.playOn, text("card_play_on"));
     this.speakers.setAttribute("aria-label", text("card_play_on"));
-    this.found = found;
+    this.#found = found;
   }
 
   #toggleSpeakers() {
     this.speakers.hidden = !this.speakers.hidden;
     this.playOn.setAttribute("aria-expanded", String(!this.speakers.hidden));
-    const buttons = (this.found ?? []).map(({ id, name }) =>
+    const buttons = this.#found.map(({ id, name }) =>
       make("button", { type: "button", class: "text", click: () => this.#playOn(id) }, name),
     );
     this.speakers.replaceChildren(...buttons);
@@ -118,7 +120,7 @@ export class Panel {
 
   /** @param {string} id of the media player */
   #playOn(id) {
-    const speaker = this.found?.find((speaker) => speaker.id === id);
+    const speaker = this.#found.find((speaker) => speaker.id === id);
     const { inbox, message } = this.row;
     if (inbox.player.id === message.media_content_id) inbox.player.stop();
     this.speakers.hidden = true;

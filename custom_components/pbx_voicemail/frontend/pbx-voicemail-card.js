@@ -12,7 +12,7 @@ import { Header } from "./header.js";
 import { Inbox, isListed } from "./inbox.js";
 import { describeKeys, handleKey, mayHaveKeyboard } from "./keyboard.js";
 import { List } from "./list.js";
-import { errorText, loadTexts, text } from "./localize.js";
+import { errorText, formatNumber, loadTexts, text } from "./localize.js";
 import { Selection } from "./selection.js";
 import "./strategy.js";
 import { STYLE } from "./style.js";
@@ -165,8 +165,12 @@ class PbxVoicemailCard extends HTMLElement {
     this.#update();
   }
 
-  /** Returns the extensions to show: the configured ones and all of a configured PBX, or all by default. */
-  #extensions(/** @type {Inbox} */ inbox) {
+  /**
+   * Returns the extensions to show: the configured ones and all of a configured PBX, or all by default.
+   *
+   * @param {Inbox} inbox
+   */
+  #extensions(inbox) {
     const chosen = new Set(this.#config.devices);
     const pbxs = new Set(inbox.pbxs.filter((pbx) => chosen.has(pbx.device_id ?? "")).map((pbx) => pbx.entry_id));
     return inbox.extensions.filter(
@@ -245,7 +249,7 @@ class PbxVoicemailCard extends HTMLElement {
     setContent(this.#keys, ...(this.#keys.hidden ? [] : describeKeys()));
     this.#list.element.style.maxHeight = this.#config.height ? `${this.#config.height}px` : "";
     for (const part of [this.#card, this.#list.list]) {
-      part.setAttribute("aria-label", this.#header.title.textContent ?? "");
+      part.setAttribute("aria-label", this.#header.title.textContent || text("card_title"));
     }
   }
 
@@ -376,7 +380,7 @@ class PbxVoicemailCard extends HTMLElement {
     this.#undoable = groups;
     this.#undo.replaceChildren(
       ...groups.map((group) => {
-        const count = text("card_deleted_count", { count: group.ids.length.toLocaleString(hass.locale.language) });
+        const count = text("card_deleted_count", { count: formatNumber(group.ids.length, hass.locale) });
         const undo = make("button", { type: "button", class: "undo", click: () => deletions.undo(group) });
         undo.append(text("card_undo"));
         return make("p", {}, make("span", { role: "status" }, count), undo);

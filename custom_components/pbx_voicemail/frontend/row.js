@@ -220,5 +220,5 @@ export class Row {
   }
 }
 
-/** Returns a text whose direction does not affect what is around it. @param {string | false | null} text */
-const isolated = (text) => (text ? [make("bdi", {}, text)] : []);
+/** Returns a text whose direction does not affect what is around it. @param {string | false | null} content */
+const isolated = (content) => (content ? [make("bdi", {}, content)] : []);

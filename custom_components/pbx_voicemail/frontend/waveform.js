@@ -59,7 +59,6 @@ export class Waveform {
   #bars = path("bars");
   #played = path("played");
   element = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  isShown = false;
 
   constructor() {
     this.element.setAttribute("class", "waveform");
@@ -71,7 +70,6 @@ export class Waveform {
 
   /** @param {number[]} bars */
   show(bars) {
-    this.isShown = bars.length > 0;
     const lines = bars.map((loudness, index) => {
       const height = Math.max(2, loudness * HEIGHT);
       return `M${index + 0.2} ${(HEIGHT - height) / 2}h0.6v${height}h-0.6z`;
