@@ -1,4 +1,4 @@
-"""Create a whole dashboard for voicemail, by clicks alone."""
+"""Dashboards: a whole one, created by clicks alone, and one with several cards."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from playwright.async_api import Browser, expect
 import pytest
 
 from tests.conftest import TOKEN
-from tests.demo.__main__ import connect
+from tests.demo.__main__ import connect, create_dashboard
 from tests.simulator import Simulator, Spool
 
 from .visit import open_visit, run_hass
@@ -72,3 +72,41 @@ async def test_outage_of_another_pbx(
         await visit.open("/one-pbx")
         await expect(visit.card.locator(".count")).to_have_text("Messages: 7")
         await expect(visit.card.get_by_text("unavailable")).to_have_count(0)
+
+
+async def test_two_cards(tmp_path: Path, browser: Browser, uc501: Simulator) -> None:
+    """Each has its own open row, and only offers to undo what was deleted in it."""
+    async with (
+        run_hass(tmp_path) as (hass, client),
+        open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
+    ):
+        await connect(client, uc501.address)
+        await create_dashboard(client)
+        devices = {
+            device["name"]: device["id"]
+            for device in await client.command("config/device_registry/list")
+        }
+        cards = [
+            {"type": "custom:pbx-voicemail-card", "title": name, "devices": [devices[name]]}
+            for name in ("Reception (101)", "Workshop (102)")
+        ]
+        views = [{"type": "sections", "sections": [{"cards": [card]} for card in cards]}]
+        await client.command(
+            "lovelace/config/save", url_path="demo-voicemail", config={"views": views}
+        )
+        await visit.open("/demo-voicemail/0")
+        reception, workshop = visit.card.nth(0), visit.card.nth(1)
+        await expect(reception.get_by_role("listitem")).to_have_count(3)
+        await expect(workshop.get_by_role("listitem")).to_have_count(2)
+        await visit.row("Bob").locator(".opener").click()
+        await visit.row("7001").get_by_role("button", name="Play").click()
+        for caller in "Bob", "7001":
+            await expect(visit.row(caller).get_by_role("slider")).to_be_visible()
+        await reception.get_by_role("button", name="More options").click()
+        await reception.get_by_role("button", name="Select messages").click()
+        await reception.get_by_role("button", name="Select all").click()
+        await reception.locator(".selection").get_by_role("button", name="Delete").click()
+        await expect(reception.get_by_role("button", name="Undo")).to_be_visible()
+        assert await workshop.get_by_role("button", name="Undo").count() == 0
+        await expect(reception.get_by_role("listitem")).to_have_count(0, timeout=20_000)
+        await expect(workshop.get_by_role("listitem")).to_have_count(2)

@@ -218,8 +218,7 @@ class PbxVoicemailCard extends HTMLElement {
     const [hass, inbox] = [this.#hass, this.#inbox];
     if (!hass || !inbox) return;
     this.#dates ??= new Dates(hass);
-    if (inbox.player.id && inbox.player.id !== this.#lastPlayed) this.#openId = inbox.player.id;
-    this.#lastPlayed = inbox.player.id;
+    this.#openPlayed(inbox);
     const shown = this.#select(inbox);
     const { extensions, all, unread } = shown;
     const deleted = inbox.deletions.messages.filter((message) => extensions.has(keyOf(message)));
@@ -236,7 +235,7 @@ class PbxVoicemailCard extends HTMLElement {
     };
     this.#header.show(this.#config.title ?? text("card_title"), counts, hass.locale, this.#commands(inbox, shown));
     this.#renderNotices(inbox, pbxs, unreadable, this.#dates);
-    this.#renderUndo(inbox, hass);
+    this.#renderUndo(inbox, hass, extensions);
     this.#renderRows(inbox, hass, this.#dates, shown);
     this.#reveal(inbox.problems.get(this.#openId));
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
@@ -372,9 +371,28 @@ class PbxVoicemailCard extends HTMLElement {
     setContent(this.#notices, ...notices.map((notice) => make("p", {}, notice)));
   }
 
-  /** Offers to undo the deletion of several messages. @param {Inbox} inbox @param {Hass} hass */
-  #renderUndo({ deletions }, hass) {
-    const groups = deletions.undoableGroups;
+  /** Opens the row of a message when it begins to play, unless only another card shows it. @param {Inbox} inbox */
+  #openPlayed(inbox) {
+    const { id } = inbox.player;
+    if (id === this.#lastPlayed) return;
+    this.#lastPlayed = id;
+    const message = inbox.messages.get(id);
+    if (message && this.#extensions(inbox).some((shown) => keyOf(shown) === keyOf(message))) this.#openId = id;
+  }
+
+  /**
+   * Offers to undo the deletion of several messages.
+   *
+   * @param {Inbox} inbox
+   * @param {Hass} hass
+   * @param {Map<string, Extension>} extensions
+   */
+  #renderUndo({ deletions, messages }, hass, extensions) {
+    const isShown = (/** @type {string} */ id) => {
+      const message = messages.get(id);
+      return message && extensions.has(keyOf(message));
+    };
+    const groups = deletions.undoableGroups.filter(({ ids }) => ids.some(isShown));
     const isSame = groups.length === this.#undoable.length && groups.every((group) => this.#undoable.includes(group));
     if (isSame) return;
     this.#undoable = groups;
