@@ -13,7 +13,10 @@ from tests.simulator import Simulator, Spool
 from tests.simulator.__main__ import EXTENSIONS
 
 try:
-    from playwright.async_api import Browser, async_playwright
+    from playwright.async_api import Browser, async_playwright, expect
+
+    # Only a failure waits so long, and five seconds are not enough on a busy machine.
+    expect.set_options(timeout=15_000)
 except ModuleNotFoundError:  # as beside the oldest Home Assistant
     collect_ignore_glob = ["test_*.py"]
 

@@ -104,7 +104,7 @@ def _is_of_the_outage(line: str) -> bool:
 async def _arrives(visit: Visit, uc501: Simulator, caller: str) -> None:
     """See a message come, soon after the PBX has it."""
     await leave_message(uc501, "104", f'"{caller}" <4711>', received=datetime.now(UTC))
-    await expect(visit.row(caller)).to_be_visible(timeout=15_000)
+    await expect(visit.row(caller)).to_be_visible()
 
 
 async def _lost_connection(visit: Visit, uc501: Simulator) -> None:
@@ -112,7 +112,7 @@ async def _lost_connection(visit: Visit, uc501: Simulator) -> None:
     await visit.page.evaluate(
         "document.querySelector('home-assistant').hass.connection.socket.close()"
     )
-    await expect(visit.row("While away")).to_be_visible(timeout=15_000)
+    await expect(visit.row("While away")).to_be_visible()
     await expect(visit.card.get_by_text(STALE)).to_have_count(0)
     await _arrives(visit, uc501, "After it")
 
@@ -140,7 +140,7 @@ async def _silence(visit: Visit) -> None:
         "() => { const { socket } = document.querySelector('home-assistant').hass.connection;"
         " socket.send = () => {}; window.dispatchEvent(new Event('online')) }"
     )
-    await expect(visit.card.get_by_text(STALE)).to_be_visible(timeout=10_000)
+    await expect(visit.card.get_by_text(STALE)).to_be_visible()
     await visit.page.evaluate(
         "() => { const { socket } = document.querySelector('home-assistant').hass.connection;"
         " delete socket.send; window.dispatchEvent(new Event('online')) }"
@@ -166,7 +166,7 @@ async def _texts_that_fail(browser: Browser, hass: HassProcess, client: ApiClien
             """
         )
         await visit.open(PAGE)
-        await expect(visit.card.locator("h2")).to_have_text("Voicemail", timeout=10_000)
+        await expect(visit.card.locator("h2")).to_have_text("Voicemail")
 
 
 async def _subscribes_once(visit: Visit) -> None:
@@ -187,7 +187,7 @@ async def _subscribes_once(visit: Visit) -> None:
 
 async def _expect_subscriptions(visit: Visit, count: int) -> None:
     await visit.page.wait_for_timeout(500)
-    assert await visit.page.evaluate(COUNT_SUBSCRIPTIONS) == count
+    await visit.page.wait_for_function(f"{COUNT_SUBSCRIPTIONS} === {count}")
 
 
 async def _restart(visit: Visit, hass: HassProcess, client: ApiClient, uc501: Simulator) -> None:
@@ -248,7 +248,7 @@ async def _slow_restart(
         await early.page.add_init_script("localStorage.setItem('selectedLanguage', '\"ar\"')")
         await early.open(PAGE)
         # It has given up on the card, and says so.
-        await expect(early.page.locator("hui-error-card").first).to_be_visible(timeout=15_000)
+        await expect(early.page.locator("hui-error-card").first).to_be_visible()
         assert await early.page.evaluate("customElements.get('pbx-voicemail-card')") is None
         slow.unlink()
         await starting

@@ -7,6 +7,7 @@ from pathlib import Path
 import re
 import signal
 from typing import Any
+import wave
 
 from playwright.async_api import Browser, WebSocketRoute, expect
 import pytest
@@ -100,7 +101,13 @@ async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> N
     """All that can be done with one message, and with several."""
     now = datetime.now(UTC)
     for days, caller in (0, '"Today" <03012345678>'), (1, '"Earlier" <+442079460000>'):
-        await leave_message(uc501, "102", caller, received=now - timedelta(days=days))
+        await leave_message(
+            uc501,
+            "102",
+            caller,
+            received=now - timedelta(days=days),
+            recording=await asyncio.to_thread(_write_minute, tmp_path / "minute.wav"),
+        )
     async with (
         run_hass(tmp_path / "home", configuration=SPEAKERS) as (hass, client),
         open_visit(browser, hass, client, viewport={"width": 1280, "height": 900}) as visit,
@@ -119,6 +126,16 @@ async def test_features(tmp_path: Path, browser: Browser, uc501: Simulator) -> N
         async with open_visit(browser, hass, client) as guest:
             await _guest(guest)
         await _many(visit, uc501)
+
+
+def _write_minute(path: Path) -> Path:
+    """Write a recording that does not end before a busy machine has looked at it."""
+    with wave.open(str(path), "wb") as audio:
+        audio.setnchannels(1)
+        audio.setsampwidth(1)
+        audio.setframerate(8000)
+        audio.writeframes(bytes(range(256)) * (60 * 8000 // 256))
+    return path
 
 
 async def _list(visit: Visit) -> None:
@@ -149,10 +166,9 @@ async def _player(visit: Visit) -> None:
     await row.get_by_role("button", name="Play the message").click()
     await expect(row.locator(".drawn .played")).to_have_attribute("d", re.compile("M0"))
     await row.get_by_role("button", name="Pause").click()
-    await row.get_by_role("button", name="Forward 10 seconds").click()
-    await expect(row.get_by_text("0:04 / 0:04")).to_be_visible()
-    await row.get_by_role("button", name="Back 10 seconds").click()
-    await expect(row.get_by_text("0:00 / 0:04")).to_be_visible()
+    for name, position in ("Back", "0:00"), ("Forward", "0:10"), ("Back", "0:00"):
+        await row.get_by_role("button", name=f"{name} 10 seconds").click()
+        await expect(row.get_by_text(f"{position} / 1:00")).to_be_visible()
     await row.get_by_label("Playback speed").select_option(label="2×")
     assert await visit.page.evaluate("localStorage.getItem('pbx-voicemail-speed')") == "2"
     assert await visit.page.evaluate("navigator.mediaSession.metadata.title") == "Today"
@@ -321,16 +337,15 @@ async def _many(visit: Visit, uc501: Simulator) -> None:
     await choose("Play all unread")
     await expect(visit.row("Ann").get_by_role("button", name="Pause")).to_be_visible()
     await expect(visit.row("7001").get_by_role("button", name="Pause")).to_have_count(0)
-    await expect(visit.row("张伟").get_by_role("button", name="Pause")).to_be_visible(
-        timeout=15_000
-    )
+    # Played means read, also if it has ended since.
+    await expect(visit.row("张伟").get_by_role("img", name="Unread")).to_have_count(0)
 
     # What is being deleted is neither played nor counted, whatever becomes of it.
     await visit.page.reload()  # which ends the playback
     await choose("Select messages")
     await visit.card.get_by_role("button", name="Select all").click()
     await visit.card.get_by_role("button", name="Mark as unread").click()
-    await expect(visit.card.get_by_text("Unread: 9", exact=True)).to_be_visible(timeout=15_000)
+    await expect(visit.card.get_by_text("Unread: 9", exact=True)).to_be_visible()
     await choose("Select messages")
     for caller in "Ann", "Gate":
         await visit.row(caller).get_by_role("checkbox").check()
@@ -339,7 +354,7 @@ async def _many(visit: Visit, uc501: Simulator) -> None:
     await choose("Play all unread")
     assert await visit.page.evaluate("navigator.mediaSession.metadata.title") == "7001"
     await choose("Mark all as read")
-    await expect(visit.card.get_by_role("img", name="Unread")).to_have_count(0, timeout=15_000)
+    await expect(visit.card.get_by_role("img", name="Unread")).to_have_count(0)
     assert not await visit.card.get_by_text("Unread: ").is_visible()
     await choose("Delete all read")
     await expect(visit.card.get_by_text("Deleted: 7")).to_be_visible()
