@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-import re
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
@@ -23,21 +22,36 @@ from homeassistant.exceptions import (
     Unauthorized,
     UnknownUser,
 )
-from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_get_config_entry, async_register_admin_service
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
-import voluptuous as vol
 
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
 from .errors import client_error, translated_error
 from .pbx import Message, PbxGoneError
-from .voicemail.media_id import MESSAGE_ID, message_as_dict
+from .schemas import (
+    ATTR_ALL,
+    ATTR_ENGINE,
+    ATTR_EXTENSION,
+    ATTR_LANGUAGE,
+    ATTR_LIMIT,
+    ATTR_MESSAGE_ID,
+    ATTR_READ,
+    ATTR_SINCE,
+    ATTR_UNREAD,
+    ATTR_VCARD,
+    SERVICE_DELETE_MESSAGE_SCHEMA,
+    SERVICE_GET_MESSAGES_SCHEMA,
+    SERVICE_IMPORT_PHONE_BOOK_SCHEMA,
+    SERVICE_MARK_READ_SCHEMA,
+    SERVICE_SAVE_RECORDING_SCHEMA,
+    SERVICE_TRANSCRIBE_MESSAGE_SCHEMA,
+)
+from .voicemail.media_id import message_as_dict
 from .voicemail.permissions import may_control, may_hear
 from .voicemail.phone_book import async_import_vcards
 from .voicemail.saved_files import copy_or_replace, copy_to_new_file, is_in_media_dir
-from .voicemail.speech_to_text import ENGINE_DOMAINS
 from .voicemail.wav import AUDIO_SUFFIXES
 
 SERVICE_DELETE_MESSAGE: Final = "delete_message"
@@ -47,101 +61,7 @@ SERVICE_MARK_READ: Final = "mark_read"
 SERVICE_SAVE_RECORDING: Final = "save_recording"
 SERVICE_TRANSCRIBE_MESSAGE: Final = "transcribe_message"
 
-ATTR_ALL: Final = "all"
-ATTR_ENGINE: Final = "engine"
-ATTR_EXTENSION: Final = "extension"
-ATTR_LANGUAGE: Final = "language"
-ATTR_LIMIT: Final = "limit"
-ATTR_MESSAGE_ID: Final = "message_id"
-ATTR_READ: Final = "read"
-ATTR_SINCE: Final = "since"
-ATTR_UNREAD: Final = "unread"
-ATTR_VCARD: Final = "vcard"
-
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
-
-_TEXT: Final = vol.All(cv.string, vol.Length(min=1))
-_MESSAGE_ID: Final = vol.All(cv.string, vol.Match(rf"{MESSAGE_ID.pattern}\Z"))
-_LANGUAGE_TAG: Final = vol.All(
-    cv.string,
-    vol.Length(max=35),
-    vol.Match(re.compile(r"[a-z]{2,3}(-\w{2,8})*\Z", re.IGNORECASE | re.ASCII)),
-)
-"""It becomes part of the instructions for an AI task, so it must not be any text."""
-
-_PBX_FIELDS: Final[dict[vol.Marker, Any]] = {vol.Optional(ATTR_CONFIG_ENTRY_ID): _TEXT}
-_MESSAGE_FIELDS: Final[dict[vol.Marker, Any]] = {
-    **_PBX_FIELDS,
-    vol.Required(ATTR_MESSAGE_ID): _MESSAGE_ID,
-}
-
-SERVICE_GET_MESSAGES_SCHEMA: Final = vol.Schema(
-    {
-        **_PBX_FIELDS,
-        vol.Optional(ATTR_EXTENSION): _TEXT,
-        vol.Optional(ATTR_SINCE): cv.datetime,
-        vol.Optional(ATTR_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1)),
-        vol.Optional(ATTR_UNREAD, default=False): cv.boolean,
-    }
-)
-
-
-def _validate_one_or_all(data: dict[str, Any]) -> dict[str, Any]:
-    """Require either a message id, or `all` with an extension: a mistake would delete too much."""
-    is_one, is_all = ATTR_MESSAGE_ID in data, data.get(ATTR_ALL, False)
-    if is_one == is_all or is_all != (ATTR_EXTENSION in data):
-        raise translated_error(ServiceValidationError, "one_or_all")
-    return data
-
-
-def _validate_text_or_file(data: dict[str, Any]) -> dict[str, Any]:
-    """Require either vCards, or the name of a file."""
-    if (ATTR_VCARD in data) == (CONF_FILENAME in data):
-        raise translated_error(ServiceValidationError, "vcard_or_file")
-    return data
-
-
-def _one_or_all_schema(fields: dict[vol.Marker, Any] | None = None) -> vol.All[Any]:
-    """Return the schema of an action on one message, or on all of an extension."""
-    return vol.All(
-        vol.Schema(
-            {
-                **_PBX_FIELDS,
-                vol.Optional(ATTR_MESSAGE_ID): _TEXT,
-                vol.Optional(ATTR_EXTENSION): _TEXT,
-                vol.Optional(ATTR_ALL): cv.boolean,
-                **(fields or {}),
-            }
-        ),
-        _validate_one_or_all,
-        vol.Schema({vol.Optional(ATTR_MESSAGE_ID): _MESSAGE_ID}, extra=vol.ALLOW_EXTRA),
-    )
-
-
-SERVICE_DELETE_MESSAGE_SCHEMA: Final = _one_or_all_schema()
-SERVICE_MARK_READ_SCHEMA: Final = _one_or_all_schema(
-    {vol.Optional(ATTR_READ, default=True): cv.boolean}
-)
-SERVICE_IMPORT_PHONE_BOOK_SCHEMA: Final = vol.All(
-    vol.Schema(
-        {
-            **_PBX_FIELDS,
-            vol.Optional(ATTR_VCARD): _TEXT,
-            vol.Optional(CONF_FILENAME): _TEXT,
-        }
-    ),
-    _validate_text_or_file,
-)
-SERVICE_SAVE_RECORDING_SCHEMA: Final = vol.Schema(
-    {**_MESSAGE_FIELDS, vol.Required(CONF_FILENAME): _TEXT}
-)
-SERVICE_TRANSCRIBE_MESSAGE_SCHEMA: Final = vol.Schema(
-    {
-        **_MESSAGE_FIELDS,
-        vol.Optional(ATTR_ENGINE): cv.entity_domain([*ENGINE_DOMAINS]),
-        vol.Optional(ATTR_LANGUAGE): _LANGUAGE_TAG,
-    }
-)
 
 
 @callback
@@ -248,7 +168,7 @@ async def _async_save_recording(call: ServiceCall) -> ServiceResponse:
     entry, message = _get_message(call, user)
     recordings = entry.runtime_data.recordings
     _require(call, may_control(hass, entry, user, message.extension), POLICY_CONTROL)
-    path = await _async_get_path(call, user)
+    path = await _async_get_audio_path(call, user)
     with recordings.keep_cached(message):
         recording = await recordings.async_get(message)
         copy = copy_or_replace if user is None else copy_to_new_file
@@ -293,7 +213,9 @@ async def _async_transcribe_message(call: ServiceCall) -> ServiceResponse:
 async def _async_import_phone_book(call: ServiceCall) -> ServiceResponse:
     """Replace the phone book of a PBX with the contacts of vCards, in a text or a file."""
     coordinator = _get_entry(call).runtime_data
-    vcards: str | Path = call.data.get(ATTR_VCARD) or await _async_get_vcard_path(call)
+    vcards: str | Path = call.data.get(ATTR_VCARD) or await _async_get_path(
+        call, "path_not_readable"
+    )
     result = await async_import_vcards(coordinator.phone_book, vcards)
     return {"contacts": result.contacts, "numbers": result.numbers}
 
@@ -361,12 +283,10 @@ def _get_extension(call: ServiceCall, coordinator: PbxCoordinator) -> str:
     return extension
 
 
-async def _async_get_path(call: ServiceCall, user: User | None) -> Path:
+async def _async_get_audio_path(call: ServiceCall, user: User | None) -> Path:
     """Return the path of the file to write. Raises ServiceValidationError if it is not allowed."""
     hass, filename = call.hass, call.data[CONF_FILENAME]
-    path = Path(hass.config.path(filename))
-    if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
-        raise translated_error(ServiceValidationError, "path_not_allowed", filename=filename)
+    path = await _async_get_path(call, "path_not_allowed")
     is_restricted = user is not None and not user.is_admin
     if is_restricted and not await hass.async_add_executor_job(is_in_media_dir, hass, path):
         raise translated_error(ServiceValidationError, "path_not_media", filename=filename)
@@ -378,12 +298,12 @@ async def _async_get_path(call: ServiceCall, user: User | None) -> Path:
     return path
 
 
-async def _async_get_vcard_path(call: ServiceCall) -> Path:
-    """Return the path of the file to read. Raises ServiceValidationError if it is not allowed."""
+async def _async_get_path(call: ServiceCall, error: str) -> Path:
+    """Return the path of the file of a call. Raises an error with this key if it is not allowed."""
     hass, filename = call.hass, call.data[CONF_FILENAME]
     path = Path(hass.config.path(filename))
     if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
-        raise translated_error(ServiceValidationError, "path_not_readable", filename=filename)
+        raise translated_error(ServiceValidationError, error, filename=filename)
     return path
 
 
