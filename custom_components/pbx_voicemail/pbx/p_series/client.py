@@ -6,9 +6,10 @@ from typing import Final, override
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
-from ..errors import PbxAuthError, PbxError, PbxLockedError, PbxRejectedError
+from ..errors import PbxError, PbxRejectedError
 from ..models import Extension, Mailbox, Message, PbxInfo
 from .actions import Actions
+from .errors import CLIENT_ERRORS
 from .events import Events
 from .info import read_info
 from .mailboxes import Mailboxes
@@ -61,7 +62,7 @@ class PSeriesClient(PbxClient):
         web_page = self._address.url
         try:
             reply = await self._session.ask("system/information", decode_short)
-        except PbxAuthError, PbxLockedError:
+        except CLIENT_ERRORS:
             raise
         except PbxRejectedError:
             return PbxInfo(manufacturer="Yeastar", web_page=web_page)

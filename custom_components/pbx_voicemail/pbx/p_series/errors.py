@@ -1,6 +1,9 @@
 """What can go wrong with a P-Series besides what goes wrong with every PBX."""
 
+from typing import Final
+
 from ..errors import (
+    PbxAuthError,
     PbxLockedError,
     PbxLoginError,
     PbxNotReadyError,
@@ -60,3 +63,7 @@ class FirmwareTooOldError(PbxSetupError):
     def __init__(self) -> None:
         """Say so in a few words for logs."""
         super().__init__("the firmware of the PBX has no API for voicemail")
+
+
+CLIENT_ERRORS: Final = (PbxAuthError, PbxLockedError, PbxNotReadyError)
+"""Refusals of whoever asks, whatever is asked for. All other ones may be about the request."""

@@ -18,7 +18,7 @@ import orjson
 
 from ..errors import PbxError, PbxRejectedError, PbxReplyError
 from ..models import Mailbox
-from .errors import ParameterRefusedError
+from .errors import CLIENT_ERRORS, ParameterRefusedError
 from .messages import Entries, read_mailbox
 from .query import Answer, Query
 from .reply import FAILED, OFF_LOOP_BYTES, as_objects, as_text, decode
@@ -181,6 +181,8 @@ class Mailboxes:
             group = waiting.popleft()
             try:
                 answer = await self._query.ask(group, self._pages.get(group, ()))
+            except CLIENT_ERRORS:
+                raise
             except PbxRejectedError as err:
                 is_hopeless = not answered and len(refused) >= _MAX_FAILURES
                 if not _is_about_number(err) and (err.errno not in FAILED or is_hopeless):

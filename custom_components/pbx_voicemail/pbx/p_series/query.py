@@ -10,16 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..errors import (
-    PbxAuthError,
-    PbxLockedError,
-    PbxRejectedError,
-    PbxReplyError,
-    PbxUnsupportedError,
-)
+from ..errors import PbxRejectedError, PbxReplyError, PbxUnsupportedError
 from ..http import MAX_LIST_BYTES
 from ..models import MAX_MESSAGES
-from .errors import FirmwareTooOldError, ParameterRefusedError
+from .errors import CLIENT_ERRORS, FirmwareTooOldError, ParameterRefusedError
 from .messages import Entries, id_of
 from .reply import (
     OFF_LOOP_BYTES,
@@ -212,7 +206,7 @@ class Query:
             )
         except PbxUnsupportedError:
             raise FirmwareTooOldError from None
-        except PbxAuthError, PbxLockedError:
+        except CLIENT_ERRORS:
             raise
         except PbxRejectedError:
             if number == 1:

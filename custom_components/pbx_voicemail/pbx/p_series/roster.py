@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 import re
 from typing import Final
 
-from ..errors import PbxAuthError, PbxLockedError, PbxRejectedError, PbxReplyError
+from ..errors import PbxRejectedError, PbxReplyError, PbxUnsupportedError
 from ..models import MAX_EXTENSIONS, Extension
 from ..text import printable
-from .errors import ParameterRefusedError
+from .errors import CLIENT_ERRORS, ParameterRefusedError
 from .reply import Json, JsonObject, as_count, as_objects, as_text, decode_short
 from .session import Session
 
@@ -32,6 +32,7 @@ class Roster:
         self.extensions: tuple[Extension, ...] | None = None
         """None before the first list."""
         self._session = session
+        self._groups: list[Extension] = []
         self._pages = list(_PAGES)
 
     @property
@@ -44,19 +45,25 @@ class Roster:
         found: dict[str, Extension] = {}
         for entry in await self._list("extension/list", "data", "caller_id_name"):
             found.setdefault(entry.number, entry)
-        for entry in await self._shared_groups():
+        self._groups = await self._list_shared_groups()
+        for entry in self._groups:
             found.setdefault(entry.number, entry)
         self.extensions = tuple(found.values())
         return self.extensions
 
-    async def _shared_groups(self) -> list[Extension]:
-        """Return the groups with a mailbox of their own, none where the PBX has no list of them."""
+    async def _list_shared_groups(self) -> list[Extension]:
+        """Return the groups with a mailbox of their own, none where the PBX has no list of them.
+
+        If the PBX refuses the list for another reason, they are those of the last list.
+        """
         try:
             return await self._list("vm_group/list", "vm_group_list", "name")
-        except PbxAuthError, PbxLockedError:
+        except PbxUnsupportedError:
+            return []
+        except CLIENT_ERRORS:
             raise
         except PbxRejectedError:
-            return []
+            return self._groups
 
     async def _ask_for_page(self, path: str, page: int) -> JsonObject:
         while True:
