@@ -9,19 +9,17 @@ from ..errors import (
     PbxConnectionError,
     PbxError,
     PbxGoneError,
-    PbxLockedError,
     PbxRejectedError,
     PbxReplyError,
     PbxUnclearError,
     PbxUnsupportedError,
 )
 from ..http import MAX_RECORDING_BYTES, HttpResponse
-from ..models import Message
+from ..models import Message, message_id
 from .errors import FirmwareTooOldError, ParameterRefusedError
 from .mailboxes import Mailboxes
-from .messages import id_here
-from .query import Query
-from .reply import NOT_FOUND, JsonObject, as_text, decode, decode_short
+from .query import MailboxQuery
+from .reply import NOT_FOUND, JsonObject, as_text, decode
 from .requests import Body
 from .session import Session
 
@@ -37,7 +35,9 @@ _RIFF_TOLERANCE: Final = 16
 class Actions:
     """Finds messages by the ids that they have here, right before something is done to them."""
 
-    def __init__(self, session: Session, query: Query, mailboxes: Mailboxes, id_key: bytes) -> None:
+    def __init__(
+        self, session: Session, query: MailboxQuery, mailboxes: Mailboxes, id_key: bytes
+    ) -> None:
         """Take where to ask, and the secret that goes into the ids of messages."""
         self._session = session
         self._query = query
@@ -52,7 +52,7 @@ class Actions:
         """
         pbx_id = await self._find(message, is_alone=True)
         try:
-            await self._change("vm/delete", query={"id": pbx_id})
+            await self._ask("vm/delete", query={"id": pbx_id})
         except PbxConnectionError, PbxReplyError:
             if not await self._is_gone(message):
                 raise
@@ -62,7 +62,7 @@ class Actions:
         pbx_id = await self._find(message, is_alone=True)
         while True:
             try:
-                await self._change("vm/update", body={"id": pbx_id, "vm_status": self._marks[0]})
+                await self._ask("vm/update", body={"id": pbx_id, "vm_status": self._marks[0]})
             except ParameterRefusedError:
                 if len(self._marks) == 1:
                     raise
@@ -76,7 +76,7 @@ class Actions:
         Raises PbxGoneError if the message is no longer there.
         """
         pbx_id = await self._find(message)
-        reply = await self._change("vm/download", query={"msg_id": pbx_id})
+        reply = await self._ask("vm/download", query={"msg_id": pbx_id})
         if not (link := _LINK.fullmatch(as_text(reply.get("download_resource_url")))):
             raise PbxReplyError("the reply has no link to the recording")
         try:
@@ -93,9 +93,8 @@ class Actions:
             answer = await self._query.ask((message.extension,))
         except ParameterRefusedError as err:
             raise PbxGoneError("the mailbox is not on the PBX any more") from err
-        entries = answer.entries(message.extension) if answer else {}
-        for pbx_id in entries:
-            if id_here(self._id_key, message.extension, pbx_id) != message.id:
+        for pbx_id in answer.entries(message.extension):
+            if message_id(self._id_key, message.extension, pbx_id) != message.id:
                 continue
             if is_alone:
                 holders = await asyncio.to_thread(self._mailboxes.holders, pbx_id)
@@ -113,16 +112,14 @@ class Actions:
             pass
         return False
 
-    async def _change(
+    async def _ask(
         self, path: str, *, query: dict[str, str] | None = None, body: Body | None = None
     ) -> JsonObject:
         """Return the reply to a request about one message. Raises PbxGoneError if it is gone."""
         try:
-            return await self._session.ask(path, decode_short, query, body)
+            return await self._session.ask(path, query, body)
         except PbxUnsupportedError:
             raise FirmwareTooOldError from None
-        except PbxLockedError:
-            raise
         except PbxRejectedError as err:
             if err.errno == NOT_FOUND:
                 raise PbxGoneError("the message is no longer on the PBX") from err

@@ -13,8 +13,7 @@ from .errors import CLIENT_ERRORS
 from .events import Events
 from .info import read_info
 from .mailboxes import Mailboxes
-from .query import Query
-from .reply import decode_short
+from .query import MailboxQuery
 from .roster import Roster
 from .session import Session
 
@@ -36,7 +35,7 @@ class PSeriesClient(PbxClient):
         self._address = connection.address
         self._session = Session(connection)
         self._roster = Roster(self._session)
-        query = Query(self._session)
+        query = MailboxQuery(self._session)
         self._mailboxes = Mailboxes(query, self._roster, connection.id_key)
         self._actions = Actions(self._session, query, self._mailboxes, connection.id_key)
         self._events = Events(self._session, self._mailboxes)
@@ -61,7 +60,7 @@ class PSeriesClient(PbxClient):
     async def info(self) -> PbxInfo:
         web_page = self._address.url
         try:
-            reply = await self._session.ask("system/information", decode_short)
+            reply = await self._session.ask("system/information")
         except CLIENT_ERRORS:
             raise
         except PbxRejectedError:

@@ -1,6 +1,5 @@
 """The events by which a P-Series reports calls, among them those that left a message."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 import re
 from time import monotonic
@@ -8,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from ..errors import PbxReplyError, PbxTimeoutError
+from ..errors import PbxTimeoutError
 from ..http import WebSocket
 from .mailboxes import Mailboxes
 from .reply import Json, as_text, decode
@@ -95,15 +94,13 @@ class Events:
 async def _subscribe(socket: WebSocket) -> None:
     """Ask for events. Raises PbxError unless the PBX agrees."""
     await socket.send(_SUBSCRIPTION)
-    try:
-        async with asyncio.timeout(_REPLY_SECONDS):
-            while (text := await socket.receive(_REPLY_SECONDS)) is not None:
-                if '"errcode"' in text:
-                    decode(text.encode())
-                    return
-    except TimeoutError:
-        pass
-    raise PbxReplyError("the PBX does not answer the request for events")
+    deadline = monotonic() + _REPLY_SECONDS
+    while (left := deadline - monotonic()) > 0:
+        text = await socket.receive(left)
+        if text and '"errcode"' in text:
+            decode(text.encode())
+            return
+    raise PbxTimeoutError("the PBX does not answer the request for events")
 
 
 def _read_number(text: str) -> str:

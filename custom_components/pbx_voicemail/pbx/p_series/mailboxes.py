@@ -20,7 +20,7 @@ from ..errors import PbxError, PbxRejectedError, PbxReplyError
 from ..models import Mailbox
 from .errors import CLIENT_ERRORS, ParameterRefusedError
 from .messages import Entries, read_mailbox
-from .query import Answer, Query
+from .query import Answer, MailboxQuery
 from .reply import FAILED, OFF_LOOP_BYTES, as_objects, as_text, decode
 from .roster import Roster, number_in
 
@@ -59,7 +59,7 @@ class _Known:
 class Mailboxes:
     """The mailboxes as they were when last asked for."""
 
-    def __init__(self, query: Query, roster: Roster, id_key: bytes) -> None:
+    def __init__(self, query: MailboxQuery, roster: Roster, id_key: bytes) -> None:
         """Take where to ask. `id_key` is a secret that goes into the ids of messages."""
         self.size = 0
         """The size of the replies of the last round, in bytes."""
@@ -133,6 +133,18 @@ class Mailboxes:
                 self._replan(asked, self._exceptions - before)
             return self._update_mapping()
 
+    def holders(self, pbx_id: str) -> set[str]:
+        """Return the numbers whose mailboxes had a message when last asked for."""
+        needle = f'"{pbx_id}"'.encode()
+        return {
+            as_text(item.get("number"))
+            for pages in list(self._pages.values())
+            for page in pages
+            if needle in page
+            for item in as_objects(decode(page).get("voicemail_list"))
+            if any(as_text(e.get("msg_id")) == pbx_id for e in as_objects(item.get("data")))
+        }
+
     async def _follow(self, only: Collection[str]) -> None:
         """Plan anew if other mailboxes are asked for, or if some may have come into being."""
         if only:
@@ -180,7 +192,7 @@ class Mailboxes:
         while waiting:
             group = waiting.popleft()
             try:
-                answer = await self._query.ask(group, self._pages.get(group, ()))
+                is_answered = await self._ask_for_group(group)
             except CLIENT_ERRORS:
                 raise
             except PbxRejectedError as err:
@@ -189,25 +201,30 @@ class Mailboxes:
                     raise
                 if len(group) == 1:
                     refused[group[0]] = err
-                else:
-                    waiting.extendleft(reversed(_halves(group)))
-                continue
-            if answer and len(group) > 1 and not _is_complete(answer):
-                # It may just have changed between two pages.
-                answer = await self._query.ask(group)
-            if answer and len(group) > 1 and not _is_complete(answer):
+                    continue
+                is_answered = False
+            if not is_answered:
                 waiting.extendleft(reversed(_halves(group)))
                 continue
-            if answer and not _is_complete(answer):
-                answer = await self._confirm(group, answer)
-            if answer:
-                await self._store(group, answer)
             self._forget_refusals(group)
             refused |= dict.fromkeys(self._refused_in[group], ParameterRefusedError(None))
             self.size += sum(map(len, self._pages[group]))
             answered.append(group)
         self._drop(refused, is_all=not answered)
         return answered
+
+    async def _ask_for_group(self, group: _Group) -> bool:
+        """Ask for a group of mailboxes. Returns False if it has to be split to have them all."""
+        answer = await self._query.ask(group, self._pages.get(group, ()))
+        if answer and not _is_complete(answer):
+            if len(group) == 1:
+                answer = await self._confirm(group, answer)
+            # It may just have changed between two pages.
+            elif not _is_complete(answer := await self._query.ask(group)):
+                return False
+        if answer:
+            await self._store(group, answer)
+        return True
 
     def _forget_refusals(self, group: _Group) -> None:
         for number in set(group) - self._refused_in[group]:
@@ -220,13 +237,12 @@ class Mailboxes:
         A PBX that says the same twice has no more messages, whatever number it gives.
         """
         for _ in range(_ATTEMPTS):
-            before, again = answer, await self._query.ask(group)
-            if again is None or _is_complete(again):
-                return again or before
-            answer = again
-            if _is_whole(before) and _is_whole(again) and _ids(before) == _ids(again):
-                self._alone |= again.listed.keys()
-                return again
+            before, answer = answer, await self._query.ask(group)
+            if _is_complete(answer):
+                return answer
+            if _is_whole(before) and _is_whole(answer) and _ids(before) == _ids(answer):
+                self._alone |= answer.listed.keys()
+                return answer
         for listed in answer.listed.values():
             listed.error = PbxReplyError("the list of messages is not complete")
         return answer
@@ -234,7 +250,6 @@ class Mailboxes:
     async def _store(self, group: _Group, answer: Answer) -> None:
         """Keep what an answer has. Only mailboxes that have changed are made anew."""
         known = self._known
-
         errors: dict[str, PbxError] = {}
 
         def read() -> Mapping[str, _Known]:
@@ -299,18 +314,6 @@ class Mailboxes:
         ):
             self._mailboxes = mailboxes
         return self._mailboxes
-
-    def holders(self, pbx_id: str) -> set[str]:
-        """Return the numbers whose mailboxes had a message when last asked for."""
-        needle = f'"{pbx_id}"'.encode()
-        return {
-            as_text(item.get("number"))
-            for pages in list(self._pages.values())
-            for page in pages
-            if needle in page
-            for item in as_objects(decode(page).get("voicemail_list"))
-            if any(as_text(e.get("msg_id")) == pbx_id for e in as_objects(item.get("data")))
-        }
 
 
 def _is_about_number(refusal: PbxRejectedError) -> bool:

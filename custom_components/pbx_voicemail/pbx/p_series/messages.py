@@ -26,11 +26,6 @@ def id_of(entry: JsonObject) -> str:
     return found
 
 
-def id_here(key: bytes, extension: str, pbx_id: str) -> str:
-    """Return our id of a message. The same message can be in two mailboxes."""
-    return message_id(key, extension, pbx_id)
-
-
 def read_mailbox(extension: str, entries: Entries, key: bytes) -> Mailbox:
     """Return a mailbox."""
     messages = (_read(extension, pbx_id, entry, key) for pbx_id, entry in entries.items())
@@ -41,7 +36,7 @@ def _newest_first(
     messages: Iterable[Message], entries: Entries, key: bytes, extension: str
 ) -> list[Message]:
     """Sort messages. Nobody says in which order the PBX lists them, but its ids are counted."""
-    counters = {id_here(key, extension, pbx_id): _counter(pbx_id) for pbx_id in entries}
+    counters = {message_id(key, extension, pbx_id): _counter(pbx_id) for pbx_id in entries}
     return sorted(
         messages,
         key=lambda message: (message.received or _EARLIEST, counters[message.id]),
@@ -54,7 +49,7 @@ def _read(extension: str, pbx_id: str, entry: JsonObject, key: bytes) -> Message
     name = printable(as_text(entry.get("name")))
     duration = as_count(entry.get("duration"))
     return Message(
-        id=id_here(key, extension, pbx_id),
+        id=message_id(key, extension, pbx_id),
         extension=extension,
         caller=caller,
         caller_name=None if name == caller else name,

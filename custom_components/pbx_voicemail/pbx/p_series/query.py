@@ -8,10 +8,9 @@ has as many messages as it says, or a page brings nothing new.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, overload
 
 from ..errors import PbxRejectedError, PbxReplyError, PbxUnsupportedError
-from ..http import MAX_LIST_BYTES
 from ..models import MAX_MESSAGES
 from .errors import CLIENT_ERRORS, FirmwareTooOldError, ParameterRefusedError
 from .messages import Entries, id_of
@@ -44,16 +43,20 @@ class Listed:
     `error` is why nothing can be made of the mailbox.
     """
 
-    total: int = 0
+    total: int | None = None
     entries: dict[str, JsonObject] = field(default_factory=dict)
     is_torn: bool = False
     error: PbxReplyError | None = None
 
     @property
+    def is_short(self) -> bool:
+        """Whether messages are missing that another page may have."""
+        return not self.error and len(self.entries) < (self.total or 0)
+
+    @property
     def is_complete(self) -> bool:
         """Whether no message is missing, or nothing can be done about it."""
-        is_whole = not self.is_torn and len(self.entries) >= self.total
-        return is_whole or self.error is not None
+        return self.error is not None or not (self.is_torn or self.is_short)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +110,7 @@ class _Pages:
                 raise ParameterRefusedError(PARTIAL)
         absent = self._numbers - self.listed.keys() - self.refused
         is_small = seen < _SMALL_PAGE and messages < _SMALL_PAGE
-        is_short = any(
-            not one.error and len(one.entries) < one.total for one in self.listed.values()
-        )
+        is_short = any(one.is_short for one in self.listed.values())
         return (is_short or (bool(absent) and not is_small)) and self._size > before
 
     @property
@@ -118,7 +119,7 @@ class _Pages:
 
     def _add_mailbox(self, number: str, item: JsonObject) -> int:
         """Add a mailbox, and return how many messages of it are on the page."""
-        listed = self.listed.setdefault(number, Listed(-1))
+        listed = self.listed.setdefault(number, Listed())
         try:
             return _read_mailbox(listed, item)
         except PbxReplyError as err:
@@ -132,7 +133,7 @@ def _read_mailbox(listed: Listed, item: JsonObject) -> int:
         raise PbxReplyError("a mailbox does not say how many messages it has")
     if total > MAX_MESSAGES:
         raise PbxReplyError("a mailbox has too many messages")
-    listed.is_torn |= listed.total not in (-1, total)
+    listed.is_torn |= listed.total not in (None, total)
     listed.total = total
     entries = as_objects(item.get("data"))
     for entry in entries:
@@ -140,7 +141,7 @@ def _read_mailbox(listed: Listed, item: JsonObject) -> int:
     return len(entries)
 
 
-class Query:
+class MailboxQuery:
     """Asks for mailboxes."""
 
     def __init__(self, session: Session) -> None:
@@ -148,6 +149,12 @@ class Query:
         self._session = session
         self._sizes = list(_PAGE_SIZES)
         self._is_size_right = False
+
+    @overload
+    async def ask(self, numbers: Sequence[str]) -> Answer: ...
+
+    @overload
+    async def ask(self, numbers: Sequence[str], known: Sequence[bytes]) -> Answer | None: ...
 
     async def ask(self, numbers: Sequence[str], known: Sequence[bytes] = ()) -> Answer | None:
         """Return the mailboxes of some numbers, None if all pages are the `known` ones.
@@ -201,9 +208,7 @@ class Query:
         elif number > 1:
             query["page"] = str(number)
         try:
-            page = await self._session.ask(
-                "vm/query", read, query, known=known or b"", max_bytes=MAX_LIST_BYTES
-            )
+            page = await self._session.ask_for_list("vm/query", query, read, known or b"")
         except PbxUnsupportedError:
             raise FirmwareTooOldError from None
         except CLIENT_ERRORS:

@@ -16,7 +16,7 @@ SUCCESS: Final = "0"
 PARTIAL: Final = "1"
 
 FAILED: Final = frozenset({"-1", "10009"})
-"""What a PBX may answer for whatever reason it likes."""
+"""Errcodes of failures for which the PBX gives no reason."""
 
 ACCESS_DENIED: Final = "10005"
 NOT_FOUND: Final = "60001"
@@ -48,11 +48,6 @@ def decode(body: bytes) -> JsonObject:
     if errcode not in (SUCCESS, PARTIAL):
         raise _rejection(errcode, cast("JsonObject", reply))
     return cast("JsonObject", reply)
-
-
-async def decode_short(body: bytes) -> JsonObject:
-    """Do the same as `decode`, as a coroutine function, for replies that need no thread."""
-    return decode(body)
 
 
 def errcode_of(reply: JsonObject) -> str:

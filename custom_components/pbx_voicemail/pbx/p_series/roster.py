@@ -1,6 +1,7 @@
 """The numbers that can have messages: extensions, and groups that share a mailbox."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 import re
 from typing import Final
 
@@ -8,7 +9,7 @@ from ..errors import PbxRejectedError, PbxReplyError, PbxUnsupportedError
 from ..models import MAX_EXTENSIONS, Extension
 from ..text import printable
 from .errors import CLIENT_ERRORS, ParameterRefusedError
-from .reply import Json, JsonObject, as_count, as_objects, as_text, decode_short
+from .reply import Json, JsonObject, as_count, as_objects, as_text
 from .session import Session
 
 _PAGES: Final[Sequence[Mapping[str, str]]] = (
@@ -69,7 +70,7 @@ class Roster:
         while True:
             query = {"page": str(page), **self._pages[0]}
             try:
-                return await self._session.ask(path, decode_short, query)
+                return await self._session.ask(path, query)
             except ParameterRefusedError:
                 if page > 1 or len(self._pages) == 1:
                     raise
@@ -78,7 +79,7 @@ class Roster:
     async def _list(self, path: str, key: str, name_key: str) -> list[Extension]:
         """Return all pages of a list, as far as each page brings something new."""
         seen: dict[str, Extension | None] = {}
-        for page in range(1, MAX_EXTENSIONS + 1):
+        for page in count(1):
             reply = await self._ask_for_page(path, page)
             entries = as_objects(reply.get(key))
             before = len(seen)

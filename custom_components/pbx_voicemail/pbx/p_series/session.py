@@ -8,10 +8,10 @@ from typing import Final
 
 from ..client import Connection
 from ..errors import PbxAuthError, PbxRejectedError
-from ..http import MAX_REPLY_BYTES, HttpResponse, WebSocket
+from ..http import MAX_LIST_BYTES, HttpResponse, WebSocket
 from .errors import BlockedError
 from .login import Login
-from .reply import ACCESS_DENIED
+from .reply import ACCESS_DENIED, JsonObject, decode
 from .requests import Body, Query, Requests
 from .tokens import Tokens
 
@@ -57,48 +57,44 @@ class Session:
         """Return the tokens, to be kept for the next run. They are secret."""
         return self._tokens.store() if self._tokens else {}
 
-    async def token(self) -> str:
-        """Return a token that is good for some minutes. Raises PbxError."""
-        async with self._lock:
-            if monotonic() < self._blocked_until:
-                raise BlockedError(None)
-            if self._tokens and self._tokens.seconds_left > 0:
-                return self._tokens.access
-            with self._noting_block():
-                return await self._new_token()
+    async def ask(
+        self, path: str, query: Query | None = None, body: Body | None = None
+    ) -> JsonObject:
+        """Return the reply to a request. Raises the error in it, and any other PbxError.
 
-    async def ask[ResultT](
-        self,
-        path: str,
-        read: Callable[[bytes], Awaitable[ResultT]],
-        query: Query | None = None,
-        body: Body | None = None,
-        *,
-        known: bytes = b"",
-        max_bytes: int = MAX_REPLY_BYTES,
+        It is sent again only if the PBX has refused it because of its token.
+        """
+
+        async def send(token: str) -> JsonObject:
+            full = {"access_token": token, **(query or {})}
+            return decode(await self._requests.ask(path, full, body))
+
+        return await self._with_token(send)
+
+    async def ask_for_list[ResultT](
+        self, path: str, query: Query, read: Callable[[bytes], Awaitable[ResultT]], known: bytes
     ) -> ResultT:
-        """Return what `read` returns for the reply. It raises the error in the reply, if any.
+        """Return what `read` makes of the reply, which may be large. It raises the error in it.
 
-        If the reply equals `known`, `read` gets that very object. A request is sent again only
-        if the PBX has refused the first one because of its token.
+        If the reply equals `known`, `read` gets that very object.
         """
 
         async def send(token: str) -> ResultT:
-            full = {"access_token": token, **(query or {})}
+            full = {"access_token": token, **query}
             return await read(
-                await self._requests.ask(path, full, body, known=known, max_bytes=max_bytes)
+                await self._requests.ask(path, full, known=known, max_bytes=MAX_LIST_BYTES)
             )
 
         return await self._with_token(send)
 
     async def download(self, path: str) -> HttpResponse:
         """Return the response to a request for a file. It is sent once."""
-        return await self._requests.download(path, {"access_token": await self.token()})
+        return await self._requests.download(path, {"access_token": await self._get_token()})
 
     @asynccontextmanager
     async def websocket(self, path: str) -> AsyncIterator[WebSocket]:
         """Keep a WebSocket open. Raises PbxError."""
-        token = await self.token()
+        token = await self._get_token()
         try:
             async with self._requests.websocket(path, {"access_token": token}) as socket:
                 yield socket
@@ -113,6 +109,16 @@ class Session:
         async with self._lock:
             if self._tokens and await self._login.sign_out(self._tokens):
                 self._tokens = None
+
+    async def _get_token(self) -> str:
+        """Return a token that is good for some minutes. Raises PbxError."""
+        async with self._lock:
+            if monotonic() < self._blocked_until:
+                raise BlockedError(None)
+            if self._tokens and self._tokens.seconds_left > 0:
+                return self._tokens.access
+            with self._noting_block():
+                return await self._new_token()
 
     async def _new_token(self) -> str:
         refreshed = None
@@ -132,7 +138,7 @@ class Session:
             raise
 
     async def _with_token[ResultT](self, send: Callable[[str], Awaitable[ResultT]]) -> ResultT:
-        token = await self.token()
+        token = await self._get_token()
         try:
             with self._noting_block():
                 return await send(token)
@@ -142,9 +148,10 @@ class Session:
                     raise _not_the_client(err) from err
                 raise
         await self._forget(token)
-        token = await self.token()
+        token = await self._get_token()
         try:
-            return await send(token)
+            with self._noting_block():
+                return await send(token)
         except PbxAuthError as err:
             # Each new token takes the place of one that lives on for all we know.
             self._next_token = monotonic() + _DOUBTFUL_SECONDS
