@@ -64,7 +64,8 @@ class Readings:
     empty_mailbox: str = "[]"
     """How a mailbox without messages is listed: `[]`, `null`, `absent` data, or `left out`."""
     unknown_number: str = "refused"
-    """What is answered to a number without mailbox: `refused`, `partial`, `failed`, or `ignored`."""
+    """What is answered to a number without mailbox: `refused`, `failed`, `ignored`, or for the
+    others alone, `partial` or `partial unnamed`: without saying which number it is."""
     status_type: type = int
     """The only type in which `vm_status` is accepted."""
     time_format: str = "%d/%m/%Y %I:%M:%S %p"
@@ -442,14 +443,16 @@ class PSeriesSimulator:
         numbers = asked.split(",")
         missing = [number for number in numbers if number not in self._mailboxes]
         how = self.readings.unknown_number
-        if missing and (how in ("refused", "failed") or (len(numbers) == 1 and how != "ignored")):
+        is_alone = how == "partial" and len(numbers) == 1
+        if missing and (how in ("refused", "failed") or is_alone):
             raise _Refused(-1) if how == "failed" else _Refused(40002, "INVALID", *missing)
         present = [number for number in numbers if number not in missing]
         messages = await asyncio.to_thread(self._messages_of, present)
         rows = self._page(request, messages)
         reply: Reply = {"voicemail_list": self.change_rows(rows) if self.change_rows else rows}
-        if missing and how == "partial":
-            reply |= _Refused(1, "PARTIAL SUCCESS", *missing).reply
+        if missing and how != "ignored":
+            named = missing if how == "partial" else ()
+            reply |= _Refused(1, "PARTIAL SUCCESS", *named).reply
         return reply
 
     def _messages_of(self, numbers: Iterable[str]) -> dict[str, list[SpooledMessage]]:

@@ -211,9 +211,20 @@ async def _send_too_much(request: web.Request) -> web.StreamResponse:
     return socket
 
 
+async def _evade(request: web.Request) -> web.StreamResponse:
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    with suppress(ConnectionError):
+        while True:
+            await socket.send_str("")
+            await asyncio.sleep(0.02)
+    return socket
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
+        (_evade, PbxTimeoutError),
         (_hang_up, PbxConnectionError),
         (_redirect, PbxRedirectError),
         (_no_socket, PbxReplyError),
@@ -224,9 +235,14 @@ async def _send_too_much(request: web.Request) -> web.StreamResponse:
     ],
 )
 async def test_connection_that_is_not_made(
-    pbx: PSeriesSimulator, client: PbxClient, answer: Any, error: type[PbxError]
+    pbx: PSeriesSimulator,
+    client: PbxClient,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Any,
+    error: type[PbxError],
 ) -> None:
     """It ends listening, and uses up no tokens."""
+    monkeypatch.setattr(events, "_REPLY_SECONDS", 0.1)
     await client.extensions()
 
     async def intercept(request: web.Request) -> web.StreamResponse | None:

@@ -1,8 +1,11 @@
 """Whatever a P-Series does where its documentation is silent, its mailboxes are the same."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from aiohttp import web
 import pytest
 
 from custom_components.pbx_voicemail.pbx import (
@@ -11,6 +14,7 @@ from custom_components.pbx_voicemail.pbx import (
     PbxRejectedError,
     PbxReplyError,
 )
+from custom_components.pbx_voicemail.pbx.p_series import query
 from tests.simulator import PSeriesSimulator
 from tests.simulator.p_series import Readings
 
@@ -45,6 +49,7 @@ READINGS: dict[str, dict[str, Any]] = {
     "absent data": {"empty_mailbox": "absent"},
     "empty mailboxes left out": {"empty_mailbox": "left out"},
     "part refused": {"unknown_number": "partial"},
+    "part refused without saying which": {"unknown_number": "partial unnamed"},
     "failure for a number": {"unknown_number": "failed"},
     "unknown number ignored": {"unknown_number": "ignored"},
     "no groups": {"has_groups": False},
@@ -180,8 +185,16 @@ async def test_mailbox_that_is_refused_from_now_on(
     assert (await client.mailboxes()).keys() == before.keys() - {"1000"}
 
 
-async def test_mailbox_that_says_it_has_more(pbx: PSeriesSimulator, client: PbxClient) -> None:
+@pytest.mark.parametrize(
+    ("reading", "queries"),
+    [({}, 3), ({"max_page_size": 10, "page_too_many": "refused"}, 6)],
+    ids=["one page", "page too many refused"],
+)
+async def test_mailbox_that_says_it_has_more(
+    pbx: PSeriesSimulator, client: PbxClient, reading: dict[str, Any], queries: int
+) -> None:
     """Asked twice, it has the same messages, so these are all."""
+    pbx.readings = replace(Readings(), **reading)
     pbx.change_rows = lambda rows: [
         row | {"total_number": 30} if row["number"] == "1000" else row for row in rows
     ]
@@ -190,10 +203,84 @@ async def test_mailbox_that_says_it_has_more(pbx: PSeriesSimulator, client: PbxC
     await client.mailboxes()
     pbx.queries.clear()
     assert await client.mailboxes() is before
-    assert len(pbx.queries) == 3
+    assert len(pbx.queries) == queries
 
 
-@pytest.mark.parametrize("how", ["refused", "partial", "failed", "ignored"])
+async def test_mailbox_that_changes_between_its_pages(
+    pbx: PSeriesSimulator, client: PbxClient
+) -> None:
+    """Nothing is said about it until it has been read at one go."""
+    pbx.readings.max_page_size = 10
+    before = await client.mailboxes()
+    changes = 1
+
+    async def change(request: web.Request) -> None:
+        nonlocal changes
+        if request.query.get("page") == "2" and changes:
+            changes -= 1
+            await asyncio.to_thread(leave, pbx, "1000")
+
+    pbx.intercept = change
+    after = await client.mailboxes()
+    assert after["1000"].count == 26
+
+    changes = 1000
+    assert await client.mailboxes() == {n: box for n, box in before.items() if n != "1000"}
+    assert client.unreadable.keys() == {"1000"}
+
+    changes = 0
+    after = await client.mailboxes()
+    assert after["1000"].count == len(pbx.spool.messages("1000"))
+    assert not client.unreadable
+
+
+async def test_mailbox_that_is_nested_too_deeply(pbx: PSeriesSimulator, client: PbxClient) -> None:
+    nested: object = None
+    for _ in range(500):
+        nested = [nested]
+    row = _row(data=[{"msg_id": "1795000000-00000001", "name": nested}])
+    pbx.change_rows = lambda rows: [row if one["number"] == "1000" else one for one in rows]
+    assert (await client.mailboxes()).keys() == COUNTS.keys() - {"1000"}
+    assert client.unreadable.keys() == {"1000"}
+
+
+async def test_list_with_too_many_pages(
+    pbx: PSeriesSimulator, client: PbxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pbx.readings.max_page_size = 10
+    monkeypatch.setattr(query, "_MAX_PAGES", 2)
+    with pytest.raises(PbxReplyError):
+        await client.mailboxes()
+
+
+@pytest.mark.parametrize(
+    "list_of",
+    [
+        lambda page: {"total_number": 3, "data": [{"number": "1000"}, {"number": "1001"}]},
+        lambda page: {"data": [{"number": f"{page}-{n}"} for n in range(1500)]},
+        lambda page: {"data": "none"},
+        lambda page: {"errcode": 40002} if page == 2 else {"data": [{"number": "1000"}]},
+    ],
+    ids=["incomplete", "endless", "text", "page refused"],
+)
+async def test_list_of_extensions_that_cannot_be_read(
+    pbx: PSeriesSimulator, client: PbxClient, list_of: Callable[[int], dict[str, Any]]
+) -> None:
+    """The mailboxes that are known are still asked for."""
+    before = await client.mailboxes()
+
+    async def answer(request: web.Request) -> web.Response | None:
+        if not request.path.endswith("extension/list"):
+            return None
+        return web.json_response({"errcode": 0, **list_of(int(request.query["page"]))})
+
+    pbx.intercept = answer
+    with pytest.raises((PbxReplyError, PbxRejectedError)):
+        await client.extensions()
+    assert await client.mailboxes() is before
+
+
+@pytest.mark.parametrize("how", ["refused", "partial", "partial unnamed", "failed", "ignored"])
 async def test_first_numbers_have_no_mailboxes(
     pbx: PSeriesSimulator, client: PbxClient, how: str
 ) -> None:
@@ -203,7 +290,7 @@ async def test_first_numbers_have_no_mailboxes(
     await client.mailboxes()
     pbx.queries.clear()
     await client.mailboxes()
-    assert len(pbx.queries) <= 1 + (how == "ignored")
+    assert len(pbx.queries) <= 1 + (how in ("ignored", "partial unnamed"))
 
 
 async def test_pbx_that_fails_is_not_asked_for_each_number(
