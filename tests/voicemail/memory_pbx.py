@@ -77,9 +77,5 @@ class MemoryPbx(PbxClient):
         pass
 
     @override
-    def remember(self) -> Mapping[str, str]:
-        return {}
-
-    @override
     def describe(self) -> Mapping[str, object]:
         return {}

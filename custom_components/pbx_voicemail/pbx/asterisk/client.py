@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Final, override
+from typing import override
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
@@ -19,18 +19,18 @@ from .session import Session
 from .summary import ask_for_summary
 from .web_server import WebServer
 
-_CAPABILITIES: Final = (
-    Capability.READ_STATE
-    | Capability.MARK_READ
-    | Capability.DELETE
-    | Capability.RECORDINGS
-    | Capability.EXTENSION_LIST
-    | Capability.PUSH
-)
-
 
 class AsteriskClient(PbxClient):
     """One Asterisk."""
+
+    capabilities = (
+        Capability.READ_STATE
+        | Capability.MARK_READ
+        | Capability.DELETE
+        | Capability.RECORDINGS
+        | Capability.EXTENSION_LIST
+        | Capability.PUSH
+    )
 
     def __init__(self, connection: Connection) -> None:
         """Take how to reach it, and the manager user."""
@@ -47,11 +47,6 @@ class AsteriskClient(PbxClient):
     @override
     def address(self) -> Address:
         return self._address
-
-    @property
-    @override
-    def capabilities(self) -> Capability:
-        return _CAPABILITIES
 
     @property
     @override
@@ -117,10 +112,6 @@ class AsteriskClient(PbxClient):
     @override
     async def close(self) -> None:
         await self._session.sign_out()
-
-    @override
-    def remember(self) -> Mapping[str, str]:
-        return {}
 
     @override
     def describe(self) -> Mapping[str, object]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Final, override
+from typing import override
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
@@ -17,18 +17,18 @@ from .query import MailboxQuery
 from .roster import Roster
 from .session import Session
 
-_CAPABILITIES: Final = (
-    Capability.READ_STATE
-    | Capability.MARK_READ
-    | Capability.DELETE
-    | Capability.RECORDINGS
-    | Capability.EXTENSION_LIST
-    | Capability.PUSH
-)
-
 
 class PSeriesClient(PbxClient):
     """One P-Series."""
+
+    capabilities = (
+        Capability.READ_STATE
+        | Capability.MARK_READ
+        | Capability.DELETE
+        | Capability.RECORDINGS
+        | Capability.EXTENSION_LIST
+        | Capability.PUSH
+    )
 
     def __init__(self, connection: Connection) -> None:
         """Take how to reach it, and the client ID and secret."""
@@ -45,11 +45,6 @@ class PSeriesClient(PbxClient):
     @override
     def address(self) -> Address:
         return self._address
-
-    @property
-    @override
-    def capabilities(self) -> Capability:
-        return _CAPABILITIES
 
     @property
     @override
@@ -104,10 +99,6 @@ class PSeriesClient(PbxClient):
     @override
     async def close(self) -> None:
         await self._session.sign_out()
-
-    @override
-    def remember(self) -> Mapping[str, str]:
-        return {}
 
     @override
     def tokens(self) -> Mapping[str, str]:
