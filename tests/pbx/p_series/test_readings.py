@@ -1,11 +1,13 @@
 """Whatever a P-Series does where its documentation is silent, its mailboxes are the same."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from custom_components.pbx_voicemail.pbx import (
@@ -206,12 +208,13 @@ async def test_mailbox_that_says_it_has_more(
     assert len(pbx.queries) == queries
 
 
+@pytest.mark.parametrize("only", [(), ("1000",)], ids=["all", "alone"])
 async def test_mailbox_that_changes_between_its_pages(
-    pbx: PSeriesSimulator, client: PbxClient
+    pbx: PSeriesSimulator, client: PbxClient, only: Collection[str]
 ) -> None:
     """Nothing is said about it until it has been read at one go."""
     pbx.readings.max_page_size = 10
-    before = await client.mailboxes()
+    before = await client.mailboxes(only)
     changes = 1
 
     async def change(request: web.Request) -> None:
@@ -221,15 +224,15 @@ async def test_mailbox_that_changes_between_its_pages(
             await asyncio.to_thread(leave, pbx, "1000")
 
     pbx.intercept = change
-    after = await client.mailboxes()
+    after = await client.mailboxes(only)
     assert after["1000"].count == 26
 
     changes = 1000
-    assert await client.mailboxes() == {n: box for n, box in before.items() if n != "1000"}
+    assert await client.mailboxes(only) == {n: box for n, box in before.items() if n != "1000"}
     assert client.unreadable.keys() == {"1000"}
 
     changes = 0
-    after = await client.mailboxes()
+    after = await client.mailboxes(only)
     assert after["1000"].count == len(pbx.spool.messages("1000"))
     assert not client.unreadable
 
@@ -278,6 +281,19 @@ async def test_list_of_extensions_that_cannot_be_read(
     with pytest.raises((PbxReplyError, PbxRejectedError)):
         await client.extensions()
     assert await client.mailboxes() is before
+
+
+@pytest.mark.parametrize("how", ["refused", "partial", "partial unnamed", "ignored"])
+async def test_mailbox_that_is_set_up_later(
+    pbx: PSeriesSimulator, client: PbxClient, freezer: FrozenDateTimeFactory, how: str
+) -> None:
+    pbx.readings.unknown_number = how
+    assert await client.mailboxes(["1003"]) == {}
+    assert not client.unreadable
+    pbx.without_mailbox.clear()
+    leave(pbx, "1003")
+    freezer.tick(timedelta(minutes=61))
+    assert (await client.mailboxes(["1003"])).keys() == {"1003"}
 
 
 @pytest.mark.parametrize("how", ["refused", "partial", "partial unnamed", "failed", "ignored"])
