@@ -1,4 +1,8 @@
-"""Yeastar's P-Series: its appliances from P550 up, its Software and its Cloud Edition."""
+"""Yeastar's P-Series: its appliances from P550 up, its Software and its Cloud Edition.
+
+What is known of its API is from the developer guides of these editions on help.yeastar.com, whose
+pages are named where a fact is used. Where they leave something open, each possible answer works.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, override
@@ -33,8 +37,8 @@ class PSeries(Family):
     async def probe(self, connection: Connection) -> Mapping[str, str]:
         """Ask for what needs a token, without one: only this API answers with an errcode.
 
-        First for something that does not exist: nobody says whether a request without a token
-        counts as a failed attempt, of which five block this address.
+        First for something that does not exist: a request without a token may count as a failed
+        attempt, of which five block this address.
         """
         requests = Requests(connection)
         try:

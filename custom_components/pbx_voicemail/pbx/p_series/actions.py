@@ -24,12 +24,13 @@ from .requests import Body
 from .session import Session
 
 _READ: Final[tuple[str | int, ...]] = (1, "1")
-"""The mark as documentation sends it, and in the type that it gives for it."""
+"""The mark as the guide sends it, and in the type that it gives for it ("Update Read Status")."""
 
 _LINK: Final = re.compile(r"/(api/download/(?!\.)[^/?#%\\\s]{1,255})")
 """The only form of a link to a recording: another one could send the token elsewhere."""
 
 _RIFF_TOLERANCE: Final = 16
+"""By how many bytes an audio file may be shorter than it says: some programs count wrongly."""
 
 
 class Actions:
@@ -71,7 +72,7 @@ class Actions:
                 return
 
     async def download(self, message: Message) -> bytes:
-        """Return a recording. Each call makes the PBX copy it once.
+        """Return a recording ("Download a Voicemail Message"). Each call makes the PBX copy it once.
 
         Raises PbxGoneError if the message is no longer there.
         """

@@ -11,7 +11,7 @@ from ..errors import (
     PbxSetupError,
 )
 
-_LIMIT_SECONDS = 5 * 60
+_LIMIT_SECONDS: Final = 5 * 60
 """How long to wait for a token to become free. Each lives for half an hour at most."""
 
 

@@ -14,17 +14,20 @@ from .reply import Json, as_text, decode
 from .session import Session
 
 _CALL_ENDED: Final = 30012
+"""The event of a call that has ended ("Call End Details"). There is none for messages."""
+
 _SUBSCRIPTION: Final = f'{{"topic_list":[{_CALL_ENDED}]}}'
 _VOICEMAIL: Final = "VOICEMAIL"
 
 _HEARTBEAT: Final = "heartbeat"
 _HEARTBEAT_SECONDS: Final = 25
-"""The PBX closes a connection on which nothing was sent for 60 seconds."""
+"""The PBX closes a connection after 60 seconds without one ("Monitor Events via WebSocket")."""
 
 _SILENCE_SECONDS: Final = 60
 """A PBX that has answered no heartbeat for so long is gone."""
 
 _REPLY_SECONDS: Final = 30
+"""How long a PBX may take to agree to report events."""
 
 _SECOND_LOOK_SECONDS: Final = 3
 """When to look again: the call may have ended before its message was stored."""

@@ -10,11 +10,13 @@ from ..text import product_name
 from .reply import JsonObject, as_text
 
 _TOLERANCE: Final = timedelta(minutes=5)
+"""By how much a clock may be wrong."""
+
 _LONGEST_TEXT: Final = 20
 
 
 def read_info(reply: JsonObject, web_page: URL, now: datetime) -> PbxInfo:
-    """Return what is in a reply to `system/information`."""
+    """Return what is in a reply to `system/information` ("Query PBX Information")."""
     data = reply.get("data")
     info = data if isinstance(data, dict) else reply
     return PbxInfo(

@@ -1,7 +1,7 @@
 """Signs in, and decides after a refusal whether another attempt is safe.
 
-Five refused attempts in a row block this address until an administrator of the PBX lifts it,
-so a client secret that was refused is never sent again.
+Five refused attempts in a row block this address until an administrator of the PBX lifts it
+("Remove Blocked API IP Addresses"), so a client secret that was refused is never sent again.
 """
 
 from contextlib import suppress
@@ -27,9 +27,10 @@ _BUSY: Final = frozenset({"2", "-2", "70082"})
 """Errcodes with which a PBX may say that it is starting or overloaded."""
 
 _MAX_BUSY: Final = 2
-"""So often in a row may it say so: nobody knows which refusals count as failed attempts."""
+"""How often in a row it is believed: any refusal may count as a failed attempt."""
 
 _BUSY_SECONDS: Final = 60
+"""How long to leave it alone then, and twice as long the second time."""
 
 
 class Login:

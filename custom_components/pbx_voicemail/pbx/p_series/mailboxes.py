@@ -1,8 +1,8 @@
 """The mailboxes of a P-Series, asked for in groups of numbers.
 
 There is no query for all mailboxes. A group is split in halves if the PBX refuses it, since
-nobody says what it does about a number without a mailbox, or if some of its messages are
-missing. What is found out by that is not asked for again.
+it may do so for one number without a mailbox, or if some of its messages are missing. What is
+found out by that is not asked for again.
 """
 
 import asyncio

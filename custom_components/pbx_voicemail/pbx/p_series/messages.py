@@ -35,7 +35,7 @@ def read_mailbox(extension: str, entries: Entries, key: bytes) -> Mailbox:
 def _newest_first(
     messages: Iterable[Message], entries: Entries, key: bytes, extension: str
 ) -> list[Message]:
-    """Sort messages. Nobody says in which order the PBX lists them, but its ids are counted."""
+    """Sort messages. The PBX may list them in any order, but its ids are counted."""
     counters = {message_id(key, extension, pbx_id): _counter(pbx_id) for pbx_id in entries}
     return sorted(
         messages,

@@ -1,8 +1,8 @@
-"""Queries mailboxes, page by page.
+"""Queries mailboxes, page by page ("Query Voicemail Messages of Multiple Extensions").
 
-Nobody says how large pages are at most, whether they count messages of each mailbox or of all,
-or whether mailboxes without messages are listed. So pages are put together until each mailbox
-has as many messages as it says, or a page brings nothing new.
+The guide does not say how large pages are at most, whether they count messages of each mailbox
+or of all, or whether mailboxes without messages are listed. So pages are put together until each
+mailbox has as many messages as it says, or a page brings nothing new.
 """
 
 import asyncio
@@ -31,6 +31,8 @@ _PAGE_SIZES: Final = ("500", "100", "")
 """A PBX that refuses the first is asked with the next one, and at last with none."""
 
 _MAX_PAGES: Final = 2000
+"""After so many pages, a PBX that goes on is not believed."""
+
 _SMALL_PAGE: Final = 10
 """No PBX has pages for fewer messages or mailboxes: less than this is all that there is."""
 
@@ -123,7 +125,7 @@ class _Pages:
         try:
             return _read_mailbox(listed, item)
         except PbxReplyError as err:
-            # Nobody else's messages must suffer from what is in one mailbox.
+            # The other mailboxes can still be read.
             listed.error = err
             return 0
 

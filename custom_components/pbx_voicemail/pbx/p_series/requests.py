@@ -24,7 +24,7 @@ MAX_SHORT_BYTES: Final = 64 * 1024
 _API: Final = "openapi/v1.0"
 
 _HEADERS: Final = {
-    # The PBX requires one on every request; its documentation has this one.
+    # The PBX requires one on every request; the guide has this one ("Request Structure").
     "User-Agent": "OpenAPI",
 }
 _JSON: Final = {"Content-Type": "application/json"}

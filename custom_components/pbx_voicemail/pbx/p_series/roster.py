@@ -1,4 +1,7 @@
-"""The numbers that can have messages: extensions, and groups that share a mailbox."""
+"""The numbers that can have messages: extensions, and groups that share a mailbox.
+
+They are in "Query Extension List" and "Query Group Voicemail List" of the guide.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import count

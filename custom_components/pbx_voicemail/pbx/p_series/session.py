@@ -25,8 +25,8 @@ _DOUBTFUL_SECONDS: Final = 10 * 60
 class Session:
     """Signs in when the first request needs it, and when a token is refused.
 
-    A PBX has eight tokens to give at a time, for all programs. So there is one, which is kept
-    for the next run unless it could be given back.
+    A PBX has eight tokens to give at a time for one client ID ("Get Access Token"). So there is
+    one, which is kept for the next run unless it could be given back.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -9,6 +9,7 @@ from .reply import JsonObject, as_count, as_text
 
 _ACCESS_SECONDS: Final = 30 * 60
 _REFRESH_SECONDS: Final = 24 * 60 * 60
+"""How long tokens live, unless the PBX says otherwise ("Authorization Rule")."""
 
 _USED_UP: Final = 5 / 6
 """After this part of its life, a token is replaced by another one: after 25 of 30 minutes."""
