@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 import ssl
-from typing import Self
+from typing import override
 
 from aiohttp import web
+
+from ..loopback import LoopbackServer
 
 _RECORDED = Path(__file__).parents[1] / "fixtures" / "asterisk-replies"
 _SERVER = "Asterisk/22.10.1+dfsg+~cs6.17.60671434-1"
@@ -57,12 +59,14 @@ def list_of(counts: Mapping[str, tuple[int, int]]) -> bytes:
     return b"\r\n\r\n".join(blocks)
 
 
-class Fake:
+class Fake(LoopbackServer):
     """A web server that answers each action with its reply, or the next one of several.
 
     A test may change `replies`, the `seconds` that an action takes, the HTTP `status`, and the
     `server` that it says it is. `actions` are those that were asked for, and `sent` is all that came.
     """
+
+    shutdown_seconds = 0.1
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         """Answer as the recorded Asterisk did."""
@@ -84,25 +88,14 @@ class Fake:
         self.actions: Counter[str] = Counter()
         self.sent = ""
         self.files: dict[str, bytes] = {}
-        self.port = 0
-        self._tls = tls
-        self._runner: web.AppRunner | None = None
+        self.tls = tls
 
-    async def __aenter__(self) -> Self:
-        """Start on a free port of loopback."""
+    @override
+    def _make_app(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/rawman", self._act)
         app.router.add_get("/static/{path:.*}", self._file)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        assert self._runner
-        await self._runner.cleanup()
+        return app
 
     async def _act(self, request: web.Request) -> web.Response:
         self.sent += f"{request.url} {request.headers} {await request.text()}\n"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from http import HTTPStatus
 import json
-from typing import Any
+from typing import Any, override
 
 from aiohttp import web
 from homeassistant.auth.models import User
@@ -12,6 +12,8 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import CLIENT_ID
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from ..loopback import LoopbackServer
 
 EVENT = "mobile_app_notification_action"
 
@@ -58,31 +60,19 @@ class Phone:
         return dict(button)
 
 
-class PushService:
+class PushService(LoopbackServer):
     """Replaces the push service of the app, and stores the notifications."""
 
     def __init__(self, hass: HomeAssistant, client: ClientSessionGenerator) -> None:
         self._hass = hass
         self._client = client
         self._phones: dict[str, Phone] = {}
-        self._runner: web.AppRunner | None = None
-        self._url = ""
 
-    async def start(self) -> None:
-        """Listen on a free port."""
+    @override
+    def _make_app(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/push", self._push)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self._url = f"http://{host}:{port}/push"
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        assert self._runner
-        await self._runner.cleanup()
+        return app
 
     async def register(self, user: User, name: str = "My phone") -> Phone:
         """Register another phone, whose app is signed in as a user."""
@@ -99,7 +89,10 @@ class PushService:
             headers={"Authorization": f"Bearer {access}"},
             json={
                 # As long as tokens of Firebase.
-                "app_data": {"push_token": number * 11 + ":" + "x" * 140, "push_url": self._url},
+                "app_data": {
+                    "push_token": number * 11 + ":" + "x" * 140,
+                    "push_url": f"http://{self.address}/push",
+                },
                 "app_id": "io.robbie.HomeAssistant",
                 "app_name": "Home Assistant",
                 "app_version": "2026.10.1 (2026.1234)",

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 import io
 from pathlib import PurePosixPath
-from typing import Any, Self
+from typing import Any, override
 from zipfile import ZipFile
 
 from aiohttp import web
 from yarl import URL
+
+from tests.loopback import LoopbackServer
 
 BRANCH = "main"
 
@@ -22,7 +24,7 @@ class Release:
     assets: Mapping[str, bytes] = field(default_factory=dict)
 
 
-class GitHub:
+class GitHub(LoopbackServer):
     """A server for the API, for raw files, for downloads, and for the catalog of the Marketplace.
 
     The newest release is the last one in `releases`, by tag. The default branch is like it. The
@@ -35,11 +37,14 @@ class GitHub:
         self.releases: dict[str, Release] = {}
         self.is_listed = False
         self.requests: list[str] = []
-        self.url = URL()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        """Start."""
+    @property
+    def url(self) -> URL:
+        """Where it is reached."""
+        return URL(f"http://{self.address}")
+
+    @override
+    def _make_app(self) -> web.Application:
         app = web.Application(middlewares=[self._middleware])
         repos = "/api/repos/{owner}/{name}"
         download = "/{owner}/{name}"
@@ -59,17 +64,7 @@ class GitHub:
                 web.get("/catalog/{section}/data.json", self._catalog),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        port = self._runner.addresses[0][1]
-        self.url = URL.build(scheme="http", host="127.0.0.1", port=port)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        assert self._runner
-        await self._runner.cleanup()
+        return app
 
     @property
     def newest(self) -> str:

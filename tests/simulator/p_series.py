@@ -11,11 +11,11 @@ from functools import partial
 import json
 import re
 import secrets
-import ssl
-from typing import Self
+from typing import override
 
 from aiohttp import WSMsgType, web
 
+from ..loopback import LoopbackServer
 from .server import Interceptor
 from .spool import INBOX, OLD, Spool, SpooledMessage
 
@@ -123,8 +123,8 @@ def _now() -> datetime:
 
 
 @dataclass(eq=False)
-class PSeriesSimulator:
-    """A P-Series on a free port of the loopback interface, or on a given one.
+class PSeriesSimulator(LoopbackServer):
+    """A P-Series on the loopback interface.
 
     `extensions` are numbers and names; those in `without_mailbox` have none. A test can set
     `intercept` to reply instead of the PBX, finds all requests in `requests`, and the largest
@@ -145,14 +145,12 @@ class PSeriesSimulator:
     allowed: bool = True
     max_tokens: int = _MAX_TOKENS
     intercept: Interceptor | None = None
-    tls: ssl.SSLContext | None = None
     requests: list[str] = field(default_factory=list)
     queries: list[Mapping[str, str]] = field(default_factory=list)
     logins: int = 0
     most_tokens: int = 0
     refused_tokens: int = 0
     copies: int = 0
-    port: int = 0
     loses_links: bool = False
     is_mute: bool = False
     change_rows: Callable[[list[Reply]], list[Reply]] | None = None
@@ -165,13 +163,7 @@ class PSeriesSimulator:
         self._tokens: list[_Token] = []
         self._links: dict[str, tuple[str, str, datetime]] = {}
         self._sockets: dict[web.WebSocketResponse, _Token] = {}
-        self._runner: web.AppRunner | None = None
         self._lock = asyncio.Lock()
-
-    @property
-    def address(self) -> str:
-        """The address of the PBX, as `host:port`."""
-        return f"127.0.0.1:{self.port}"
 
     @property
     def tokens_alive(self) -> int:
@@ -183,8 +175,8 @@ class PSeriesSimulator:
         """How many WebSockets are open."""
         return len(self._sockets)
 
-    async def start(self, port: int = 0) -> None:
-        """Start to listen, on the same port as before if it was stopped."""
+    @override
+    def _make_app(self) -> web.Application:
         app = web.Application(middlewares=[self._middleware])
         routes = [
             web.post("/openapi/v1.0/get_token", self._answer(self._get_token)),
@@ -207,33 +199,12 @@ class PSeriesSimulator:
             ]
         app.router.add_routes(routes if self.readings.has_api else [])
         app.router.add_route("*", "/{path:.*}", self._unknown)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(
-            self._runner,
-            "127.0.0.1",
-            port or self.port,
-            ssl_context=self.tls,
-            reuse_address=True,
-        )
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        return app
 
+    @override
     async def stop(self) -> None:
-        """Stop listening, as if switched off."""
         await self.drop_sockets()
-        if self._runner:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        """Start on a free port."""
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        await self.stop()
+        await super().stop()
 
     def revoke_tokens(self) -> None:
         """Make all tokens invalid, as a reboot does."""

@@ -14,11 +14,11 @@ import json
 from pathlib import Path
 import re
 import secrets
-import ssl
-from typing import Self
+from typing import override
 
 from aiohttp import web
 
+from ..loopback import LoopbackServer
 from .spool import INBOX, Spool, SpooledMessage
 
 _TOKEN_LIFE = timedelta(minutes=30)
@@ -82,8 +82,8 @@ class Quirks:
     sends_length: bool = True
 
 
-class Simulator:
-    """A PBX on a free port of the loopback interface, or on a given one.
+class Simulator(LoopbackServer):
+    """A PBX on the loopback interface.
 
     `extensions` are numbers and names; every mailbox of the spool is an extension as well.
     `token` is one that is valid from the start, and messages are listed from `folders`. With
@@ -92,7 +92,6 @@ class Simulator:
 
     A test can set `intercept` to reply instead of the PBX. It finds the paths of all requests in
     `requests`, the tokens that came with them in `tokens`, and the number of logins in `logins`.
-    If `tls` is set when the PBX starts, it only accepts TLS connections.
     """
 
     def __init__(
@@ -126,7 +125,6 @@ class Simulator:
         self.other_version_reply = other_version_reply
         self.clock = clock
         self.intercept: Interceptor | None = None
-        self.tls: ssl.SSLContext | None = None
         self.quirks = Quirks()
         self.clock_error = timedelta()
         self.requests: list[str] = []
@@ -136,21 +134,9 @@ class Simulator:
         self._tokens = {token: clock()} if token else {}
         self._failed_logins: dict[str, _FailedLogins] = {}
         self._tickets: dict[str, _Ticket] = {}
-        self._runner: web.AppRunner | None = None
-        self._port = 0
 
-    @property
-    def address(self) -> str:
-        """The address of the PBX, as `host:port`."""
-        return f"127.0.0.1:{self._port}"
-
-    @property
-    def port(self) -> int:
-        """Where the PBX is reached on the loopback interface."""
-        return self._port
-
-    async def start(self, port: int = 0) -> None:
-        """Start to listen, on the same port as before if it was stopped."""
+    @override
+    def _make_app(self) -> web.Application:
         app = web.Application(middlewares=[self._middleware])
         app.on_response_prepare.append(self._prepare)
         api = "/api/{version}"
@@ -167,32 +153,7 @@ class Simulator:
                 web.get(f"{api}/voicemail/download", _answer(self._download)),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(
-            self._runner,
-            "127.0.0.1",
-            port or self._port,
-            ssl_context=self.tls,
-            reuse_address=True,
-        )
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Stop listening, as if switched off."""
-        if self._runner:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        """Start on a free port."""
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        await self.stop()
+        return app
 
     def revoke_tokens(self) -> None:
         """Make all tokens invalid, as a reboot does."""
