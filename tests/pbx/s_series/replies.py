@@ -3,8 +3,8 @@
 from datetime import tzinfo
 
 from custom_components.pbx_voicemail.pbx import Mailbox
+from custom_components.pbx_voicemail.pbx.json_values import JsonObject
 from custom_components.pbx_voicemail.pbx.s_series import mailboxes
-from custom_components.pbx_voicemail.pbx.s_series.reply import JsonObject
 
 
 def read_mailboxes(reply: JsonObject, zone: tzinfo, key: bytes = b"") -> dict[str, Mailbox]:

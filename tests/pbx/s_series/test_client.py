@@ -29,6 +29,7 @@ from custom_components.pbx_voicemail.pbx import (
     http as transport_module,
     limited_socket,
 )
+from custom_components.pbx_voicemail.pbx.json_values import JsonObject
 from custom_components.pbx_voicemail.pbx.s_series import (
     client as client_module,
     mailboxes as mailboxes_module,
@@ -113,7 +114,7 @@ async def test_large_reply_is_parsed_in_a_thread(
 ) -> None:
     monkeypatch.setattr(client_module, "OFF_LOOP_BYTES", 1)
 
-    def decode_in_thread(body: bytes) -> reply_module.JsonObject:
+    def decode_in_thread(body: bytes) -> JsonObject:
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
         return reply_module.decode(body)

@@ -10,10 +10,11 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.pbx_voicemail.pbx import PbxError
+from custom_components.pbx_voicemail.pbx.json_values import JsonObject
 from custom_components.pbx_voicemail.pbx.s_series.device_info import DeviceInfo
 from custom_components.pbx_voicemail.pbx.s_series.file_names import find_file_name
 from custom_components.pbx_voicemail.pbx.s_series.mailboxes import read_extensions, read_mailboxes
-from custom_components.pbx_voicemail.pbx.s_series.reply import JsonObject, decode
+from custom_components.pbx_voicemail.pbx.s_series.reply import decode
 
 READERS: tuple[Callable[[JsonObject], object], ...] = (
     lambda reply: read_mailboxes(reply, UTC, {}),

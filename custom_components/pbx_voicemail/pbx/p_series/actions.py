@@ -15,11 +15,12 @@ from ..errors import (
     PbxUnsupportedError,
 )
 from ..http import MAX_RECORDING_BYTES, HttpResponse
+from ..json_values import JsonObject, as_text
 from ..models import Message, message_id
 from .errors import FirmwareTooOldError, ParameterRefusedError
 from .mailboxes import Mailboxes
 from .query import MailboxQuery
-from .reply import NOT_FOUND, JsonObject, as_text, decode
+from .reply import NOT_FOUND, decode
 from .requests import Body
 from .session import Session
 

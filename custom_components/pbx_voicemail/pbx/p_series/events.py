@@ -9,8 +9,9 @@ import orjson
 
 from ..errors import PbxTimeoutError
 from ..http import WebSocket
+from ..json_values import Json, as_text
 from .mailboxes import Mailboxes
-from .reply import Json, as_text, decode
+from .reply import decode
 from .session import Session
 
 _CALL_ENDED: Final = 30012

@@ -5,9 +5,9 @@ from typing import Final
 
 from yarl import URL
 
+from ..json_values import JsonObject, as_text
 from ..models import ClockFault, PbxInfo, serial_number_in
 from ..text import product_name
-from .reply import JsonObject, as_text
 
 _TOLERANCE: Final = timedelta(minutes=5)
 """By how much a clock may be wrong."""

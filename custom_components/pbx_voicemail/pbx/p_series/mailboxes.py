@@ -17,11 +17,12 @@ from typing import Final
 import orjson
 
 from ..errors import PbxError, PbxRejectedError, PbxReplyError
+from ..json_values import OFF_LOOP_BYTES, as_text
 from ..models import Mailbox
 from .errors import CLIENT_ERRORS, ParameterRefusedError
 from .messages import Entries, read_mailbox
 from .query import Answer, MailboxQuery
-from .reply import FAILED, OFF_LOOP_BYTES, as_objects, as_text, decode
+from .reply import FAILED, as_objects, decode
 from .roster import Roster, number_in
 
 _GROUP_SIZE: Final = 50

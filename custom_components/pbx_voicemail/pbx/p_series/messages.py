@@ -6,9 +6,10 @@ import re
 from typing import Final
 
 from ..errors import PbxReplyError
+from ..json_values import Json, JsonObject, as_text
 from ..models import LONGEST_DURATION, Mailbox, Message, is_possible_date, message_id
 from ..text import printable
-from .reply import Json, JsonObject, as_count, as_text
+from .reply import as_count
 
 _ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _EPOCH_AND_COUNTER: Final = re.compile(r"(\d{9,11})-([0-9A-Fa-f]{1,16})", re.ASCII)

@@ -11,20 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final, overload
 
 from ..errors import PbxRejectedError, PbxReplyError, PbxUnsupportedError
+from ..json_values import OFF_LOOP_BYTES, JsonObject, as_text
 from ..models import MAX_MESSAGES
 from .errors import CLIENT_ERRORS, FirmwareTooOldError, ParameterRefusedError
 from .messages import Entries, id_of
-from .reply import (
-    OFF_LOOP_BYTES,
-    PARTIAL,
-    JsonObject,
-    as_count,
-    as_objects,
-    as_text,
-    decode,
-    errcode_of,
-    refused_values,
-)
+from .reply import PARTIAL, as_count, as_objects, decode, errcode_of, refused_values
 from .session import Session
 
 _PAGE_SIZES: Final = ("500", "100", "")

@@ -1,16 +1,14 @@
 """Decodes replies: to the JSON object in them, or to the error that they contain."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import re
 from typing import Final, cast
 
 import orjson
 
 from ..errors import PbxAuthError, PbxRejectedError, PbxReplyError, PbxUnsupportedError
+from ..json_values import Json, JsonObject, as_text
 from .errors import BlockedError, ParameterRefusedError, TokenLimitError
-
-type Json = str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None
-type JsonObject = Mapping[str, Json]
 
 SUCCESS: Final = "0"
 PARTIAL: Final = "1"
@@ -30,9 +28,6 @@ _LIMIT: Final = "MAX LIMITATION"
 _TOKEN: Final = re.compile(r"TOKEN.{0,40}(?:EXPIRED|INVALID)|(?:EXPIRED|INVALID).{0,40}TOKEN")
 _LONGEST_TEXT: Final = 256
 _ERRCODE: Final = re.compile(r"-?[0-9]{1,10}", re.ASCII)
-
-OFF_LOOP_BYTES: Final = 64 * 1024
-"""Replies of at least so many bytes are parsed in a thread."""
 
 
 def decode(body: bytes) -> JsonObject:
@@ -54,15 +49,6 @@ def errcode_of(reply: JsonObject) -> str:
     """Return the errcode, `?` if it is not a number, since it is logged and displayed."""
     errcode = as_text(reply.get("errcode"))
     return errcode if _ERRCODE.fullmatch(errcode) else "?"
-
-
-def as_text(value: Json) -> str:
-    """Return a string or number as text."""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return ""
 
 
 def as_count(value: Json) -> int | None:

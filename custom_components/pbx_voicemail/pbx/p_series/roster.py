@@ -9,10 +9,11 @@ import re
 from typing import Final
 
 from ..errors import PbxRejectedError, PbxReplyError, PbxUnsupportedError
+from ..json_values import Json, JsonObject, as_text
 from ..models import MAX_EXTENSIONS, Extension
 from ..text import printable
 from .errors import CLIENT_ERRORS, ParameterRefusedError
-from .reply import Json, JsonObject, as_count, as_objects, as_text
+from .reply import as_count, as_objects
 from .session import Session
 
 _PAGES: Final[Sequence[Mapping[str, str]]] = (

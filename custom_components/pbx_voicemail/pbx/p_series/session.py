@@ -9,9 +9,10 @@ from typing import Final
 from ..client import Connection
 from ..errors import PbxAuthError, PbxRejectedError
 from ..http import MAX_LIST_BYTES, HttpResponse, WebSocket
+from ..json_values import JsonObject
 from .errors import BlockedError
 from .login import Login
-from .reply import ACCESS_DENIED, JsonObject, decode
+from .reply import ACCESS_DENIED, decode
 from .requests import Body, Query, Requests
 from .tokens import Tokens
 

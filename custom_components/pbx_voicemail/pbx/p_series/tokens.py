@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Final, Self
 
-from .reply import JsonObject, as_count, as_text
+from ..json_values import JsonObject, as_text
+from .reply import as_count
 
 _ACCESS_SECONDS: Final = 30 * 60
 _REFRESH_SECONDS: Final = 24 * 60 * 60

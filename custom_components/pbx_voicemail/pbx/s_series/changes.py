@@ -20,9 +20,10 @@ from typing import Final, Self, cast
 import orjson
 
 from ..errors import PbxError, PbxReplyError
+from ..json_values import JsonObject
 from ..models import MAX_EXTENSIONS
 from .mailboxes import ParsedMailbox, read_mailboxes, read_number
-from .reply import JsonObject, decode
+from .reply import decode
 
 _HEAD: Final = re.compile(
     rb"""

@@ -12,6 +12,7 @@ from ..address import Address
 from ..client import Capability, Connection, PbxClient
 from ..errors import PbxAuthError, PbxLockedError, PbxNotReadyError, PbxRejectedError, PbxReplyError
 from ..http import MAX_LIST_BYTES
+from ..json_values import OFF_LOOP_BYTES, JsonObject
 from ..models import Extension, Mailbox, Message, PbxInfo
 from .api import Api
 from .changes import ParsedReply, read_reply
@@ -19,7 +20,7 @@ from .clock import find_fault
 from .device_info import DeviceInfo
 from .mailboxes import number_messages, read_entries, read_extensions
 from .message_files import MessageFiles
-from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, OFF_LOOP_BYTES, JsonObject, decode, decode_short
+from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, decode, decode_short
 from .shifted_dates import ShiftedDates
 from .versions import API_VERSIONS, OPENVOX, YEASTAR, ApiVersion
 

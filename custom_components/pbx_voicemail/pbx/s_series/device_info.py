@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import re
 from typing import Final, Self
 
+from ..json_values import JsonObject, as_text
 from ..models import serial_number_in
 from ..text import product_name
 from .clock import MAX_OFFSET, MIN_OFFSET, QUARTER, TOLERANCE
-from .reply import JsonObject, as_objects, as_text
+from .reply import as_objects
 from .versions import OPENVOX_MAC_PREFIX
 
 _MAX_CLOCK_LENGTH: Final = 64

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import PbxGoneError, PbxUnclearError
+from ..json_values import JsonObject, as_text
 from .mailboxes import number_messages
-from .reply import JsonObject, as_objects, as_text
+from .reply import as_objects
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from ..errors import (
     PbxRejectedError,
     PbxReplyError,
 )
-from .reply import as_text, decode
+from ..json_values import as_text
+from .reply import decode
 from .requests import MAX_SHORT_BYTES, Requests
 from .versions import ApiVersion
 

@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 
 from ..errors import PbxReplyError
+from ..json_values import Json, JsonObject, as_text
 from ..models import (
     LONGEST_DURATION,
     MAX_EXTENSIONS,
@@ -25,7 +26,7 @@ from ..models import (
     message_id,
 )
 from ..text import printable, split_caller
-from .reply import Json, JsonObject, as_objects, as_text
+from .reply import as_objects
 
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[\w+*#-]{1,32}")

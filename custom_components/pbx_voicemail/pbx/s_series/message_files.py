@@ -17,10 +17,11 @@ from ..errors import (
     PbxUnclearError,
 )
 from ..http import MAX_LIST_BYTES, MAX_RECORDING_BYTES, HttpResponse
+from ..json_values import OFF_LOOP_BYTES, as_text
 from ..models import Message
 from .api import Api
 from .file_names import FileName, find_file_name
-from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, OFF_LOOP_BYTES, as_text, decode, decode_short
+from .reply import NO_SUCH_EXTENSION, NO_SUCH_FILE, decode, decode_short
 
 _MAX_DOWNLOADS: Final = 5
 """How often a recording is downloaded while the PBX keeps renaming it."""

@@ -1,6 +1,6 @@
 """Decodes replies: to the JSON object in them, or to the error that they contain."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import re
 from typing import Final, cast
 
@@ -13,10 +13,8 @@ from ..errors import (
     PbxReplyError,
     PbxUnsupportedError,
 )
+from ..json_values import Json, JsonObject, as_text
 from .repair import decode_text, repair
-
-type Json = str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None
-type JsonObject = Mapping[str, Json]
 
 NO_SUCH_EXTENSION: Final = "10006"
 NO_SUCH_FILE: Final = "20018"
@@ -29,9 +27,6 @@ _LOCK_OUT_SECONDS: Final = 10 * 60
 """How long a PBX refuses an address after five failed logins (OpenVox UC API, "Login")."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-
-OFF_LOOP_BYTES: Final = 64 * 1024
-"""Replies of at least so many bytes are parsed in a thread."""
 
 _START_BYTES: Final = 1024
 _MAX_REPAIRED_BYTES: Final = 16 * 1024 * 1024
@@ -60,15 +55,6 @@ def decode(body: bytes) -> JsonObject:
 async def decode_short(body: bytes) -> JsonObject:
     """Do the same as `decode`, as a coroutine function, for replies that need no thread."""
     return decode(body)
-
-
-def as_text(value: Json) -> str:
-    """Return a string or number as text, since PBXs do not distinguish them reliably."""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return ""
 
 
 def as_objects(value: Json) -> Sequence[JsonObject]:
