@@ -10,32 +10,18 @@ import shutil
 import aiohttp
 import pytest
 
-from custom_components.pbx_voicemail.pbx import (
-    Address,
-    Connection,
-    Credentials,
-    PbxClient,
-    family,
-    limited_socket,
-)
+from custom_components.pbx_voicemail.pbx import Address, Connection, Credentials, PbxClient, family
+from tests.asterisk.fixtures import requests, session
 from tests.conftest import FIXTURES
 from tests.simulator import PSeriesSimulator, Spool
 from tests.simulator.p_series import CLIENT_ID, CLIENT_SECRET, Group
+
+__all__ = ["requests", "session"]
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 RECORDING = FIXTURES / "asterisk-voicemail" / "101" / "INBOX" / "msg0000.wav"
 
 type MakeClient = Callable[..., PbxClient]
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Have what Home Assistant gives to clients: no cookies, no connection used twice."""
-    async with aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(),
-        connector=aiohttp.TCPConnector(force_close=True, socket_factory=limited_socket),
-    ) as session:
-        yield session
 
 
 @pytest.fixture(scope="session")
