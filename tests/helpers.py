@@ -9,7 +9,9 @@ from typing import Any
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.auth.models import User
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import Context, HomeAssistant, State, SupportsResponse
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
@@ -48,6 +50,21 @@ async def pass_one_hour(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> 
     for _ in range(3):
         freezer.tick(timedelta(minutes=21))
         await poll(hass)
+
+
+async def begin_flow(hass: HomeAssistant) -> str:
+    """Begin to add a PBX, and return the id of the flow, which asks for its address."""
+    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    assert form["type"] is FlowResultType.FORM
+    assert form["step_id"] == "user"
+    return form["flow_id"]
+
+
+async def answer_flow(hass: HomeAssistant, flow_id: str, **answers: Any) -> ConfigFlowResult:
+    """Submit the form of a flow."""
+    result = await hass.config_entries.flow.async_configure(flow_id, answers)
+    await hass.async_block_till_done()
+    return result
 
 
 def get_state(hass: HomeAssistant, entity_id: str) -> State:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import device_registry as dr
@@ -16,26 +16,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.pbx_voicemail import config_flow
 from custom_components.pbx_voicemail.config.lock_out import async_note_lock_out
-from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import Connection, Endpoint, families
 from custom_components.pbx_voicemail.pbx.s_series import SSeries
 
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
-from .helpers import get_state, poll
+from .helpers import answer_flow, begin_flow, get_state, poll
 from .simulator import Simulator, Spool
-
-
-async def _begin(hass: HomeAssistant) -> str:
-    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    assert form["type"] is FlowResultType.FORM
-    assert form["step_id"] == "user"
-    return form["flow_id"]
-
-
-async def _answer(hass: HomeAssistant, flow_id: str, **answers: Any) -> ConfigFlowResult:
-    result = await hass.config_entries.flow.async_configure(flow_id, answers)
-    await hass.async_block_till_done()
-    return result
 
 
 def _suggested(form: ConfigFlowResult) -> dict[str, Any]:
@@ -47,8 +33,10 @@ def _suggested(form: ConfigFlowResult) -> dict[str, Any]:
     }
 
 
-async def test_host_and_token_are_a_complete_answer(hass: HomeAssistant, pbx: Simulator) -> None:
-    created = await _answer(hass, await _begin(hass), host=pbx.address, token=f" {TOKEN}\n")
+async def test_host_and_token_are_a_completeanswer_flow(
+    hass: HomeAssistant, pbx: Simulator
+) -> None:
+    created = await answer_flow(hass, await begin_flow(hass), host=pbx.address, token=f" {TOKEN}\n")
 
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["title"] == "UC501 (127.0.0.1)"
@@ -71,9 +59,9 @@ async def test_host_and_token_are_a_complete_answer(hass: HomeAssistant, pbx: Si
 
 async def test_more_settings(hass: HomeAssistant, pbx: Simulator) -> None:
     host, port = pbx.address.split(":")
-    created = await _answer(
+    created = await answer_flow(
         hass,
-        await _begin(hass),
+        await begin_flow(hass),
         host=host,
         token=TOKEN,
         advanced={"port": int(port), "ssl": False, "verify_ssl": False},
@@ -83,9 +71,9 @@ async def test_more_settings(hass: HomeAssistant, pbx: Simulator) -> None:
 
 
 async def test_address_wins_over_more_settings(hass: HomeAssistant, pbx: Simulator) -> None:
-    created = await _answer(
+    created = await answer_flow(
         hass,
-        await _begin(hass),
+        await begin_flow(hass),
         host=f"http://{pbx.address}/",
         token=TOKEN,
         advanced={"port": 1},
@@ -96,13 +84,15 @@ async def test_address_wins_over_more_settings(hass: HomeAssistant, pbx: Simulat
 
 async def test_impossible_port(hass: HomeAssistant, pbx: Simulator) -> None:
     with pytest.raises(InvalidData):
-        await _answer(hass, await _begin(hass), host="pbx", token=TOKEN, advanced={"port": 70000})
+        await answer_flow(
+            hass, await begin_flow(hass), host="pbx", token=TOKEN, advanced={"port": 70000}
+        )
 
 
 async def test_same_pbx_twice(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
-    aborted = await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
+    aborted = await answer_flow(hass, await begin_flow(hass), host=pbx.address, token=TOKEN)
     assert aborted["type"] is FlowResultType.ABORT
     assert aborted["reason"] == "already_configured"
 
@@ -114,15 +104,15 @@ async def test_pbx_that_tells_nothing_about_itself(hass: HomeAssistant, pbx: Sim
         return None
 
     pbx.intercept = without_device_info
-    created = await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
+    created = await answer_flow(hass, await begin_flow(hass), host=pbx.address, token=TOKEN)
     assert created["title"] == "PBX (127.0.0.1)"
     assert created["result"].unique_id is None
 
 
 @pytest.mark.parametrize("host", ["", "two words", "ftp://pbx", "pbx:99999"])
 async def test_no_host_in_it(hass: HomeAssistant, pbx: Simulator, host: str) -> None:
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host=host, token=TOKEN)
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host=host, token=TOKEN)
     assert form["errors"] == {"host": "invalid_host"}
     await _recover(hass, flow_id, pbx)
 
@@ -132,27 +122,27 @@ async def test_errno_is_in_the_text(hass: HomeAssistant, pbx: Simulator) -> None
         return web.json_response({"status": "Failed", "errno": "30003"})
 
     pbx.intercept = refuse
-    form = await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
+    form = await answer_flow(hass, await begin_flow(hass), host=pbx.address, token=TOKEN)
     assert form["description_placeholders"] == {"errno": "30003"}
 
 
 async def test_wrong_token(hass: HomeAssistant, pbx: Simulator) -> None:
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host=pbx.address, token="wrong")
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host=pbx.address, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     await _recover(hass, flow_id, pbx)
 
 
 async def test_tls_on_a_plain_port(hass: HomeAssistant, pbx: Simulator) -> None:
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host=f"https://{pbx.address}", token=TOKEN)
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host=f"https://{pbx.address}", token=TOKEN)
     assert form["errors"] == {"base": "ssl_error"}
     await _recover(hass, flow_id, pbx)
 
 
 async def _recover(hass: HomeAssistant, flow_id: str, pbx: Simulator) -> None:
     """Finish in the same dialog."""
-    created = await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
+    created = await answer_flow(hass, flow_id, host=pbx.address, token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -160,8 +150,8 @@ NEW_TOKEN = "70f477822e6a379d7359b2d926ea95a5"
 
 
 async def _begin_login(hass: HomeAssistant, pbx: Simulator, **advanced: Any) -> str:
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host=pbx.address, token="", advanced=advanced)
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host=pbx.address, token="", advanced=advanced)
     assert form["step_id"] == "login"
     return flow_id
 
@@ -170,7 +160,7 @@ async def test_signing_in_with_user_and_password(
     hass: HomeAssistant, pbx: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     flow_id = await _begin_login(hass, pbx)
-    created = await _answer(hass, flow_id, username=" api ", password=PASSWORD)
+    created = await answer_flow(hass, flow_id, username=" api ", password=PASSWORD)
 
     assert created["type"] is FlowResultType.CREATE_ENTRY
     host, port = pbx.address.split(":")
@@ -192,27 +182,27 @@ async def test_signing_in_with_user_and_password(
 
 
 async def test_host_alone_leads_to_the_login(hass: HomeAssistant, pbx: Simulator) -> None:
-    form = await _answer(hass, await _begin(hass), host=pbx.address)
+    form = await answer_flow(hass, await begin_flow(hass), host=pbx.address)
     assert form["step_id"] == "login"
     assert pbx.logins == 0
 
 
 async def test_no_pbx_there_is_told_before_the_login(hass: HomeAssistant, pbx: Simulator) -> None:
-    flow_id = await _begin(hass)
+    flow_id = await begin_flow(hass)
     await pbx.stop()
-    form = await _answer(hass, flow_id, host=pbx.address)
+    form = await answer_flow(hass, flow_id, host=pbx.address)
     assert form["step_id"] == "user"
     assert form["errors"] == {"base": "cannot_connect"}
 
 
 async def test_wrong_password(hass: HomeAssistant, pbx: Simulator) -> None:
     flow_id = await _begin_login(hass, pbx)
-    form = await _answer(hass, flow_id, username="api", password="wrong")
+    form = await answer_flow(hass, flow_id, username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     assert _suggested(form) == {"username": "api"}
     assert pbx.logins == 1
 
-    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    created = await answer_flow(hass, flow_id, username="api", password=PASSWORD)
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -222,15 +212,15 @@ async def test_locked_out(
     pbx.clock = dt_util.utcnow
     flow_id = await _begin_login(hass, pbx)
     for error in [*["invalid_auth"] * 5, "locked"]:
-        form = await _answer(hass, flow_id, username="api", password="wrong")
+        form = await answer_flow(hass, flow_id, username="api", password="wrong")
         assert form["errors"] == {"base": error}
     # Nothing is asked before the lock-out is over.
     pbx.requests.clear()
-    form = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    form = await answer_flow(hass, flow_id, username="api", password=PASSWORD)
     assert form["errors"] == {"base": "locked"}
     assert pbx.requests == []
     freezer.tick(timedelta(minutes=11))
-    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    created = await answer_flow(hass, flow_id, username="api", password=PASSWORD)
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -238,7 +228,7 @@ async def test_same_pbx_twice_by_login(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     flow_id = await _begin_login(hass, pbx)
-    aborted = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    aborted = await answer_flow(hass, flow_id, username="api", password=PASSWORD)
     assert aborted["reason"] == "already_configured"
 
 
@@ -246,27 +236,27 @@ async def test_same_pbx_twice_by_login(
 async def test_the_other_dialect(hass: HomeAssistant, pbx: Simulator, api: str) -> None:
     pbx.version, pbx.model = "v1.1.0", "Yeastar S100"
     flow_id = await _begin_login(hass, pbx, api=api)
-    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    created = await answer_flow(hass, flow_id, username="api", password=PASSWORD)
     assert created["data"]["api"] == api
     assert created["data"]["remembered"] == {"api": "v1.1.0"}
     assert get_state(hass, "sensor.reception_101_unread_messages").state == "3"
 
 
 async def test_the_wrong_dialect(hass: HomeAssistant, pbx: Simulator) -> None:
-    form = await _answer(
-        hass, await _begin(hass), host=pbx.address, token=TOKEN, advanced={"api": "v1.1.0"}
+    form = await answer_flow(
+        hass, await begin_flow(hass), host=pbx.address, token=TOKEN, advanced={"api": "v1.1.0"}
     )
     assert form["errors"] == {"base": "not_a_pbx"}
 
 
 async def test_impossible_dialect(hass: HomeAssistant, pbx: Simulator) -> None:
     with pytest.raises(InvalidData):
-        await _answer(hass, await _begin(hass), host="pbx", advanced={"api": "v2"})
+        await answer_flow(hass, await begin_flow(hass), host="pbx", advanced={"api": "v2"})
 
 
 async def test_few_extensions_are_all_followed(hass: HomeAssistant, pbx: Simulator) -> None:
     pbx.extensions |= {str(number): "" for number in range(200, 221)}
-    created = await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
+    created = await answer_flow(hass, await begin_flow(hass), host=pbx.address, token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["options"] == {}
 
@@ -288,12 +278,12 @@ async def test_choice_of_many_extensions(
     devices: int,
 ) -> None:
     pbx.extensions |= {str(number): "" for number in range(200, 222)}
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host=pbx.address, token=TOKEN)
     assert form["step_id"] == "extensions"
     assert form["description_placeholders"] == {"count": "26"}
 
-    created = await _answer(hass, flow_id, **answer)
+    created = await answer_flow(hass, flow_id, **answer)
     assert created["options"] == options
     entry_id = created["result"].entry_id
     assert len(dr.async_entries_for_config_entry(device_registry, entry_id)) == devices
@@ -309,13 +299,13 @@ async def _begin_reauth(hass: HomeAssistant, entry: MockConfigEntry) -> str:
 async def test_new_token(hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry) -> None:
     flow_id = await _begin_reauth(hass, connected)
     pbx.revoke_tokens()
-    form = await _answer(hass, flow_id, token="wrong")
+    form = await answer_flow(hass, flow_id, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     assert connected.data["credentials"] == {"token": TOKEN}
     assert connected.state is ConfigEntryState.LOADED
 
     pbx.issue_token(NEW_TOKEN)
-    done = await _answer(hass, flow_id, token=f"{NEW_TOKEN} ")
+    done = await answer_flow(hass, flow_id, token=f"{NEW_TOKEN} ")
 
     assert done["reason"] == "reauth_successful"
     assert connected.data["credentials"] == {"token": NEW_TOKEN}
@@ -326,9 +316,9 @@ async def test_from_a_token_to_the_login(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
 ) -> None:
     flow_id = await _begin_reauth(hass, connected)
-    form = await _answer(hass, flow_id, token="")
+    form = await answer_flow(hass, flow_id, token="")
     assert form["step_id"] == "login"
-    done = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    done = await answer_flow(hass, flow_id, username="api", password=PASSWORD)
     assert done["reason"] == "reauth_successful"
     assert connected.data["credentials"] == {"username": "api", "secret": PASSWORD_MD5}
 
@@ -344,12 +334,12 @@ async def test_new_password(
 
     opened = await hass.config_entries.flow.async_configure(flow["flow_id"])
     assert _suggested(opened) == {"username": "api"}
-    form = await _answer(hass, flow["flow_id"], username="api", password="wrong")
+    form = await answer_flow(hass, flow["flow_id"], username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     assert _suggested(form) == {"username": "api"}
     assert pbx.logins == 2
 
-    done = await _answer(hass, flow["flow_id"], username="api", password="changed")
+    done = await answer_flow(hass, flow["flow_id"], username="api", password="changed")
     assert done["reason"] == "reauth_successful"
     assert "refused" not in entry_with_user.data
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
@@ -361,7 +351,7 @@ async def test_new_token_of_another_pbx(
     flow_id = await _begin_reauth(hass, connected)
     pbx.serial_number = "another"
     pbx.issue_token(NEW_TOKEN)
-    done = await _answer(hass, flow_id, token=NEW_TOKEN)
+    done = await answer_flow(hass, flow_id, token=NEW_TOKEN)
     assert done["reason"] == "wrong_pbx"
     assert connected.data["credentials"] == {"token": TOKEN}
 
@@ -374,7 +364,7 @@ async def test_new_token_of_a_pbx_without_a_known_serial_number(
     flow_id = await _begin_reauth(hass, entry)
     pbx.serial_number = serial_number
     pbx.issue_token(NEW_TOKEN)
-    done = await _answer(hass, flow_id, token=NEW_TOKEN)
+    done = await answer_flow(hass, flow_id, token=NEW_TOKEN)
     assert done["reason"] == "reauth_successful"
 
 
@@ -390,9 +380,9 @@ async def test_new_address(
 ) -> None:
     flow_id = await _begin_reconfigure(hass, connected)
     await pbx.stop()
-    form = await _answer(hass, flow_id, host=pbx.address)
+    form = await answer_flow(hass, flow_id, host=pbx.address)
     assert form["errors"] == {"base": "cannot_connect"}
-    form = await _answer(hass, flow_id, host="two words")
+    form = await answer_flow(hass, flow_id, host="two words")
     assert form["errors"] == {"host": "invalid_host"}
 
     async with Simulator(
@@ -402,7 +392,7 @@ async def test_new_address(
         version="v1.1.0",
         other_version_reply="10003",
     ) as moved:
-        done = await _answer(hass, flow_id, host=moved.address, advanced={"verify_ssl": False})
+        done = await answer_flow(hass, flow_id, host=moved.address, advanced={"verify_ssl": False})
         assert done["reason"] == "reconfigure_successful"
         assert connected.data["port"] == int(moved.address.split(":")[1])
         assert connected.data["remembered"] == {"api": "v1.1.0"}
@@ -418,7 +408,7 @@ async def test_address_of_another_pbx(
     before = dict(connected.data)
     flow_id = await _begin_reconfigure(hass, connected)
     async with Simulator(recorded, token=TOKEN, serial_number="another") as another:
-        done = await _answer(hass, flow_id, host=another.address)
+        done = await answer_flow(hass, flow_id, host=another.address)
     assert done["reason"] == "wrong_pbx"
     assert connected.data == before
     await poll(hass)
@@ -429,9 +419,9 @@ async def test_several_extensions_in_one_text_at_set_up(
     hass: HomeAssistant, pbx: Simulator
 ) -> None:
     pbx.extensions |= {str(number): "" for number in range(200, 222)}
-    flow_id = await _begin(hass)
-    await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
-    created = await _answer(hass, flow_id, extensions=["101, 102 "])
+    flow_id = await begin_flow(hass)
+    await answer_flow(hass, flow_id, host=pbx.address, token=TOKEN)
+    created = await answer_flow(hass, flow_id, extensions=["101, 102 "])
     assert created["options"] == {"extensions": ["101", "102"]}
 
 
@@ -443,12 +433,12 @@ async def test_reconfigure_asks_for_a_password_that_was_refused(
     await hass.config_entries.async_setup(entry_with_user.entry_id)
     assert pbx.logins == 1
     flow_id = await _begin_reconfigure(hass, entry_with_user)
-    form = await _answer(hass, flow_id, host=pbx.address)
+    form = await answer_flow(hass, flow_id, host=pbx.address)
     assert form["step_id"] == "login"
     assert pbx.logins == 1
-    form = await _answer(hass, flow_id, username="api", password="wrong")
+    form = await answer_flow(hass, flow_id, username="api", password="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
-    done = await _answer(hass, flow_id, username="api", password="changed")
+    done = await answer_flow(hass, flow_id, username="api", password="changed")
     assert done["reason"] == "reconfigure_successful"
     assert "refused" not in entry_with_user.data
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
@@ -462,12 +452,12 @@ async def test_password_that_is_refused_while_reconfiguring(
     pbx.password = "changed"
     pbx.logins = 0
     flow_id = await _begin_reconfigure(hass, entry_with_user)
-    form = await _answer(hass, flow_id, host=pbx.address)
+    form = await answer_flow(hass, flow_id, host=pbx.address)
     assert form["step_id"] == "login"
     assert form["errors"] == {"base": "invalid_auth"}
     assert _suggested(form) == {"username": "api"}
     assert pbx.logins == 1
-    done = await _answer(hass, flow_id, username="api", password="changed")
+    done = await answer_flow(hass, flow_id, username="api", password="changed")
     assert done["reason"] == "reconfigure_successful"
 
 
@@ -477,14 +467,14 @@ async def test_dead_token_while_reconfiguring(
     """A PBX that has moved and restarted: neither the old address nor the old token is good."""
     pbx.revoke_tokens()
     flow_id = await _begin_reconfigure(hass, connected)
-    form = await _answer(hass, flow_id, host=pbx.address, advanced={"verify_ssl": False})
+    form = await answer_flow(hass, flow_id, host=pbx.address, advanced={"verify_ssl": False})
     assert form["step_id"] == "reauth_confirm"
     assert form["errors"] == {"base": "invalid_auth"}
-    form = await _answer(hass, flow_id, token="wrong")
+    form = await answer_flow(hass, flow_id, token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
 
     pbx.issue_token(NEW_TOKEN)
-    done = await _answer(hass, flow_id, token=NEW_TOKEN)
+    done = await answer_flow(hass, flow_id, token=NEW_TOKEN)
     assert done["reason"] == "reconfigure_successful"
     assert connected.data["credentials"] == {"token": NEW_TOKEN}
     assert connected.data["verify_ssl"] is False
@@ -499,7 +489,7 @@ async def test_title_follows_the_address_unless_a_person_chose_it(
     data = {**entry.data, "host": "192.0.2.1"}
     hass.config_entries.async_update_entry(entry, title=before, data=data)
     form = await entry.start_reconfigure_flow(hass)
-    done = await _answer(hass, form["flow_id"], host=pbx.address)
+    done = await answer_flow(hass, form["flow_id"], host=pbx.address)
     assert done["reason"] == "reconfigure_successful"
     assert entry.title == after
 
@@ -510,7 +500,7 @@ async def test_address_with_a_path_is_suggested_as_it_is(
     hass.config_entries.async_update_entry(entry, data={**entry.data, "path": "office"})
     form = await entry.start_reconfigure_flow(hass)
     assert _suggested(form)["host"] == f"http://{pbx.address}/office"
-    done = await _answer(hass, str(form["flow_id"]), **_suggested(form))
+    done = await answer_flow(hass, str(form["flow_id"]), **_suggested(form))
     assert done["reason"] == "reconfigure_successful"
     assert entry.data["path"] == "office"
 
@@ -525,12 +515,12 @@ async def test_no_flow_asks_a_pbx_that_has_locked_us_out(
     async_note_lock_out(hass, "127.0.0.1", 600)
     pbx.requests.clear()
     for flow_id, answers in (
-        (await _begin(hass), {"host": pbx.address, "token": TOKEN}),
-        (await _begin(hass), {"host": "127.0.0.1"}),
+        (await begin_flow(hass), {"host": pbx.address, "token": TOKEN}),
+        (await begin_flow(hass), {"host": "127.0.0.1"}),
         (reconfigure["flow_id"], {"host": pbx.address}),
         (reauth["flow_id"], {"username": "api", "password": "changed"}),
     ):
-        form = await _answer(hass, flow_id, **answers)
+        form = await answer_flow(hass, flow_id, **answers)
         assert form["errors"] == {"base": "locked"}
     assert pbx.requests == []
 
@@ -539,7 +529,7 @@ async def test_port_is_found(
     hass: HomeAssistant, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SSeries, "endpoints", (Endpoint(pbx.port, tls=False),))
-    created = await _answer(hass, await _begin(hass), host="127.0.0.1", token=TOKEN)
+    created = await answer_flow(hass, await begin_flow(hass), host="127.0.0.1", token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["data"]["port"] == pbx.port
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
@@ -553,7 +543,7 @@ async def test_mistakes_of_ours_are_not_taken_for_a_wrong_host(
 
     monkeypatch.setattr(SSeries, "probe", fail)
     with pytest.raises(ValueError):
-        await _answer(hass, await _begin(hass), host=pbx.address, token=TOKEN)
+        await answer_flow(hass, await begin_flow(hass), host=pbx.address, token=TOKEN)
 
 
 class WithoutTokens(SSeries):
@@ -578,18 +568,18 @@ async def test_token_for_a_family_without_tokens(
     hass: HomeAssistant, pbx: Simulator, without_tokens: None
 ) -> None:
     """It is refused in words, and not sent."""
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host=pbx.address, token=TOKEN)
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host=pbx.address, token=TOKEN)
     assert form["step_id"] == "user"
     assert form["errors"] == {"token": "token_not_supported"}
     assert pbx.tokens == []
 
-    form = await _answer(hass, flow_id, host=pbx.address)
+    form = await answer_flow(hass, flow_id, host=pbx.address)
     assert form["step_id"] == "login_asterisk"
-    form = await _answer(hass, flow_id, username="api", password="wrong")
+    form = await answer_flow(hass, flow_id, username="api", password="wrong")
     assert form["step_id"] == "login_asterisk"
     assert form["errors"] == {"base": "invalid_auth"}
-    created = await _answer(hass, flow_id, username="api", password=PASSWORD)
+    created = await answer_flow(hass, flow_id, username="api", password=PASSWORD)
     assert created["data"]["family"] == "without_tokens"
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
@@ -606,4 +596,4 @@ async def test_only_what_the_family_speaks_can_be_chosen(
     """A PBX of another family is another PBX."""
     flow_id = await _begin_reconfigure(hass, connected)
     with pytest.raises(InvalidData):
-        await _answer(hass, flow_id, host=pbx.address, advanced={"api": "v3"})
+        await answer_flow(hass, flow_id, host=pbx.address, advanced={"api": "v3"})

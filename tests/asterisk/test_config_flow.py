@@ -1,16 +1,13 @@
 """A real Asterisk is found and added: its login has its own step, and its errors name the cause."""
 
-from typing import Any
-
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 import pytest
 
-from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import Endpoint, family
 
 from ..faults import ignore_failed_handshakes
+from ..helpers import answer_flow, begin_flow
 from .fixtures import CERTIFICATE, Put
 from .program import Asterisk
 from .settings import SECRET, USERNAME
@@ -25,34 +22,23 @@ def usual_ports(asterisk: Asterisk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(family("s_series")), "endpoints", endpoints)
 
 
-async def _begin(hass: HomeAssistant) -> str:
-    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    return form["flow_id"]
-
-
-async def _answer(hass: HomeAssistant, flow_id: str, **answers: Any) -> ConfigFlowResult:
-    result = await hass.config_entries.flow.async_configure(flow_id, answers)
-    await hass.async_block_till_done()
-    return result
-
-
 async def test_from_the_host_to_its_messages(
     hass: HomeAssistant, asterisk: Asterisk, mailbox: str, put: Put
 ) -> None:
     """TLS is preferred, though its certificate has to be confirmed first."""
     put(mailbox, callers=("6000", "6001"))
-    flow_id = await _begin(hass)
+    flow_id = await begin_flow(hass)
     with ignore_failed_handshakes(hass.loop):
-        form = await _answer(hass, flow_id, host="127.0.0.1")
+        form = await answer_flow(hass, flow_id, host="127.0.0.1")
         assert form["step_id"] == "certificate"
-        form = await _answer(hass, flow_id)
+        form = await answer_flow(hass, flow_id)
         assert form["step_id"] == "login_asterisk"
-        form = await _answer(hass, flow_id, username=USERNAME, password="wrong")
+        form = await answer_flow(hass, flow_id, username=USERNAME, password="wrong")
         assert form["step_id"] == "login_asterisk"
         assert form["errors"] == {"base": "manager_refused"}
-        form = await _answer(hass, flow_id, username=USERNAME, password=SECRET)
+        form = await answer_flow(hass, flow_id, username=USERNAME, password=SECRET)
         assert form["step_id"] == "extensions"
-        created = await _answer(hass, flow_id, extensions=[mailbox])
+        created = await answer_flow(hass, flow_id, extensions=[mailbox])
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["title"] == "Asterisk (127.0.0.1)"
     assert created["data"] == {
@@ -80,20 +66,20 @@ async def test_from_the_host_to_its_messages(
 async def test_token(hass: HomeAssistant, asterisk: Asterisk) -> None:
     """It has none, and says so instead of taking it for a wrong one."""
     answers = {"host": f"http://127.0.0.1:{asterisk.ports.web}", "token": "a token"}
-    form = await _answer(hass, await _begin(hass), **answers)
+    form = await answer_flow(hass, await begin_flow(hass), **answers)
     assert form["errors"] == {"token": "token_not_supported"}
 
 
 async def test_manager_that_is_not_on_the_web(hass: HomeAssistant, asterisk: Asterisk) -> None:
     """That says more than that this is no PBX of another family."""
     with asterisk.set_up(RELOAD_MANAGER, has_web_manager=False):
-        form = await _answer(
-            hass, await _begin(hass), host=f"http://127.0.0.1:{asterisk.ports.web}"
+        form = await answer_flow(
+            hass, await begin_flow(hass), host=f"http://127.0.0.1:{asterisk.ports.web}"
         )
     assert form["errors"] == {"base": "manager_not_on_web"}
 
 
 async def test_another_api_is_chosen(hass: HomeAssistant, asterisk: Asterisk) -> None:
     answers = {"host": f"http://127.0.0.1:{asterisk.ports.web}", "advanced": {"api": "v0.0.1"}}
-    form = await _answer(hass, await _begin(hass), **answers)
+    form = await answer_flow(hass, await begin_flow(hass), **answers)
     assert form["errors"] == {"base": "not_a_pbx"}

@@ -39,7 +39,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import FAMILIES
 
 from ..conftest import INTEGRATION, TOKEN
-from ..helpers import get_state, poll
+from ..helpers import answer_flow, get_state, poll
 from ..simulator import Certificate, PSeriesSimulator, Simulator, Spool
 from ..simulator.p_series import CLIENT_ID, CLIENT_SECRET
 from ..validators.repository import read_json
@@ -110,14 +110,20 @@ async def yeastar(socket_enabled: None, recorded: Spool) -> AsyncIterator[Simula
         yield pbx
 
 
+def _set_address(hass: HomeAssistant, entry: MockConfigEntry, host: str, **data: Any) -> None:
+    """Have a PBX configured at an address."""
+    data = {**entry.data, "host": host, "port": 9011, **data}
+    hass.config_entries.async_update_entry(entry, data=data)
+
+
 @pytest.fixture
 async def at_here(
     hass: HomeAssistant, network: dict[str, Any], pbx: Simulator, entry: MockConfigEntry
 ) -> MockConfigEntry:
     """Have the PBX set up at an address that it got by DHCP."""
     network[HERE] = pbx
-    data = {**entry.data, "host": HERE, "port": 9011}
-    hass.config_entries.async_update_entry(entry, data=data, title=f"UC501 ({HERE})")
+    _set_address(hass, entry, HERE)
+    hass.config_entries.async_update_entry(entry, title=f"UC501 ({HERE})")
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
@@ -126,12 +132,6 @@ async def at_here(
 
 def _flows(hass: HomeAssistant) -> list[ConfigFlowResult]:
     return hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-
-
-async def _answer(hass: HomeAssistant, flow_id: str, **answers: Any) -> ConfigFlowResult:
-    result = await hass.config_entries.flow.async_configure(flow_id, answers)
-    await hass.async_block_till_done()
-    return result
 
 
 async def _pass(hass: HomeAssistant, **time: float) -> None:
@@ -165,12 +165,12 @@ async def test_openvox(
     assert pbx.tokens == []
     assert pbx.logins == 0
 
-    form = await _answer(hass, flow["flow_id"], token="wrong")
+    form = await answer_flow(hass, flow["flow_id"], token="wrong")
     assert form["errors"] == {"base": "invalid_auth"}
     placeholders = form["description_placeholders"]
     assert placeholders
     assert placeholders["name"] == f"OpenVox PBX ({HERE})"
-    created = await _answer(hass, flow["flow_id"], token=TOKEN)
+    created = await answer_flow(hass, flow["flow_id"], token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["title"] == f"UC501 ({HERE})"
     assert created["data"]["host"] == HERE
@@ -204,9 +204,9 @@ async def test_login(
     network[HERE] = pbx
     await announce()
     (flow,) = _flows(hass)
-    form = await _answer(hass, flow["flow_id"])
+    form = await answer_flow(hass, flow["flow_id"])
     assert form["step_id"] == "login"
-    created = await _answer(hass, flow["flow_id"], username="api", password="secret")
+    created = await answer_flow(hass, flow["flow_id"], username="api", password="secret")
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -222,10 +222,10 @@ async def test_certificate_is_shown_first(
         network[HERE] = pbx
         await announce()
         (flow,) = _flows(hass)
-        form = await _answer(hass, flow["flow_id"], token=TOKEN)
+        form = await answer_flow(hass, flow["flow_id"], token=TOKEN)
         assert form["step_id"] == "certificate"
         assert pbx.tokens == []
-        created = await _answer(hass, flow["flow_id"])
+        created = await answer_flow(hass, flow["flow_id"])
         assert created["type"] is FlowResultType.CREATE_ENTRY
         assert created["data"]["fingerprint"]
 
@@ -313,7 +313,7 @@ async def test_ignored(
 
     # It can be added by hand all the same, and is known from then on.
     form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    created = await _answer(hass, form["flow_id"], host=f"{HERE}:9011", token=TOKEN)
+    created = await answer_flow(hass, form["flow_id"], host=f"{HERE}:9011", token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
@@ -325,9 +325,9 @@ async def test_added_by_hand_meanwhile(
     await announce(YEASTAR)
     (flow,) = _flows(hass)
     form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    created = await _answer(hass, form["flow_id"], host=HERE, token=TOKEN)
+    created = await answer_flow(hass, form["flow_id"], host=HERE, token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
-    aborted = await _answer(hass, flow["flow_id"], token=TOKEN)
+    aborted = await answer_flow(hass, flow["flow_id"], token=TOKEN)
     assert aborted["reason"] == "already_configured"
 
 
@@ -374,8 +374,8 @@ async def test_known_although_it_was_never_reached(
     announce: Announce,
 ) -> None:
     """Home Assistant was updated after the PBX had moved: its device has no MAC address yet."""
-    data = {**entry.data, "host": HERE, "port": 9011}
-    hass.config_entries.async_update_entry(entry, data=data, unique_id="A09805021987")
+    _set_address(hass, entry, HERE)
+    hass.config_entries.async_update_entry(entry, unique_id="A09805021987")
     pbx.serial_number = "A09805021987"
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
@@ -434,8 +434,7 @@ async def test_not_followed_with_another_certificate(
     announce: Announce,
 ) -> None:
     """Neither the token nor a login goes there."""
-    data = {**entry.data, "host": HERE, "port": 9011, "ssl": True, "fingerprint": "ab" * 32}
-    hass.config_entries.async_update_entry(entry, data=data)
+    _set_address(hass, entry, HERE, ssl=True, fingerprint="ab" * 32)
     impostor = Simulator(recorded, token=TOKEN)
     impostor.tls = Certificate.make().context()
     async with impostor:
@@ -451,8 +450,8 @@ async def test_not_followed_with_another_certificate(
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"data": {"refused": True}}, {"disabled_by": ConfigEntryDisabler.USER}],
+    ("data", "disabled_by"),
+    [({"refused": True}, None), ({}, ConfigEntryDisabler.USER)],
     ids=["refused", "disabled"],
 )
 async def test_not_signed_in_to_follow(
@@ -461,13 +460,12 @@ async def test_not_signed_in_to_follow(
     pbx: Simulator,
     entry: MockConfigEntry,
     announce: Announce,
-    change: dict[str, Any],
+    data: dict[str, Any],
+    disabled_by: ConfigEntryDisabler | None,
 ) -> None:
     """While a person has to enter credentials, or does not want it."""
-    data = {**entry.data, "host": HERE, "port": 9011, **change.pop("data", {})}
-    hass.config_entries.async_update_entry(entry, data=data)
-    if "disabled_by" in change:
-        await hass.config_entries.async_set_disabled_by(entry.entry_id, change["disabled_by"])
+    _set_address(hass, entry, HERE, **data)
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, disabled_by)
     network[THERE] = pbx
     await announce(ip=THERE)
     assert pbx.requests == []
@@ -483,8 +481,7 @@ async def test_name_is_kept(
     announce: Announce,
 ) -> None:
     """Who assigns addresses assigns names as well."""
-    data = {**entry.data, "host": "pbx.invalid"}
-    hass.config_entries.async_update_entry(entry, data=data)
+    _set_address(hass, entry, "pbx.invalid")
     network[THERE] = pbx
     await announce(ip=THERE)
     assert entry.data["host"] == "pbx.invalid"
@@ -500,7 +497,7 @@ async def test_yeastar(
     await announce(YEASTAR)
     (flow,) = _flows(hass)
     assert flow["context"]["title_placeholders"] == {"name": f"Yeastar PBX ({HERE})"}
-    created = await _answer(hass, flow["flow_id"], token=TOKEN)
+    created = await answer_flow(hass, flow["flow_id"], token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     entry = created["result"]
     assert entry.unique_id == "F4B549A1B2C3"
@@ -524,10 +521,12 @@ async def test_p_series(
         (flow,) = _flows(hass)
         name = {"name": f"Yeastar P-Series PBX ({HERE})"}
         assert flow["context"]["title_placeholders"] == name
-        form = await _answer(hass, flow["flow_id"])
+        form = await answer_flow(hass, flow["flow_id"])
         assert form["step_id"] == "login_p_series"
         assert p_series.logins == 0
-        created = await _answer(hass, flow["flow_id"], username=CLIENT_ID, password=CLIENT_SECRET)
+        created = await answer_flow(
+            hass, flow["flow_id"], username=CLIENT_ID, password=CLIENT_SECRET
+        )
         assert created["type"] is FlowResultType.CREATE_ENTRY
         assert _connections(hass, created["result"]) == {("mac", YEASTAR)}
         await hass.config_entries.async_unload(created["result"].entry_id)
@@ -553,7 +552,7 @@ async def test_yeastar_that_was_added_by_hand(
     monkeypatch.setattr(type(hass.data[DATA_RESOLVER]), "resolve", resolve)
     network[HERE] = yeastar
     form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    created = await _answer(hass, form["flow_id"], host=host, token=TOKEN)
+    created = await answer_flow(hass, form["flow_id"], host=host, token=TOKEN)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     entry = created["result"]
     assert _connections(hass, entry) == set()
@@ -569,12 +568,12 @@ async def test_yeastar_that_has_moved_is_not_doubled(
     """It is recognized by its serial number, as soon as somebody signs in."""
     network[HERE] = yeastar
     form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    entry = (await _answer(hass, form["flow_id"], host=HERE, token=TOKEN))["result"]
+    entry = (await answer_flow(hass, form["flow_id"], host=HERE, token=TOKEN))["result"]
     del network[HERE]
     network[THERE] = yeastar
     await announce(YEASTAR, ip=THERE)
     (flow,) = _flows(hass)
-    aborted = await _answer(hass, flow["flow_id"], token=TOKEN)
+    aborted = await answer_flow(hass, flow["flow_id"], token=TOKEN)
     assert aborted["reason"] == "already_configured"
     assert hass.config_entries.async_entries(DOMAIN) == [entry]
     assert entry.data["host"] == THERE
@@ -593,6 +592,6 @@ async def test_second_address_of_a_pbx(
     network[THERE] = pbx
     await announce("a0:98:05:02:19:88", ip=THERE)
     (flow,) = _flows(hass)
-    aborted = await _answer(hass, flow["flow_id"], token=TOKEN)
+    aborted = await answer_flow(hass, flow["flow_id"], token=TOKEN)
     assert aborted["reason"] == "already_configured"
     assert at_here.data["host"] == HERE

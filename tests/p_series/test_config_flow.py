@@ -1,18 +1,15 @@
 """A P-Series is found and added: its login has its own step, and its errors name the cause."""
 
-from typing import Any
-
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.pbx_voicemail.const import DOMAIN
 from custom_components.pbx_voicemail.pbx import FAMILIES, Endpoint
 
 from ..faults import ignore_failed_handshakes
-from ..helpers import get_state
+from ..helpers import answer_flow, begin_flow, get_state
 from ..simulator import Certificate, PSeriesSimulator
 from ..simulator.p_series import CLIENT_ID, CLIENT_SECRET
 
@@ -25,22 +22,11 @@ def usual_ports(p_series: PSeriesSimulator, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(type(family), "endpoints", endpoints)
 
 
-async def _begin(hass: HomeAssistant) -> str:
-    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    return form["flow_id"]
-
-
-async def _answer(hass: HomeAssistant, flow_id: str, **answers: Any) -> ConfigFlowResult:
-    result = await hass.config_entries.flow.async_configure(flow_id, answers)
-    await hass.async_block_till_done()
-    return result
-
-
 async def _log_in(hass: HomeAssistant, secret: str = CLIENT_SECRET) -> ConfigFlowResult:
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host="127.0.0.1")
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host="127.0.0.1")
     assert form["step_id"] == "login_p_series"
-    return await _answer(hass, flow_id, username=CLIENT_ID, password=secret)
+    return await answer_flow(hass, flow_id, username=CLIENT_ID, password=secret)
 
 
 @pytest.mark.parametrize("unknown_path", ["10001", "404", "html"])
@@ -48,13 +34,13 @@ async def test_from_the_host_to_its_messages(
     hass: HomeAssistant, p_series: PSeriesSimulator, unknown_path: str
 ) -> None:
     p_series.readings.unknown_path = unknown_path
-    flow_id = await _begin(hass)
-    form = await _answer(hass, flow_id, host="127.0.0.1")
+    flow_id = await begin_flow(hass)
+    form = await answer_flow(hass, flow_id, host="127.0.0.1")
     assert (form["step_id"], p_series.logins) == ("login_p_series", 0)
-    form = await _answer(hass, flow_id, username=CLIENT_ID, password="wrong")
+    form = await answer_flow(hass, flow_id, username=CLIENT_ID, password="wrong")
     assert form["errors"] == {"base": "client_refused"}
     assert p_series.logins == 1
-    created = await _answer(hass, flow_id, username=f" {CLIENT_ID}", password=CLIENT_SECRET)
+    created = await answer_flow(hass, flow_id, username=f" {CLIENT_ID}", password=CLIENT_SECRET)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["title"] == "P-Series Software Edition (127.0.0.1)"
     entry = created["result"]
@@ -75,7 +61,7 @@ async def test_search_does_not_use_up_the_failed_logins(
     """Nobody says whether requests without a token count."""
     p_series.readings.token_failures_count = tokens_count
     for _ in range(4):
-        await _answer(hass, await _begin(hass), host="127.0.0.1")
+        await answer_flow(hass, await begin_flow(hass), host="127.0.0.1")
     assert not p_series.failures
 
 
@@ -84,12 +70,12 @@ async def test_certificate(hass: HomeAssistant, p_series: PSeriesSimulator) -> N
     await p_series.stop()
     p_series.tls = await hass.async_add_executor_job(certificate.context)
     await p_series.start()
-    flow_id = await _begin(hass)
+    flow_id = await begin_flow(hass)
     with ignore_failed_handshakes(hass.loop):
-        form = await _answer(hass, flow_id, host="127.0.0.1")
+        form = await answer_flow(hass, flow_id, host="127.0.0.1")
         assert form["step_id"] == "certificate"
-        assert (await _answer(hass, flow_id))["step_id"] == "login_p_series"
-        created = await _answer(hass, flow_id, username=CLIENT_ID, password=CLIENT_SECRET)
+        assert (await answer_flow(hass, flow_id))["step_id"] == "login_p_series"
+        created = await answer_flow(hass, flow_id, username=CLIENT_ID, password=CLIENT_SECRET)
         assert created["type"] is FlowResultType.CREATE_ENTRY
         entry = created["result"]
         assert entry.data["fingerprint"] == certificate.fingerprint
@@ -98,16 +84,20 @@ async def test_certificate(hass: HomeAssistant, p_series: PSeriesSimulator) -> N
 
 async def test_token(hass: HomeAssistant, p_series: PSeriesSimulator) -> None:
     """A bare token lives for half an hour, so it is refused in words."""
-    form = await _answer(hass, await _begin(hass), host="127.0.0.1", token="a token")
+    form = await answer_flow(hass, await begin_flow(hass), host="127.0.0.1", token="a token")
     assert form["errors"] == {"token": "token_not_supported"}
     assert not p_series.logins
 
 
 async def test_chosen_api(hass: HomeAssistant, p_series: PSeriesSimulator) -> None:
     for api, error in (("v1.1.0", "not_a_pbx"), ("asterisk", "not_a_pbx")):
-        form = await _answer(hass, await _begin(hass), host="127.0.0.1", advanced={"api": api})
+        form = await answer_flow(
+            hass, await begin_flow(hass), host="127.0.0.1", advanced={"api": api}
+        )
         assert form["errors"] == {"base": error}
-    form = await _answer(hass, await _begin(hass), host="127.0.0.1", advanced={"api": "p_series"})
+    form = await answer_flow(
+        hass, await begin_flow(hass), host="127.0.0.1", advanced={"api": "p_series"}
+    )
     assert form["step_id"] == "login_p_series"
 
 
@@ -146,7 +136,7 @@ async def test_blocked_until_an_administrator_lifts_it(
     for _ in range(5):
         form = await _log_in(hass, "wrong")
         assert form["errors"] == {"base": "client_refused"}
-    form = await _answer(hass, await _begin(hass), host="127.0.0.1")
+    form = await answer_flow(hass, await begin_flow(hass), host="127.0.0.1")
     assert form["errors"] == {"base": "blocked"}
     p_series.blocked.clear()
     p_series.failures.clear()
@@ -166,7 +156,7 @@ async def test_new_secret(
     assert p_series.logins == 1
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["step_id"] == "login_p_series"
-    done = await _answer(hass, flow["flow_id"], username=CLIENT_ID, password="new")
+    done = await answer_flow(hass, flow["flow_id"], username=CLIENT_ID, password="new")
     assert done["reason"] == "reauth_successful"
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     await hass.config_entries.async_unload(p_series_entry.entry_id)
