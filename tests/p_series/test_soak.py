@@ -1,18 +1,15 @@
 """A day with restarts and crashes in simulated time: never more than two tokens, nothing missed."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
-import time
 
 from aiohttp import web
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.pbx_voicemail.pbx.p_series import login, mailboxes, session, tokens
-
 from ..asterisk.home import Home
+from ..pbx.p_series.clock import Clock
 from ..simulator import PSeriesSimulator
 from .test_home_assistant import leave, poll
 
@@ -21,36 +18,20 @@ _STEP = timedelta(minutes=9)
 _NUMBERS = ("101", "102", "103")
 
 
-@pytest.fixture
-def tick(p_series: PSeriesSimulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let time go on for the PBX and for tokens, and for nothing that waits for an answer."""
-    passed = timedelta()
-    for module in login, mailboxes, session, tokens:
-        for name in {"time", "monotonic"} & vars(module).keys():
-            real = getattr(time, name)
-            monkeypatch.setattr(module, name, lambda real=real: real() + passed.total_seconds())
-    monkeypatch.setattr(p_series, "clock", lambda: datetime.now(UTC) + passed)
-
-    def tick() -> None:
-        nonlocal passed
-        passed += _STEP
-
-    return tick
-
-
 async def test_a_day(
     hass: HomeAssistant,
     p_series: PSeriesSimulator,
     p_series_connected: MockConfigEntry,
-    tick: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     p_series.readings.refresh_kills = False
+    clock = Clock(p_series, monkeypatch)
     random = Random(24)
     home = Home(hass, p_series_connected)
     await home.start_automation(*_NUMBERS)
     expected = []
     for number in range(timedelta(days=1) // _STEP):
-        tick()
+        clock.tick(_STEP)
         chance = random.random()
         if chance < 0.05:
             await hass.config_entries.async_reload(p_series_connected.entry_id)
@@ -71,7 +52,7 @@ async def test_a_day(
     assert not p_series.refused_tokens
     assert p_series.requests.count("/openapi/v1.0/refresh_token") > 20
     await hass.config_entries.async_unload(p_series_connected.entry_id)
-    tick()
+    clock.tick(_STEP)
     assert not p_series.tokens_alive
 
 

@@ -5,25 +5,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.selector import TargetSelector, validate_selector
+from homeassistant.helpers.selector import TargetSelector
 from homeassistant.util.yaml import load_yaml_dict
 import voluptuous as vol
 
-from .repository import differences, integration_of, misfits, read_json, something
+from .repository import differences, integration_of, misfits, read_json
+from .services import FIELDS
 
-# Names and descriptions are in the translations, and only there.
 _SCHEMA: Final = vol.Schema(
     {
         cv.slug: {
             vol.Required("target"): TargetSelector.CONFIG_SCHEMA,
-            vol.Required("fields"): {
-                cv.slug: {
-                    vol.Optional("default"): something,
-                    vol.Optional("example"): something,
-                    vol.Optional("required"): bool,
-                    vol.Required("selector"): validate_selector,
-                }
-            },
+            vol.Required("fields"): FIELDS,
         }
     }
 )

@@ -12,20 +12,15 @@ import voluptuous as vol
 from .repository import differences, integration_of, misfits, read_json, something
 
 # Names and descriptions are in the translations, and only there.
-_SCHEMA: Final = vol.Schema(
-    {
-        cv.slug: {
-            vol.Required("fields"): {
-                cv.slug: {
-                    vol.Optional("default"): something,
-                    vol.Optional("example"): something,
-                    vol.Optional("required"): bool,
-                    vol.Required("selector"): validate_selector,
-                }
-            }
-        }
+FIELDS: Final = {
+    cv.slug: {
+        vol.Optional("default"): something,
+        vol.Optional("example"): something,
+        vol.Optional("required"): bool,
+        vol.Required("selector"): validate_selector,
     }
-)
+}
+_SCHEMA: Final = vol.Schema({cv.slug: {vol.Required("fields"): FIELDS}})
 
 
 def check(repository: Path) -> Iterator[str]:

@@ -2,12 +2,10 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
-from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from custom_components.pbx_voicemail.pbx import (
@@ -21,6 +19,7 @@ from custom_components.pbx_voicemail.pbx import (
 from custom_components.pbx_voicemail.pbx.p_series import events
 from tests.simulator import PSeriesSimulator
 
+from .clock import Clock
 from .conftest import connected, leave
 
 
@@ -127,13 +126,14 @@ async def test_heartbeat(
 
 @pytest.mark.parametrize("by_poll", [False, True])
 async def test_new_token_has_a_new_connection(
-    pbx: PSeriesSimulator, client: PbxClient, by_poll: bool
+    pbx: PSeriesSimulator, client: PbxClient, monkeypatch: pytest.MonkeyPatch, by_poll: bool
 ) -> None:
     """The PBX may end the one of a token that has expired."""
+    clock = Clock(pbx, monkeypatch)
     task, changed = await connected(client)
     listeners = pbx.listeners
     tokens = dict(client.tokens())
-    client._session._tokens = _aged(client._session._tokens)  # type: ignore[attr-defined]
+    clock.tick(timedelta(minutes=26))
     if by_poll:
         await client.extensions()
     await pbx.send("anything")
@@ -149,10 +149,6 @@ async def test_new_token_has_a_new_connection(
     async with asyncio.timeout(2):
         await changed.wait()
     await _stop(task)
-
-
-def _aged(tokens: Any) -> Any:
-    return replace(tokens, since=tokens.since - 26 * 60)
 
 
 async def test_connection_that_breaks(pbx: PSeriesSimulator, client: PbxClient) -> None:
@@ -257,13 +253,17 @@ async def test_connection_that_is_not_made(
 
 
 async def test_busy_pbx_is_asked_for_everything_all_the_same(
-    pbx: PSeriesSimulator, client: PbxClient, freezer: FrozenDateTimeFactory
+    pbx: PSeriesSimulator, client: PbxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deletions are reported by nothing, however many events there are."""
+    clock = Clock(pbx, monkeypatch)
+    task, changed = await connected(client)
     await client.mailboxes()
     pbx.spool.delete("1022", "msg0000")
-    client._mailboxes.mark_changed("1001")  # type: ignore[attr-defined]
-    assert (await client.mailboxes())["1022"].count == 12
-    freezer.tick(timedelta(minutes=6))
-    client._mailboxes.mark_changed("1001")  # type: ignore[attr-defined]
-    assert (await client.mailboxes())["1022"].count == 11
+    for minutes, count in (0, 12), (6, 11):
+        clock.tick(timedelta(minutes=minutes))
+        changed.clear()
+        await pbx.report_call("1001")
+        await changed.wait()
+        assert (await client.mailboxes())["1022"].count == count
+    await _stop(task)
