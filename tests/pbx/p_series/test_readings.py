@@ -237,6 +237,15 @@ async def test_mailbox_that_changes_between_its_pages(
     assert not client.unreadable
 
 
+async def test_mailbox_that_was_not_asked_for(pbx: PSeriesSimulator, client: PbxClient) -> None:
+    """It does not matter how many messages it has."""
+    pbx.change_rows = lambda rows: [*rows, _row(number="9999", total_number=30)]
+    assert (await client.mailboxes()).keys() == COUNTS.keys()
+    pbx.queries.clear()
+    await client.mailboxes()
+    assert len(pbx.queries) == 1
+
+
 async def test_mailbox_that_is_nested_too_deeply(pbx: PSeriesSimulator, client: PbxClient) -> None:
     nested: object = None
     for _ in range(500):

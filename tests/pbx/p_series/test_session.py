@@ -201,6 +201,23 @@ async def test_forgotten_token(pbx: PSeriesSimulator, client: PbxClient, either:
     assert pbx.logins == 10
 
 
+async def test_forgotten_token_of_several_requests(
+    pbx: PSeriesSimulator, client: PbxClient
+) -> None:
+    """They share the next one, also if one of them hears of it late."""
+    await client.extensions()
+    pbx.revoke_tokens()
+
+    async def delay(request: web.Request) -> None:
+        while request.path.endswith("vm/query") and pbx.logins < 2:
+            await asyncio.sleep(0.01)
+
+    pbx.intercept = delay
+    await asyncio.gather(client.info(), client.extensions(), client.mailboxes())
+    assert pbx.logins == 2
+    assert pbx.tokens_alive == 1
+
+
 async def test_token_that_is_never_accepted(pbx: PSeriesSimulator, client: PbxClient) -> None:
     """It is not the secret's fault, and there are only eight."""
 
