@@ -191,6 +191,22 @@ async def test_blocked(
     assert await client.mailboxes()
 
 
+async def test_blocked_with_a_new_token(pbx: PSeriesSimulator, client: PbxClient) -> None:
+    await client.extensions()
+    errcodes = [10004, 70004]
+
+    async def refuse(request: web.Request) -> web.Response | None:
+        if request.path.endswith("token"):
+            return None
+        return web.json_response({"errcode": errcodes.pop(0), "errmsg": "FAILURE"})
+
+    pbx.intercept = refuse
+    for _ in range(3):
+        with pytest.raises(PbxLockedError):
+            await client.mailboxes()
+    assert not errcodes
+
+
 @BOTH
 async def test_forgotten_token(pbx: PSeriesSimulator, client: PbxClient, either: bool) -> None:
     pbx.readings.token_failures_count = either
