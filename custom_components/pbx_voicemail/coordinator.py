@@ -115,7 +115,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self._time_zone = dt_util.get_default_time_zone()
         self._roster = Roster(self.chosen)
         self.callers = Callers(phone_book, self._roster)
-        self._extension_listeners = ExtensionListeners()
+        self._extension_listeners = ExtensionListeners(hass, entry)
         self._push = Push(
             hass,
             entry,

@@ -3,24 +3,37 @@
 A large PBX has thousands of entities, and most polls change those of one extension, if any.
 """
 
-from collections import defaultdict
+import asyncio
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
+from itertools import count
 import logging
+from typing import Final
 
-from homeassistant.core import CALLBACK_TYPE, callback
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
+from ..const import DOMAIN
 from .data import PbxData
 
 _LOGGER = logging.getLogger(__name__)
+
+_MAX_AT_ONCE: Final = 5
+"""The listeners of how many extensions are called at once: those of one can take half a millisecond."""
 
 
 class ExtensionListeners:
     """The listeners of one PBX, by extension."""
 
-    def __init__(self) -> None:
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
         """Start without listeners."""
+        self._hass = hass
+        self._entry = entry
         self._listeners: defaultdict[str, list[CALLBACK_TYPE]] = defaultdict(list)
         self._last: tuple[bool, PbxData, tuple[int, int]] = (True, PbxData({}, {}), (0, 0))
+        self._waiting: OrderedDict[str, None] = OrderedDict()
+        """The extensions whose listeners have still to be called, in order."""
+        self._task: asyncio.Task[None] | None = None
 
     @callback
     def add(self, extension: str, listener: CALLBACK_TYPE) -> Callable[[], None]:
@@ -36,17 +49,34 @@ class ExtensionListeners:
         """Call the listeners of extensions that have changed since the last call.
 
         They are called for all if the PBX has become available or unavailable, or if the names of
-        callers may have changed.
+        callers may have changed. If that are many, the rest is called soon.
         """
         was_available, before, last_revision = self._last
         self._last = (available, data, callers_revision)
         has_changed = available is not was_available or callers_revision != last_revision
-        for extension in list(self._listeners) if has_changed else _changed(before, data):
-            for listener in list(self._listeners.get(extension, ())):
-                try:
-                    listener()
-                except Exception:
-                    _LOGGER.exception("A listener to extension data failed")
+        changed = self._listeners if has_changed else _changed(before, data)
+        self._waiting.update(dict.fromkeys(changed))
+        if self._waiting and (self._task is None or self._task.done()):
+            self._task = self._entry.async_create_task(
+                self._hass, self._async_call_listeners(), f"{DOMAIN} listeners"
+            )
+
+    async def _async_call_listeners(self) -> None:
+        for called in count(1):
+            if not self._waiting:
+                return
+            extension, _ = self._waiting.popitem(last=False)
+            self._call_listeners(extension)
+            if called % _MAX_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    @callback
+    def _call_listeners(self, extension: str) -> None:
+        for listener in list(self._listeners.get(extension, ())):
+            try:
+                listener()
+            except Exception:
+                _LOGGER.exception("A listener to extension data failed")
 
 
 def _changed(before: PbxData, after: PbxData) -> Iterable[str]:
