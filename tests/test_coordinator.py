@@ -1,7 +1,6 @@
 """Polling: what changes, what an outage does, and who is on the roster."""
 
 import asyncio
-from collections.abc import Iterable
 from datetime import UTC, datetime
 import logging
 from typing import Any
@@ -11,7 +10,6 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
-from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import EntityPlatform
 from homeassistant.setup import async_setup_component
 import pytest
@@ -490,31 +488,3 @@ async def test_serial_number_that_proves_nothing(
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
-
-
-async def test_many_extensions_are_added_in_batches(
-    hass: HomeAssistant,
-    pbx: Simulator,
-    entry: MockConfigEntry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """All at once would keep everything else waiting for seconds."""
-    most = 0
-    really = EntityPlatform._async_schedule_add_entities_for_entry
-
-    def note(
-        platform: EntityPlatform, entities: Iterable[Entity], *arguments: Any, **more: Any
-    ) -> None:
-        nonlocal most
-        entities = list(entities)
-        most = max(most, len(entities))
-        really(platform, entities, *arguments, **more)
-
-    monkeypatch.setattr(EntityPlatform, "_async_schedule_add_entities_for_entry", note)
-    pbx.extensions |= {str(number): "" for number in range(1000, 1200)}
-    await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-    for number in (1000, 1024, 1025, 1199):
-        assert get_state(hass, f"sensor.extension_{number}_messages").state == "0"
-        assert get_state(hass, f"binary_sensor.extension_{number}_message_waiting").state == "off"
-    assert most <= 25 * 5

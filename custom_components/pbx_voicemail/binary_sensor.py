@@ -24,7 +24,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the message waiting indicators of all extensions."""
     coordinator = entry.runtime_data
-    async_add_extension_entities(
+    await async_add_extension_entities(
         coordinator,
         async_add_entities,
         lambda extension: [MessageWaitingSensor(coordinator, extension, MESSAGE_WAITING)],

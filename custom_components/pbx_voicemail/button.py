@@ -22,7 +22,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the buttons of all extensions."""
     coordinator = entry.runtime_data
-    async_add_extension_entities(
+    await async_add_extension_entities(
         coordinator,
         async_add_entities,
         lambda extension: [MarkAllReadButton(coordinator, extension, MARK_ALL_READ_BUTTON)],

@@ -106,6 +106,8 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.transcripts = Transcripts(self, self.recordings)
         self.read_state = ReadState(self, client, marks, self.requests.async_mark_read)
         self.rate_limiter = RateLimiter()
+        self.adding_entities = asyncio.Lock()
+        """Held while a platform adds the entities of an extension."""
         self.renamed: Mapping[str, str] = {}
         """The messages that the last good poll found under new ids: old id to new."""
         self.log = PollLog()

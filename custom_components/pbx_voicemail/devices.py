@@ -44,7 +44,7 @@ def extension_device_info(coordinator: PbxCoordinator, number: str) -> DeviceInf
 
 @callback
 def async_register_devices(coordinator: PbxCoordinator) -> None:
-    """Register the devices, and update them after polls until the entry is unloaded."""
+    """Register the device of the PBX, and update all devices until the entry is unloaded."""
     devices = _Devices(coordinator)
     devices.async_remove_unchosen()
     devices.async_update()
@@ -59,7 +59,9 @@ class _Devices:
         self._entry = coordinator.config_entry
         self._registry = dr.async_get(coordinator.hass)
         self._info: PbxInfo | None = None
-        self._roster: Mapping[str, Extension] = {}
+        self._roster: Mapping[str, Extension] = coordinator.data.roster
+        self._seen = dict(self._roster)
+        """All extensions since the start. An extension keeps its device when it leaves."""
 
     @callback
     def async_remove_unchosen(self) -> None:
@@ -87,16 +89,22 @@ class _Devices:
 
     @callback
     def async_update(self) -> None:
-        """Register new devices, and update those whose names or versions have changed."""
+        """Update the devices whose names or versions have changed.
+
+        The device of an extension is registered with its entities, which takes longer.
+        """
         if self._info != self._coordinator.data.info:
             self._info = self._coordinator.data.info
             self._register(hub_device_info(self._coordinator))
         roster = self._coordinator.data.roster
+        if roster is self._roster:
+            return
         for number in self._roster.keys() - roster.keys():
             self._remove_unlisted(number)
         for number, extension in roster.items():
-            if self._roster.get(number) != extension:
+            if self._seen.get(number, extension) != extension:
                 self._register(extension_device_info(self._coordinator, number))
+        self._seen.update(roster)
         self._roster = roster
 
     def _register(self, info: DeviceInfo) -> None:
@@ -107,3 +115,4 @@ class _Devices:
         device = device_of(self._coordinator.hass, self._entry, number)
         if device and self._coordinator.is_unlisted(number):
             self._registry.async_remove_device(device.id)
+            del self._seen[number]

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from itertools import batched
-from typing import Final, override
+from typing import override
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity, EntityDescription
@@ -19,9 +19,6 @@ from .coordinator import PbxCoordinator
 from .devices import extension_device_info, hub_device_info
 from .identifiers import unique_id
 from .pbx import Extension, Mailbox
-
-_BATCH_SIZE: Final = 25
-"""The entities of how many extensions are added at once: each takes more than a millisecond."""
 
 
 class PbxEntity(CoordinatorEntity[PbxCoordinator]):
@@ -96,8 +93,7 @@ class ExtensionEntity(PbxEntity):
         )
 
 
-@callback
-def async_add_extension_entities(
+async def async_add_extension_entities(
     coordinator: PbxCoordinator,
     async_add_entities: AddConfigEntryEntitiesCallback,
     create: Callable[[str], Iterable[Entity]],
@@ -107,6 +103,7 @@ def async_add_extension_entities(
     An extension that leaves the roster keeps its entities. If a user has removed them when it
     returns, it gets new ones.
     """
+    entry = coordinator.config_entry
     registry = er.async_get(coordinator.hass)
     platform = async_get_current_platform().domain
     known: Mapping[str, Extension] = {}
@@ -116,37 +113,33 @@ def async_add_extension_entities(
         return registry.async_get_entity_id(platform, DOMAIN, entity.unique_id or "") is not None
 
     @callback
-    def add(extensions: Iterable[str]) -> None:
+    def add(extension: str) -> None:
         entities = [
             entity
-            for extension in extensions
             for entity in create(extension)
             if extension not in added or not is_registered(entity)
         ]
-        added.update(extensions)
+        added.add(extension)
         if entities:
             async_add_entities(entities)
 
-    async def add_batches(batches: Iterable[Iterable[str]]) -> None:
-        for extensions in batches:
-            # Lets other tasks run between two batches.
-            await asyncio.sleep(0)
-            add(extensions)
-
-    @callback
-    def add_new_extensions() -> None:
+    async def add_new_extensions() -> None:
         nonlocal known
         roster = coordinator.data.roster
-        if roster is known:
-            return
         new = [extension for extension in roster if extension not in known]
         known = roster
-        batches = batched(new, _BATCH_SIZE, strict=False)
-        add(next(batches, ()))
-        if len(new) > _BATCH_SIZE:
-            coordinator.config_entry.async_create_task(
-                coordinator.hass, add_batches(batches), eager_start=False
-            )
+        for extension in new:
+            # Each takes milliseconds. Hundreds at once would block Home Assistant for a second.
+            async with coordinator.adding_entities:
+                if entry.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
+                    return
+                add(extension)
+                await asyncio.sleep(0)
 
-    add_new_extensions()
-    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(add_new_extensions))
+    @callback
+    def handle_update() -> None:
+        if coordinator.data.roster is not known:
+            entry.async_create_task(coordinator.hass, add_new_extensions())
+
+    entry.async_on_unload(coordinator.async_add_listener(handle_update))
+    await add_new_extensions()

@@ -36,7 +36,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the event entities of all extensions."""
     coordinator = entry.runtime_data
-    async_add_extension_entities(
+    await async_add_extension_entities(
         coordinator,
         async_add_entities,
         lambda extension: [NewMessageEvent(coordinator, extension)],

@@ -110,7 +110,7 @@ async def async_setup_entry(
         for latest in LATEST_SENSORS:
             yield LatestSensor(coordinator, extension, latest)
 
-    async_add_extension_entities(coordinator, async_add_entities, create)
+    await async_add_extension_entities(coordinator, async_add_entities, create)
 
 
 class HubSensor(HubEntity, SensorEntity):
