@@ -488,3 +488,30 @@ async def test_serial_number_that_proves_nothing(
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_polls_of_many_pbxs_are_spread(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Set up together, as when Home Assistant starts, they are polled one after another."""
+    pbx.serial_number = ""
+    entries = [MockConfigEntry(domain=DOMAIN, minor_version=2, data=entry.data) for _ in range(20)]
+    await hass.config_entries.async_remove(entry.entry_id)
+    for one in entries:
+        one.add_to_hass(hass)
+    await asyncio.gather(*(hass.config_entries.async_setup(one.entry_id) for one in entries))
+
+    polls = []
+    for _ in range(5 * 30):
+        pbx.requests.clear()
+        freezer.tick(1)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        polls.append(pbx.requests.count(QUERY))
+    assert max(polls) == 1
+    assert sum(polls[30:]) == pytest.approx(4 * len(entries), abs=4)
+    for one in entries:
+        await hass.config_entries.async_unload(one.entry_id)

@@ -16,6 +16,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.debounce import Debouncer
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
@@ -150,6 +151,7 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         Cleanup(self, self.recordings, self.transcripts, self.read_state.marks).async_start()
         if Capability.PUSH in self.client.capabilities:
             self._push.async_start()
+        self._async_spread_polls()
         self.config_entry.async_on_unload(
             self.phone_book.async_add_listener(self.async_update_listeners)
         )
@@ -160,6 +162,27 @@ class PbxCoordinator(DataUpdateCoordinator[PbxData]):
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._async_stop)
         )
+
+    @callback
+    def _async_spread_polls(self) -> None:
+        """Poll once more at a time of its own, from which the next polls are counted.
+
+        Entries that are set up together would otherwise be polled in the same second for ever.
+        """
+        entry_ids = [
+            entry.entry_id
+            for entry in self.hass.config_entries.async_entries(
+                DOMAIN, include_ignore=False, include_disabled=False
+            )
+        ]
+        if index := entry_ids.index(self.config_entry.entry_id):
+            delay = self._interval * index / len(entry_ids)
+            self.config_entry.async_on_unload(
+                async_call_later(self.hass, delay, self._async_poll_again)
+            )
+
+    async def _async_poll_again(self, now: datetime) -> None:
+        await self.async_refresh()
 
     async def async_save(self) -> None:
         """Write what the next run needs, and sign out."""
