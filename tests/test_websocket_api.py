@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 
 from custom_components.pbx_voicemail import mailbox_state, websocket_api as websocket
+from custom_components.pbx_voicemail.mailbox_state import MailboxState, MailboxUpdate
 from custom_components.pbx_voicemail.pbx import Message
 from custom_components.pbx_voicemail.voicemail.callers import Caller, Callers
 from custom_components.pbx_voicemail.voicemail.media_id import message_as_dict
@@ -575,6 +576,36 @@ async def test_many_callers(
     for card in cards:
         assert [message["caller"] for message in (await card.receive())["messages"]] == ["4711"]
     assert looked_up == ["4711"]
+
+
+async def test_many_mailboxes_let_other_tasks_run(
+    connected: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All at once would block Home Assistant for as long as there are messages."""
+    turns = [0]
+    share = MailboxUpdate.share
+
+    def count(update: MailboxUpdate, state: MailboxState) -> None:
+        turns[-1] += 1
+        share(update, state)
+
+    async def note_turns() -> None:
+        while True:
+            await asyncio.sleep(0)
+            turns.append(0)
+
+    monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
+    monkeypatch.setattr(MailboxUpdate, "share", count)
+    noting = asyncio.create_task(note_turns())
+    card = Card(await hass_ws_client())
+    await card.subscribe()
+    while card.is_partial:
+        await card.receive()
+    noting.cancel()
+    assert sum(turns) == 4
+    assert max(turns) == 1
 
 
 async def test_unsubscribe(

@@ -189,12 +189,9 @@ class _Subscription:
             is_empty = not any(pbx.mailboxes for pbx in self._pbxs.values())
             sent = await self._async_send_newest() if is_empty else {}
             async with self._hass.data[_PREPARING]:
-                updates = self._find_updates()
                 # One by one, since a thread that never pauses keeps the event loop waiting, too.
-                prepared = [
-                    await self._hass.async_add_executor_job(update.prepare) for _, update in updates
-                ]
-                for (pbx, update), (state, changes) in zip(updates, prepared, strict=True):
+                for pbx, update in self._find_updates():
+                    state, changes = await self._hass.async_add_executor_job(update.prepare)
                     self._apply(pbx, update, state, changes)
             # They may have been deleted since.
             self._remove(sent.keys() - self._unsent.keys())
