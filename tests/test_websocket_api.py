@@ -153,6 +153,18 @@ async def stt_engine(hass: HomeAssistant) -> None:
     await add_engine(hass, SttEngine())
 
 
+async def test_many_new_extensions(hass: HomeAssistant, pbx: Simulator, card: Card) -> None:
+    """The list of all extensions is not sent again for each of them."""
+    pbx.extensions |= {str(number): "" for number in range(1000, 1200)}
+    # With another time zone, everything is asked for anew.
+    await hass.config.async_update(time_zone="Asia/Tokyo")
+    events = 0
+    while len(card.extensions) < 204 or not all(one["device_id"] for one in card.extensions):
+        await card.receive()
+        events += 1
+    assert events < 100
+
+
 async def test_transcript(hass: HomeAssistant, stt_engine: None, card: Card) -> None:
     message_id = (await get_message_from(hass, "7001"))["message_id"]
     await call_action(hass, "transcribe_message", message_id=message_id)

@@ -46,6 +46,9 @@ _MAX_MESSAGES_PER_EVENT: Final = 500
 _FIRST_MESSAGES: Final = 25
 """How many of the newest messages are sent before the others are prepared. They fill a screen."""
 
+_REGISTRY_DELAY: Final = 0.1
+"""How long changes of devices, entities and users are collected, in seconds."""
+
 _MAX_INLINE: Final = 30
 """Mailboxes with more messages are prepared in a thread, since looking up callers is slow."""
 
@@ -247,7 +250,8 @@ class _Subscription:
     @callback
     def _schedule(self) -> None:
         """Send the changes once, after all changes of this moment."""
-        if self._scheduled is None:
+        if self._scheduled is None or isinstance(self._scheduled, asyncio.TimerHandle):
+            self._cancel_scheduled()
             self._scheduled = self._hass.loop.call_soon(self.async_send_changes)
 
     @callback
@@ -290,7 +294,9 @@ class _Subscription:
 
     @callback
     def _handle_event(self, event: Event[Any]) -> None:
-        self._schedule()
+        """Send the changes soon: while extensions are added, the registries change all the time."""
+        if self._scheduled is None:
+            self._scheduled = self._hass.loop.call_later(_REGISTRY_DELAY, self.async_send_changes)
 
     @callback
     def _is_our_device(self, data: dr.EventDeviceRegistryUpdatedData) -> bool:
