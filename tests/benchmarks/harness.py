@@ -6,20 +6,23 @@ order a line, as JSON, and answers each with what it has measured.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 import gc
-from itertools import pairwise
 import json
 from pathlib import Path
 from statistics import median
 import sys
-from time import perf_counter, process_time
+from time import process_time, thread_time, time
 import tracemalloc
 from typing import Any
 from unittest.mock import patch
 
+from homeassistant.auth.const import GROUP_ID_USER
 from homeassistant.bootstrap import async_setup_hass
 from homeassistant.components.recorder import get_instance
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -30,52 +33,51 @@ from multidict import CIMultiDict, CIMultiDictProxy
 import orjson
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.pbx_voicemail.const import DOMAIN
+from custom_components.pbx_voicemail.const import DEFAULT_SCAN_INTERVAL, DOMAIN
+from custom_components.pbx_voicemail.coordinator import PbxCoordinator
 from custom_components.pbx_voicemail.pbx import http as transport
 from custom_components.pbx_voicemail.pbx.byte_limit import ByteLimit
 from custom_components.pbx_voicemail.pbx.http import HttpClient, HttpResponse
-from tests.conftest import TOKEN
 
-_QUERY = "api/v0.0.1/voicemail/query"
+from .pbx import QUERY
+from .stalls import Figures, measure_stalls
+
+_PAUSE = 0.001
 _BLOCK_BYTES = 256 * 1024
 
 
 class Harness:
     """A running Home Assistant, and the coordinator that polls the PBX. Methods are commands."""
 
-    def __init__(self, hass: HomeAssistant, pbx: str) -> None:
-        """Use a PBX at `host:port`."""
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Use a Home Assistant. Its config entry, if it has one, is set up already."""
         self._hass = hass
-        self._pbx = pbx
+        self._query = ""
         self._written: list[str] = []
+        self._requests = 0
+        self._announced = 0.0
         self._coordinator: DataUpdateCoordinator[Any] | None = None
+        self._stalls = AsyncExitStack()
+        self._count_requests()
 
-    async def set_up_ours(self) -> dict[str, float]:
-        """Set up this integration, and return CPU seconds and the number of entities."""
-        host, port = self._pbx.split(":")
-        entry = MockConfigEntry(
-            domain=DOMAIN,
-            title="UC501",
-            unique_id="a09805021987",
-            minor_version=2,
-            data={
-                "host": host,
-                "port": int(port),
-                "family": "s_series",
-                "credentials": {"token": TOKEN},
-                "remembered": {"api": "v0.0.1"},
-                "ssl": False,
-                "verify_ssl": True,
-                "api": "auto",
-            },
-            options={"scan_interval": 1500},
+    async def set_up_ours(self, count: int = 1, **entry: Any) -> Figures:
+        """Set up config entries of this integration. Return CPU seconds and the number of entities."""
+        entries = [MockConfigEntry(domain=DOMAIN, minor_version=2, **entry) for _ in range(count)]
+        data = entries[0].data
+        self._query = (
+            f"http://{data['host']}:{data['port']}/{{}}?token={data['credentials'].get('token')}"
         )
-        entry.add_to_hass(self._hass)
-        measured = await self._set_up(self._hass.config_entries.async_setup(entry.entry_id))
-        self._coordinator = entry.runtime_data
+
+        async def set_up() -> bool:
+            # Home Assistant sets up entries at the same time, too.
+            await asyncio.gather(*map(self._hass.config_entries.async_add, entries))
+            return all(entry.state is ConfigEntryState.LOADED for entry in entries)
+
+        measured = await self._set_up(set_up())
+        self._coordinator = entries[0].runtime_data
         return measured
 
-    async def set_up_rest(self, extensions: list[str]) -> dict[str, float]:
+    async def set_up_rest(self, query: str, extensions: list[str]) -> Figures:
         """Set up the rest integration, and return CPU seconds and the number of sensors."""
         sensors = [
             {
@@ -91,7 +93,7 @@ class Harness:
             for index, number in enumerate(extensions)
         ]
         resource = {
-            "resource": f"http://{self._pbx}/{_QUERY}?token={TOKEN}",
+            "resource": query,
             "method": "POST",
             "timeout": 300,
             "scan_interval": 100_000,
@@ -117,32 +119,92 @@ class Harness:
         """Leave messages, one extension after another."""
         await self._post(f"leave/{count}")
 
-    async def poll(self) -> dict[str, float]:
-        """Poll once over HTTP, and return CPU seconds and the number of written states."""
+    async def poll(self) -> Figures:
+        """Poll once over HTTP, and return CPU seconds, and what happened in them.
+
+        `event` are the seconds until a message was announced, if one was.
+        """
         self._written.clear()
+        self._requests = 0
+        began = time()
         cpu = await self._cpu_of(self._refresh)
-        return {"cpu": cpu, "written": len(self._written)}
+        return {
+            "cpu": cpu,
+            "written": len(self._written),
+            "requests": self._requests,
+            "event": self._announced - began,
+        }
 
-    async def stall(self) -> dict[str, float]:
-        """Poll once, and return how long the event loop was blocked, in seconds."""
-        beats = [perf_counter()]
+    async def stall(self, *, is_list_due: bool = False) -> Figures:
+        """Poll once, and return the longest stall. If the list is due, extensions are asked for."""
+        if is_list_due:
+            assert isinstance(self._coordinator, PbxCoordinator)
+            self._coordinator._roster.request_refresh()
+        async with measure_stalls() as stalls:
+            await self._refresh()
+        return stalls
 
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(0)
-                beats.append(perf_counter())
+    async def begin_stalls(self) -> None:
+        """Begin to measure stalls while another process sends requests."""
+        self._longest = await self._stalls.enter_async_context(measure_stalls(_PAUSE))
 
-        heart = asyncio.create_task(beat())
-        await self._refresh()
-        heart.cancel()
-        return {"stall": max(after - before for before, after in pairwise(beats))}
+    async def end_stalls(self) -> Figures:
+        """Return the longest stall since `begin_stalls`."""
+        await self._stalls.aclose()
+        return self._longest
 
-    async def from_bytes(self, polls: int, changing: bool) -> dict[str, float]:
+    async def token(self) -> str:
+        """Return an access token of a new user, who is no administrator."""
+        user = await self._hass.auth.async_create_user("Reader", group_ids=[GROUP_ID_USER])
+        token = await self._hass.auth.async_create_refresh_token(user, client_id="http://localhost")
+        return self._hass.auth.async_create_access_token(token)
+
+    async def reload(self) -> dict[str, Figures]:
+        """Unload and set up again, and return the stalls of both, and the CPU seconds of the setup."""
+        assert self._coordinator
+        assert self._coordinator.config_entry
+        entry = self._coordinator.config_entry
+        async with measure_stalls() as unload:
+            await self._hass.config_entries.async_unload(entry.entry_id)
+        before = process_time()
+        async with measure_stalls() as set_up:
+            await self._hass.config_entries.async_setup(entry.entry_id)
+            await self._hass.async_block_till_done()
+        self._coordinator = entry.runtime_data
+        return {"unload": unload, "set_up": {**set_up, "cpu": process_time() - before}}
+
+    async def collect(self) -> float:
+        """Return the CPU seconds of a garbage collection, which Python starts when it likes to."""
+        before = thread_time()
+        gc.collect()
+        return thread_time() - before
+
+    async def idle(self, seconds: float) -> float:
+        """Let time pass, and return the CPU seconds."""
+        before = process_time()
+        await asyncio.sleep(seconds)
+        return process_time() - before
+
+    async def wait_for_push(self) -> None:
+        """Wait until polls are rare, since the PBX reports changes."""
+        assert self._coordinator
+        while self._coordinator.update_interval == timedelta(seconds=DEFAULT_SCAN_INTERVAL):
+            await asyncio.sleep(0.1)
+        self._announced = 0
+
+    async def announced(self) -> float:
+        """Return when a message is announced, in Unix time."""
+        while not self._announced:
+            await asyncio.sleep(0.001)
+        announced, self._announced = self._announced, 0
+        return announced
+
+    async def from_bytes(self, polls: int, changing: bool) -> Figures:
         """Poll with answers that are there already, and return CPU seconds beside the parser's.
 
         They come in pieces, as from the network: to see that nothing has changed is part of it.
         """
-        path = "leave/1" if changing else _QUERY
+        path = "leave/1" if changing else QUERY
         bodies = [await self._post(path) for _ in range(polls)]
         waiting = iter([_Body(body) for body in bodies])
 
@@ -158,7 +220,7 @@ class Harness:
         loads = [_cpu_of_call(partial(orjson.loads, body)) for body in bodies]
         return {"cpu": median(cpu[1:]), "loads": median(loads), "bytes": len(bodies[-1])}
 
-    async def recorded(self, messages: int) -> dict[str, float]:
+    async def recorded(self, messages: int) -> Figures:
         """Return by how many bytes the recorder database grows per message, and per unchanged poll."""
 
         async def grown(act: Callable[[], Awaitable[object]]) -> int:
@@ -177,7 +239,7 @@ class Harness:
         unchanged = await grown(self._refresh)
         return {"message": await grown(add_message) / messages, "unchanged": unchanged / messages}
 
-    async def held(self) -> dict[str, float]:
+    async def held(self) -> Figures:
         """Return the memory allocated since `watch`, without what the recorder has still to write."""
         await self._recorded_bytes()
         gc.collect()
@@ -188,7 +250,7 @@ class Harness:
         gc.collect()
         tracemalloc.start()
 
-    async def _set_up(self, done: Awaitable[bool]) -> dict[str, float]:
+    async def _set_up(self, done: Awaitable[bool]) -> Figures:
         before = len(self._hass.states.async_all())
 
         async def set_up() -> None:
@@ -206,9 +268,20 @@ class Harness:
         @callback
         def record(event: Event[Any]) -> None:
             self._written.append(event.data["entity_id"])
+            if event.data["entity_id"].startswith("event."):
+                self._announced = time()
 
         for kind in (EVENT_STATE_CHANGED, EVENT_STATE_REPORTED):
             self._hass.bus.async_listen(kind, record, event_filter=_is_of_a_pbx)
+
+    def _count_requests(self) -> None:
+        request = HttpClient.request
+
+        async def count(client: HttpClient, *arguments: Any, **options: Any) -> HttpResponse:
+            self._requests += 1
+            return await request(client, *arguments, **options)
+
+        patch.object(HttpClient, "request", count).start()
 
     async def _refresh(self) -> None:
         assert self._coordinator
@@ -223,7 +296,7 @@ class Harness:
 
     async def _post(self, path: str) -> bytes:
         session = async_get_clientsession(self._hass)
-        async with session.post(f"http://{self._pbx}/{path}?token={TOKEN}") as response:
+        async with session.post(self._query.format(path)) as response:
             return await response.read()
 
     async def _wait_for_recorder(self) -> None:
@@ -275,13 +348,13 @@ def _cpu_of_call(call: Callable[[], object]) -> float:
     return process_time() - before
 
 
-async def _run(config: Path, pbx: str) -> None:
+async def _run(config: Path) -> None:
     hass = await async_setup_hass(RuntimeConfig(config_dir=str(config), skip_pip=True))
     assert hass
     await hass.async_start()
     await hass.async_block_till_done()
-    harness = Harness(hass, pbx)
-    print(json.dumps("ready"), flush=True)
+    print(json.dumps(process_time()), flush=True)
+    harness = Harness(hass)
     while line := await asyncio.to_thread(sys.stdin.readline):
         command, arguments = json.loads(line)
         print(json.dumps(await getattr(harness, command)(**arguments)), flush=True)
@@ -289,4 +362,4 @@ async def _run(config: Path, pbx: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(_run(Path(sys.argv[1])))

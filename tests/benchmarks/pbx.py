@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 from aiohttp import web
 import orjson
@@ -11,7 +12,8 @@ import orjson
 from tests.conftest import TOKEN
 from tests.simulator import Simulator, Spool
 
-FIRST_EXTENSION = 1000
+QUERY: Final = "api/v0.0.1/voicemail/query"
+FIRST_EXTENSION: Final = 1000
 _CALLERS = ("Ann Müller", "张伟", "O'Brien", "José", "Ана", "")
 _BEGIN = datetime(2026, 10, 1, 8, tzinfo=UTC)
 
@@ -25,20 +27,51 @@ class FullPbx(Simulator):
 
     def __init__(self, spool: Spool, extensions: int, messages: int) -> None:
         """Create the messages. The spool stays empty."""
-        numbers = range(FIRST_EXTENSION, FIRST_EXTENSION + extensions)
-        super().__init__(
-            spool, extensions={str(number): f"Desk {number}" for number in numbers}, token=TOKEN
-        )
+        super().__init__(spool, token=TOKEN)
         self.reply = b""
+        self.polled_at: list[float] = []
+        """When it was polled, in seconds."""
         self._random = Random(1)
         self._left = 0
-        self._boxes: dict[str, list[dict[str, str]]] = {number: [] for number in self.extensions}
+        self._boxes: dict[str, list[dict[str, str]]] = {}
+        self._next = self._one_after_another()
+        self.intercept = self._answer_at_once
+        self.set_extensions(extensions)
         for number in self._boxes:
             for _ in range(messages):
                 self._leave(number)
-        self._next = self._one_after_another()
         self._tell_all()
-        self.intercept = self._answer_at_once
+
+    def set_extensions(self, count: int) -> None:
+        """Have so many extensions, of which new ones have no messages."""
+        numbers = [str(FIRST_EXTENSION + index) for index in range(count)]
+        self.extensions = {number: f"Desk {number}" for number in numbers}
+        self._boxes = {number: self._boxes.get(number, []) for number in numbers}
+        self._tell_all()
+
+    @property
+    def query(self) -> str:
+        """The URL that all messages are asked for at."""
+        return f"http://{self.address}/{QUERY}?token={TOKEN}"
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The config entry of this PBX, which is not polled by itself while it is measured."""
+        return {
+            "title": self.model,
+            "unique_id": self.serial_number or None,
+            "data": {
+                "host": "127.0.0.1",
+                "port": self.port,
+                "family": "s_series",
+                "credentials": {"token": TOKEN},
+                "remembered": {"api": "v0.0.1"},
+                "ssl": False,
+                "verify_ssl": True,
+                "api": "auto",
+            },
+            "options": {"scan_interval": 1500},
+        }
 
     @property
     def counts(self) -> dict[str, int]:
@@ -50,7 +83,9 @@ class FullPbx(Simulator):
             for _ in range(int(request.path.rpartition("/")[2])):
                 self._leave(next(self._next))
             self._tell_all()
-        elif not request.path.endswith("voicemail/query"):
+        elif request.path.endswith(QUERY):
+            self.polled_at.append(monotonic())
+        else:
             return None
         return web.Response(body=self.reply, content_type="application/json")
 
