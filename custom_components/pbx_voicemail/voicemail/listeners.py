@@ -49,7 +49,7 @@ class ExtensionListeners:
         """Call the listeners of extensions that have changed since the last call.
 
         They are called for all if the PBX has become available or unavailable, or if the names of
-        callers may have changed. If that are many, the rest is called soon.
+        callers may have changed. If these are many, most are called a moment later.
         """
         was_available, before, last_revision = self._last
         self._last = (available, data, callers_revision)
