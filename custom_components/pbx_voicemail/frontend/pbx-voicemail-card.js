@@ -7,15 +7,17 @@
 import { configForm, readConfig } from "./config.js";
 import { Dates } from "./dates.js";
 import { make, setContent } from "./dom.js";
+import { extensionsOf, mayControl, pbxsOf } from "./extensions.js";
 import { Filter, keyOf } from "./filter.js";
 import { Header } from "./header.js";
 import { Inbox, isListed } from "./inbox.js";
 import { describeKeys, handleKey, mayHaveKeyboard } from "./keyboard.js";
 import { List } from "./list.js";
-import { errorText, formatNumber, loadTexts, text } from "./localize.js";
+import { errorText, loadTexts, text } from "./localize.js";
 import { Selection } from "./selection.js";
 import "./strategy.js";
 import { STYLE } from "./style.js";
+import { Undo } from "./undo.js";
 
 /**
  * @typedef {import("./config.js").Config} Config
@@ -26,14 +28,6 @@ import { STYLE } from "./style.js";
  *   controlled: {unread: Message[], read: Message[]}, matches: Message[]}} Shown `all` are the messages of the
  *   extensions, `controlled` those that the user may mark and delete, `matches` those that the filter selects
  */
-
-/**
- * Returns whether the user may mark and delete a message.
- *
- * @param {Message} message
- * @param {Map<string, Extension>} extensions
- */
-const mayControl = (message, extensions) => extensions.get(keyOf(message))?.may_delete ?? false;
 
 class PbxVoicemailCard extends HTMLElement {
   #config = readConfig({});
@@ -49,8 +43,6 @@ class PbxVoicemailCard extends HTMLElement {
   #lastPlayed = "";
   /** The row that was scrolled into view. @type {{id: string, problem?: string}} */
   #revealed = { id: "" };
-  /** Groups of deletions that are offered to be undone. @type {import("./deletions.js").Group[]} */
-  #undoable = [];
   #problem = "";
   #frame = 0;
   #dayTimer = 0;
@@ -73,7 +65,7 @@ class PbxVoicemailCard extends HTMLElement {
   });
   #selection = new Selection(this.#update);
   #notices = make("div", { class: "notices", role: "status" });
-  #undo = make("div", { class: "notices" });
+  #undo = new Undo();
   #keys = make("div", { class: "keys", role: "group" });
   #list = new List(this.#update);
   #empty = make("p", { class: "empty" });
@@ -90,7 +82,7 @@ class PbxVoicemailCard extends HTMLElement {
     super();
     const card = this.#card;
     card.setAttribute("role", "region");
-    card.append(this.#header.element, this.#filter.element, this.#selection.element, this.#notices, this.#undo);
+    card.append(this.#header.element, this.#filter.element, this.#selection.element, this.#notices, this.#undo.element);
     card.append(this.#keys, this.#list.element, this.#empty);
     card.addEventListener("keydown", (event) => this.#handleKey(event));
     this.#keys.hidden = true;
@@ -165,32 +157,6 @@ class PbxVoicemailCard extends HTMLElement {
     this.#update();
   }
 
-  /**
-   * Returns the extensions to show: the configured ones and all of a configured PBX, or all by default.
-   *
-   * @param {Inbox} inbox
-   */
-  #extensions(inbox) {
-    const chosen = new Set(this.#config.devices);
-    const pbxs = new Set(inbox.pbxs.filter((pbx) => chosen.has(pbx.device_id ?? "")).map((pbx) => pbx.entry_id));
-    return inbox.extensions.filter(
-      ({ device_id, entry_id }) => !chosen.size || chosen.has(device_id ?? "") || pbxs.has(entry_id),
-    );
-  }
-
-  /**
-   * Returns the PBXs of the card: all by default. Extensions of a PBX that has not been set up are not known.
-   *
-   * @param {Inbox} inbox
-   * @param {Shown["extensions"]} extensions
-   */
-  #pbxs(inbox, extensions) {
-    const chosen = new Set(this.#config.devices);
-    const entries = new Set([...extensions.values()].map(({ entry_id }) => entry_id));
-    const pbxs = inbox.pbxs.filter(({ device_id, entry_id }) => chosen.has(device_id ?? "") || entries.has(entry_id));
-    return chosen.size && pbxs.length ? pbxs : inbox.pbxs;
-  }
-
   /** Returns the messages to show. They are selected again only if an input has changed. @param {Inbox} inbox */
   #select(inbox) {
     const { onlyUnread } = this.#config;
@@ -200,7 +166,7 @@ class PbxVoicemailCard extends HTMLElement {
     if (onlyUnread || this.#filter.isUnread) inputs.push(...kept);
     const isSame = inputs.length === this.#shown?.inputs.length;
     if (this.#shown && isSame && inputs.every((part, index) => part === this.#shown?.inputs[index])) return this.#shown;
-    const extensions = new Map(this.#extensions(inbox).map((shown) => [keyOf(shown), shown]));
+    const extensions = extensionsOf(inbox, this.#config.devices);
     const all = inbox.sorted.filter((message) => extensions.has(keyOf(message)));
     this.#filter.show(extensions, all.length, onlyUnread);
     const matches = this.#filter.apply(all, extensions, { onlyUnread, kept });
@@ -223,7 +189,7 @@ class PbxVoicemailCard extends HTMLElement {
     const { extensions, all, unread } = shown;
     const deleted = inbox.deletions.messages.filter((message) => extensions.has(keyOf(message)));
     const unreadable = [...extensions.values()].filter(({ available }) => !available);
-    const pbxs = this.#pbxs(inbox, extensions);
+    const pbxs = pbxsOf(inbox, this.#config.devices, extensions);
     const { isPartial } = inbox;
     const isLoaded = inbox.isLoaded && !isPartial;
     const isComplete = isLoaded && pbxs.every(isListed) && !unreadable.length;
@@ -235,7 +201,7 @@ class PbxVoicemailCard extends HTMLElement {
     };
     this.#header.show(this.#config.title ?? text("card_title"), counts, hass.locale, this.#commands(inbox, shown));
     this.#renderNotices(inbox, pbxs, unreadable, this.#dates);
-    this.#renderUndo(inbox, hass, extensions);
+    this.#undo.show(inbox, extensions, hass.locale);
     this.#renderRows(inbox, hass, this.#dates, shown);
     this.#reveal(inbox.problems.get(this.#openId));
     const none = all.length ? "card_none_found" : inbox.pbxs.length ? "card_empty" : "card_no_pbx";
@@ -377,33 +343,7 @@ class PbxVoicemailCard extends HTMLElement {
     if (id === this.#lastPlayed) return;
     this.#lastPlayed = id;
     const message = inbox.messages.get(id);
-    if (message && this.#extensions(inbox).some((shown) => keyOf(shown) === keyOf(message))) this.#openId = id;
-  }
-
-  /**
-   * Offers to undo the deletion of several messages.
-   *
-   * @param {Inbox} inbox
-   * @param {Hass} hass
-   * @param {Map<string, Extension>} extensions
-   */
-  #renderUndo({ deletions, messages }, hass, extensions) {
-    const isShown = (/** @type {string} */ id) => {
-      const message = messages.get(id);
-      return message && extensions.has(keyOf(message));
-    };
-    const groups = deletions.undoableGroups.filter(({ ids }) => ids.some(isShown));
-    const isSame = groups.length === this.#undoable.length && groups.every((group) => this.#undoable.includes(group));
-    if (isSame) return;
-    this.#undoable = groups;
-    this.#undo.replaceChildren(
-      ...groups.map((group) => {
-        const count = text("card_deleted_count", { count: formatNumber(group.ids.length, hass.locale) });
-        const undo = make("button", { type: "button", class: "undo", click: () => deletions.undo(group) });
-        undo.append(text("card_undo"));
-        return make("p", {}, make("span", { role: "status" }, count), undo);
-      }),
-    );
+    if (message && extensionsOf(inbox, this.#config.devices).has(keyOf(message))) this.#openId = id;
   }
 }
 
