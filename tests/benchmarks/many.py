@@ -83,6 +83,8 @@ async def measure_pbxs() -> Figures:
         pbx.serial_number = ""
         entries = {**pbx.entry, "options": {}, "count": _PBXS}
         async with run_harness() as harness:
+            # Home Assistant has things to do after its start.
+            await harness.run("idle", seconds=30)
             alone = await harness.run("idle", seconds=_MINUTE)
             await harness.run("set_up_ours", **entries)
             # The first poll of each comes sooner than its interval.

@@ -27,7 +27,10 @@ _BLOCKED: Final = (
         "在媒体浏览器中列出 100 条留言",
     ),
 )
-_FAMILIES: Final = {"asterisk": "Asterisk", "p_series": "Yeastar P-Series"}
+_FAMILIES: Final = {
+    "asterisk": ("Asterisk", "Asterisk"),
+    "p_series": ("Yeastar P-Series", "Yeastar P 系列"),
+}
 
 type Result = dict[str, Any]
 
@@ -165,7 +168,7 @@ def _blocked(result: Result, is_chinese: bool) -> Iterator[tuple[str, ...]]:
 
 def _families(result: Result, is_chinese: bool) -> Iterator[tuple[str, ...]]:
     for name, figures in result["families"].items():
-        row = [_FAMILIES[name]]
+        row = [_FAMILIES[name][is_chinese]]
         for kind in ("unchanged", "changed"):
             row += [_ms(figures[f"{kind}_cpu"]), f"{figures[f'{kind}_requests']:.0f}"]
         row += [f"{figures['changed_written']:.0f}", _ms(figures["changed_busy"])]
