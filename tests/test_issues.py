@@ -300,6 +300,7 @@ async def test_lock_out_is_heeded_by_dialogs_and_by_other_entries(
     other.add_to_hass(hass)
     await hass.config_entries.async_setup(other.entry_id)
     assert str(other.reason).startswith("The PBX has locked out Home Assistant")
+    await hass.config_entries.async_unload(other.entry_id)
     for begin in (
         partial(hass.config_entries.flow.async_init, DOMAIN, context={"source": SOURCE_USER}),
         partial(entry_with_user.start_reconfigure_flow, hass),
