@@ -68,10 +68,15 @@ class Card:
 
 
 @pytest.fixture
-async def card(connected: MockConfigEntry, hass_ws_client: WebSocketGenerator) -> Card:
-    card = Card(await hass_ws_client())
-    await card.subscribe()
-    return card
+async def new_card(connected: MockConfigEntry, hass_ws_client: WebSocketGenerator) -> Card:
+    """Return a card that has not subscribed yet."""
+    return Card(await hass_ws_client())
+
+
+@pytest.fixture
+async def card(new_card: Card) -> Card:
+    await new_card.subscribe()
+    return new_card
 
 
 async def test_first_event(hass: HomeAssistant, connected: MockConfigEntry, card: Card) -> None:
@@ -452,51 +457,48 @@ async def test_entry_of_another_integration(hass: HomeAssistant, card: Card) -> 
 
 
 async def test_many_messages_in_several_events(
-    connected: MockConfigEntry,
-    hass_ws_client: WebSocketGenerator,
+    new_card: Card,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(websocket, "_MAX_MESSAGES_PER_EVENT", 3)
-    card = Card(await hass_ws_client())
-    first = await card.subscribe()
+    first = await new_card.subscribe()
     assert {message["extension"] for message in first["messages"]} == {"101"}
-    assert len(card.extensions) == 4
+    assert len(new_card.extensions) == 4
     for count, is_partial in ((3, True), (1, False)):
-        assert card.is_partial
-        event = await card.receive()
+        assert new_card.is_partial
+        event = await new_card.receive()
         assert event.keys() == {"messages"}
         assert len(event["messages"]) == count
-        assert card.is_partial is is_partial
-    assert len(card.messages) == 7
-    await card.receive_nothing()
+        assert new_card.is_partial is is_partial
+    assert len(new_card.messages) == 7
+    await new_card.receive_nothing()
 
 
 async def test_newest_messages_first(
     hass: HomeAssistant,
     pbx: Simulator,
     connected: MockConfigEntry,
-    hass_ws_client: WebSocketGenerator,
+    new_card: Card,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The newest of all mailboxes do not wait until the others are prepared."""
-    for minute, extension in enumerate(("103", "101", "104"), start=1):
+    for minute, extension in enumerate(("104", "103", "101", "104")):
         received = datetime(2026, 11, 25, 9, minute, tzinfo=UTC)
         await leave_message(pbx, extension, str(minute), received=received)
     await poll(hass)
     monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
     monkeypatch.setattr(websocket, "_FIRST_MESSAGES", 2)
-    card = Card(await hass_ws_client())
-    await card.subscribe()
-    assert card.is_partial
-    assert list(card.messages.values()) == [
+    await new_card.subscribe()
+    assert new_card.is_partial
+    assert list(new_card.messages.values()) == [
         await get_message_from(hass, "3") | {"entry_id": connected.entry_id},
         await get_message_from(hass, "2") | {"entry_id": connected.entry_id},
     ]
-    assert len(card.extensions) == 4
-    await card.receive()
-    assert not card.is_partial
-    assert len(card.messages) == 10
-    await card.receive_nothing()
+    assert len(new_card.extensions) == 4
+    await new_card.receive()
+    assert not new_card.is_partial
+    assert len(new_card.messages) == 11
+    await new_card.receive_nothing()
 
 
 async def test_deleted_while_others_are_prepared(
@@ -591,8 +593,7 @@ async def test_many_callers(
 
 
 async def test_many_mailboxes_let_other_tasks_run(
-    connected: MockConfigEntry,
-    hass_ws_client: WebSocketGenerator,
+    new_card: Card,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All at once would block Home Assistant for as long as there are messages."""
@@ -611,10 +612,9 @@ async def test_many_mailboxes_let_other_tasks_run(
     monkeypatch.setattr(websocket, "_MAX_INLINE", 3)
     monkeypatch.setattr(MailboxUpdate, "share", count)
     noting = asyncio.create_task(note_turns())
-    card = Card(await hass_ws_client())
-    await card.subscribe()
-    while card.is_partial:
-        await card.receive()
+    await new_card.subscribe()
+    while new_card.is_partial:
+        await new_card.receive()
     noting.cancel()
     assert sum(turns) == 4
     assert max(turns) == 1

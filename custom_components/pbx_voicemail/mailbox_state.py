@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from heapq import nlargest
 from typing import Final, NamedTuple, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -19,8 +18,6 @@ from .voicemail.media_id import MediaId, message_as_dict
 
 type Payload = dict[str, JsonValueType]
 type _CallerKey = tuple[str | None, str | None]
-
-_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Changes(NamedTuple):
@@ -147,15 +144,12 @@ class MailboxUpdate:
 
 def newest_messages(updates: Iterable[MailboxUpdate], count: int) -> list[Payload]:
     """Return the newest messages of all mailboxes. Only their callers are looked up."""
-
-    def received(message: Message | None) -> datetime:
-        return (message and message.received) or _EARLIEST
-
+    latest = ((one.mailbox.latest, one) for one in updates if one.mailbox.latest)
     # The messages of the other mailboxes are older than the latest ones of these.
-    newest_mailboxes = nlargest(count, updates, key=lambda update: received(update.mailbox.latest))
+    newest_mailboxes = nlargest(count, latest, key=lambda each: each[0].received_or_earliest)
     found = (
         (message, update.coordinator)
-        for update in newest_mailboxes
+        for _, update in newest_mailboxes
         for message in update.mailbox.newest(count)
     )
     return [
@@ -165,7 +159,9 @@ def newest_messages(updates: Iterable[MailboxUpdate], count: int) -> list[Payloa
             coordinator.callers.find(message),
             coordinator.transcripts.text_of(message),
         )
-        for message, coordinator in nlargest(count, found, key=lambda each: received(each[0]))
+        for message, coordinator in nlargest(
+            count, found, key=lambda each: each[0].received_or_earliest
+        )
     ]
 
 

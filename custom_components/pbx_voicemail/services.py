@@ -1,7 +1,6 @@
 """Actions that list, delete, mark, save and transcribe messages, and import the phone book."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -61,8 +60,6 @@ SERVICE_MARK_READ: Final = "mark_read"
 SERVICE_SAVE_RECORDING: Final = "save_recording"
 SERVICE_TRANSCRIBE_MESSAGE: Final = "transcribe_message"
 
-_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
-
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
@@ -116,7 +113,7 @@ async def _async_get_messages(call: ServiceCall) -> ServiceResponse:
             if since is None or (message.received and message.received >= since)
             if not (call.data[ATTR_UNREAD] and message.read)
         ]
-        messages.sort(key=lambda message: message.received or _EARLIEST, reverse=True)
+        messages.sort(key=lambda message: message.received_or_earliest, reverse=True)
         return [
             message_as_dict(
                 entry.entry_id,

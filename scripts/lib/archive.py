@@ -1,5 +1,5 @@
+#!/usr/bin/env python3
 """Creates a reproducible archive of the files listed on standard input. Run by scripts/archive."""
-# ruff: noqa: INP001 -- a script, not a module
 
 from pathlib import Path
 import sys

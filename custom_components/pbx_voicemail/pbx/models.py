@@ -19,6 +19,7 @@ MAX_MESSAGES: Final = 10_000
 LONGEST_DURATION: Final = 7 * 24 * 60 * 60
 """No message is longer, in seconds."""
 
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2100
 _SERIAL: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
@@ -43,6 +44,11 @@ class Message:
     duration: int | None = None
     read: bool | None = None
     urgent: bool = False
+
+    @property
+    def received_or_earliest(self) -> datetime:
+        """What to sort by: a message without a date counts as older than all others."""
+        return self.received or _EARLIEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ async def message(client: PbxClient) -> Message:
 def _answer(
     pbx: PSeriesSimulator, path: str, answer: Callable[[web.Request], web.Response | None]
 ) -> None:
-    """Have a path answered by something else than the PBX."""
+    """Have a path answered by something other than the PBX."""
 
     async def intercept(request: web.Request) -> web.Response | None:
         return answer(request) if path in request.path else None

@@ -36,7 +36,6 @@ _MAX_ENTRIES: Final = 2 * MAX_MESSAGES
 
 _OFF_LOOP_BYTES: Final = 64 * 1024
 
-_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _MONTHS: Final = {
     name: number
     for number, name in enumerate(
@@ -146,7 +145,7 @@ async def ask_for_summary(session: Session, place: Place, id_key: bytes) -> Summ
 
 def newest_first(messages: Collection[Message]) -> Sequence[Message]:
     """Return messages in the order of a mailbox. Of equal ones, the last comes first."""
-    in_order = sorted(messages, key=lambda message: message.received or _EARLIEST)
+    in_order = sorted(messages, key=lambda message: message.received_or_earliest)
     return in_order[::-1]
 
 

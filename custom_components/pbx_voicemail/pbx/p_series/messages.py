@@ -14,7 +14,6 @@ from .reply import as_count
 _ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _EPOCH_AND_COUNTER: Final = re.compile(r"(\d{9,11})-([0-9A-Fa-f]{1,16})", re.ASCII)
 _READ: Final = {"0": False, "1": True}
-_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 type Entries = Mapping[str, JsonObject]
 """The messages of one mailbox as they came, by the PBX's ids."""
@@ -40,7 +39,7 @@ def _newest_first(
     counters = {message_id(key, extension, pbx_id): _counter(pbx_id) for pbx_id in entries}
     return sorted(
         messages,
-        key=lambda message: (message.received or _EARLIEST, counters[message.id]),
+        key=lambda message: (message.received_or_earliest, counters[message.id]),
         reverse=True,
     )
 

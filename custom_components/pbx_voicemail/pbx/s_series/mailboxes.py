@@ -28,7 +28,6 @@ from ..models import (
 from ..text import printable, split_caller
 from .reply import as_objects
 
-_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[\w+*#-]{1,32}")
 _READ: Final = {"read": True, "unread": False}
 
@@ -159,7 +158,7 @@ def _read_messages(
         read = _READ.get(as_text(numbered.entry.get("voicemailstatus")).casefold())
         messages.append(message if message.read is read else replace(message, read=read))
     # Of messages with the same date, the last in the reply is the newest. The sort is stable.
-    messages.sort(key=lambda message: message.received or _EARLIEST)
+    messages.sort(key=lambda message: message.received_or_earliest)
     return tuple(reversed(messages))
 
 
