@@ -209,11 +209,11 @@ class Harness:
         waiting = iter([_Body(body) for body in bodies])
 
         async def request(
-            self: HttpClient, *_: object, max_bytes: int, known: bytes = b"", **__: object
+            self: HttpClient, *_: object, max_bytes: int, known: bytes, **__: object
         ) -> HttpResponse:
             answer = next(waiting)
-            body = await transport._read(answer, max_bytes, known, ByteLimit())  # type: ignore[arg-type]
-            return HttpResponse(200, CIMultiDictProxy(CIMultiDict()), body, is_whole=True)
+            read = await transport._read(answer, max_bytes, known, ByteLimit())  # type: ignore[arg-type]
+            return HttpResponse(200, CIMultiDictProxy(CIMultiDict()), read, is_whole=True)
 
         with patch.object(HttpClient, "request", request):
             cpu = [await self._cpu_of(self._refresh) for _ in bodies]
@@ -333,6 +333,8 @@ class _Body:
 
     def __init__(self, body: bytes) -> None:
         self.content = self
+        self.headers = dict[str, str]()
+        self.content_length = len(body)
         self._blocks = [
             body[begin : begin + _BLOCK_BYTES] for begin in range(0, len(body), _BLOCK_BYTES)
         ]

@@ -12,6 +12,7 @@ from multidict import CIMultiDictProxy
 
 from .address import Address
 from .byte_limit import ByteLimit
+from .comparison import Comparison, Difference
 from .errors import (
     PbxAuthError,
     PbxCertificateError,
@@ -48,6 +49,8 @@ SIGN_OUT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _MAX_TEXT_BYTES: Final = 64 * 1024
 """A text of a WebSocket over this is not read. A report is a few hundred bytes."""
 
+_NO_BODY: Final = Difference(b"", 0, b"", 0)
+
 _HEADERS: Final = {
     # PBXs close idle connections without notice; the next request would be lost.
     "Connection": "close",
@@ -58,13 +61,19 @@ _HEADERS: Final = {
 class HttpResponse:
     """A response. Only one with status 200 has its body read.
 
-    `is_whole` is whether HTTP itself said how long the body is, so that nothing can be missing.
+    `difference` is that of the body to the known one. `is_whole` is whether HTTP itself said
+    how long the body is, so that nothing can be missing.
     """
 
     status: int
     headers: CIMultiDictProxy[str]
-    body: bytes
+    difference: Difference
     is_whole: bool
+
+    @property
+    def body(self) -> bytes:
+        """The body, where none was known."""
+        return self.difference.between
 
 
 class WebSocket:
@@ -135,7 +144,7 @@ class HttpClient:
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
         known: bytes = b"",
     ) -> HttpResponse:
-        """Return the response to one request; its body is `known` itself if it is the same.
+        """Return the response to one request. Its body is compared with a known one.
 
         The path is below the address. Redirects are not followed. Raises PbxError if there
         is no response, if it is a redirect, or if it is too large.
@@ -154,13 +163,13 @@ class HttpClient:
             ) as response:
                 if 300 <= response.status < 400:
                     raise PbxRedirectError("the answer points elsewhere")
-                body = b""
+                difference = _NO_BODY
                 if response.status == 200:
-                    body = await _read(response, max_bytes, known, limit)
+                    difference = await _read(response, max_bytes, known, limit)
                     # A body without a length ends with its connection, even if that was broken.
                     limit.check()
                 return HttpResponse(
-                    response.status, response.headers, body, is_whole=_is_framed(response)
+                    response.status, response.headers, difference, is_whole=_is_framed(response)
                 )
         except (TimeoutError, aiohttp.ClientError, OSError) as err:
             error = _translate(err)
@@ -285,21 +294,14 @@ def _is_framed(response: aiohttp.ClientResponse) -> bool:
 
 async def _read(
     response: aiohttp.ClientResponse, max_bytes: int, known: bytes, limit: ByteLimit
-) -> bytes:
-    """Return the body. What it has in common with a known one is compared, and not kept."""
-    chunks: list[bytes] = []
-    size = common = 0
+) -> Difference:
+    """Return how the body differs from a known one."""
+    comparison = Comparison(known, response.content_length)
     async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > max_bytes:
+        comparison.add(chunk)
+        if comparison.size > max_bytes:
             raise PbxReplyError("the answer is too large")
         limit.extend(len(chunk))
-        if not chunks and known.startswith(chunk, common):
-            common = size
-        else:
-            chunks.append(chunk)
-    if common == size == len(known):
-        return known
-    if size < _OFF_LOOP_BYTES:
-        return b"".join((known[:common], *chunks))
-    return await asyncio.to_thread(lambda: b"".join((known[:common], *chunks)))
+    if comparison.kept < _OFF_LOOP_BYTES:
+        return comparison.difference()
+    return await asyncio.to_thread(comparison.difference)

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from custom_components.pbx_voicemail.pbx import PbxError, PbxReplyError
+from custom_components.pbx_voicemail.pbx.comparison import Comparison
 from custom_components.pbx_voicemail.pbx.models import MAX_EXTENSIONS
 from custom_components.pbx_voicemail.pbx.s_series import mailboxes
 from custom_components.pbx_voicemail.pbx.s_series.changes import ParsedReply, read_reply
@@ -133,14 +134,21 @@ def _damaged(data: st.DataObject, body: bytes) -> bytes:
 type Mailboxes = Mapping[str, mailboxes.ParsedMailbox]
 
 
+def _read(body: bytes, last: ParsedReply) -> ParsedReply:
+    comparison = Comparison(last.body, len(body))
+    comparison.add(body)
+    return read_reply(comparison.difference(), last, UTC, KEY)
+
+
 def _read_all(*bodies: bytes) -> ParsedReply:
     """Read replies one after another, each also as a whole. Returns the last one."""
     last = ParsedReply()
     for body in bodies:
-        by_changes = _result(partial(read_reply, body, last, UTC, KEY))
+        by_changes = _result(partial(_read, body, last))
         whole = _result(partial(_read_whole, body))
         if isinstance(by_changes, ParsedReply):
             last = by_changes
+            assert last.body == body
             assert list(last.mailboxes.items()) == list(whole.items())
         else:
             assert by_changes == whole
@@ -237,7 +245,7 @@ def test_only_changed_mailboxes_are_parsed(
     body = layout(_reply(after))
 
     with _parsed_parts() as parts:
-        reply = read_reply(body, before, UTC, KEY)
+        reply = _read(body, before)
 
     assert len(parts) == parsed
     assert sum(map(len, parts)) <= parsed * 2000
@@ -252,7 +260,7 @@ def test_only_changed_mailboxes_are_parsed(
 def test_first_reply_is_parsed_once() -> None:
     body = _layout()(_reply(BEFORE))
     with _parsed_parts() as parts:
-        read_reply(body, ParsedReply(), UTC, KEY)
+        _read(body, ParsedReply())
     assert sum(map(len, parts)) < len(body) * 1.1
 
 
@@ -294,8 +302,13 @@ def test_lists_that_could_be_misread(lists: list[bytes]) -> None:
     _read_all(*(b'{"status":"Success","voicemails":[' + inside + b"]}" for inside in lists))
 
 
+def test_refusal_that_has_the_mailboxes_of_the_last_reply() -> None:
+    body = _layout()(_reply(BEFORE))
+    _read_all(body, body.replace(b'"Success"', b'"Failure"'), body)
+
+
 def test_too_many_mailboxes_one_after_another() -> None:
     boxes = [_mailbox(number, "1") for number in range(MAX_EXTENSIONS)]
     last = _read_all(_layout()(_reply(boxes)))
     with pytest.raises(PbxReplyError, match="too many"):
-        read_reply(_layout()(_reply([_mailbox(5000), *boxes])), last, UTC, KEY)
+        _read(_layout()(_reply([_mailbox(5000), *boxes])), last)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+import gzip
 import json
 import traceback
 from typing import Any
@@ -191,12 +192,21 @@ async def test_only_what_changed_is_read(
     assert after["103"] is before["103"]
 
 
-async def test_reply_that_starts_like_the_last(client: PbxClient, pbx: Simulator) -> None:
+@pytest.mark.parametrize("way", ["with a length", "in chunks", "compressed"])
+async def test_reply_that_starts_like_the_last(client: PbxClient, pbx: Simulator, way: str) -> None:
     """Replies are compared with the last one while they are received."""
     told = ""
 
     async def respond(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": str(len(told))})
+        response = web.StreamResponse()
+        match way:
+            case "with a length":
+                response.content_length = len(told)
+            case "in chunks":
+                response.enable_chunked_encoding()
+            case "compressed":
+                body = gzip.compress(told.encode())
+                return web.Response(body=body, headers={"Content-Encoding": "gzip"})
         await response.prepare(request)
         for begin in range(0, len(told), 50):
             await response.write(told[begin : begin + 50].encode())
@@ -224,6 +234,37 @@ async def test_reply_that_starts_like_the_last(client: PbxClient, pbx: Simulator
     told = ""
     with pytest.raises(PbxReplyError):
         await client.mailboxes()
+
+
+@pytest.mark.parametrize("late", [("10:00", "10:00"), ("10:00", "13:00")])
+async def test_polls_that_overlap(client: PbxClient, pbx: Simulator, late: tuple[str, str]) -> None:
+    """A reply is compared with the one before its request, which may not be the last any more."""
+    is_asked, has_overtaken = asyncio.Event(), asyncio.Event()
+    replies = enumerate([("10:00", "10:00"), late, ("12:00", "10:00")])
+
+    async def respond(request: web.Request) -> web.Response:
+        index, times = next(replies)
+        if index == 1:
+            is_asked.set()
+            await has_overtaken.wait()
+        mailboxes = [
+            {"extid": number, "voicemail": [{"voicemaildate": f"2026-11-23 {time}:00"}]}
+            for number, time in zip("12", times, strict=True)
+        ]
+        return web.json_response({"status": "Success", "voicemails": mailboxes})
+
+    async def poll() -> tuple[str, ...]:
+        latest = [mailbox.latest for mailbox in (await client.mailboxes()).values()]
+        dates = [message.received for message in latest if message and message.received]
+        return tuple(f"{date.astimezone(pbx.zone):%H:%M}" for date in dates)
+
+    pbx.intercept = respond
+    await poll()
+    late_poll = asyncio.create_task(poll())
+    await is_asked.wait()
+    assert await poll() == ("12:00", "10:00")
+    has_overtaken.set()
+    assert await late_poll == late
 
 
 async def test_polling_keeps_the_token_valid(client: PbxClient, pbx: Simulator) -> None:

@@ -69,12 +69,11 @@ class Requests:
             query=query,
             data=None if body is None else orjson.dumps(body),
             headers=_HEADERS if body is None else {**_HEADERS, **_JSON},
-            known=known,
             max_bytes=max_bytes,
             timeout=timeout,
         )
         _check_status(response.status)
-        return response.body
+        return known if response.body == known else response.body
 
     async def download(self, path: str, query: Query) -> HttpResponse:
         """Return the response to a GET outside the API, which may be large and slow."""

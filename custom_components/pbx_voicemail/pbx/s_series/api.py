@@ -30,7 +30,7 @@ _REFUSALS: Final = "refusals"
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request in any version, and the last reply to it."""
+    """A request in any version, and the last response to it."""
 
     path: str
     body: Mapping[str, str] | None = None
@@ -82,15 +82,15 @@ class Api:
     async def request[ResultT](
         self,
         path: str,
-        read: Callable[[bytes], Awaitable[ResultT]],
+        read: Callable[[HttpResponse], Awaitable[ResultT]],
         body: Mapping[str, str] | None = None,
         known: bytes = b"",
         max_bytes: int = MAX_REPLY_BYTES,
         **query: str,
     ) -> ResultT:
-        """Return what `read` returns for the reply. It raises the error in the reply, if any.
+        """Return what `read` returns for the response. It raises the error in it, if any.
 
-        If the reply equals `known`, `read` gets that very object.
+        The response is compared with what is known.
         """
         request = _Request(path, body, query, known, max_bytes)
         version = self.version or await self.find_version()
@@ -106,7 +106,7 @@ class Api:
         return await self._request_in(version, request, read)
 
     async def request_once[ResultT](
-        self, path: str, read: Callable[[bytes], Awaitable[ResultT]], body: Mapping[str, str]
+        self, path: str, read: Callable[[HttpResponse], Awaitable[ResultT]], body: Mapping[str, str]
     ) -> ResultT:
         """Do as `request` does, but never send a request twice. For requests that change things."""
         version = self.version or await self.find_version()
@@ -175,7 +175,7 @@ class Api:
         self,
         version: ApiVersion,
         request: _Request,
-        read: Callable[[bytes], Awaitable[ResultT]],
+        read: Callable[[HttpResponse], Awaitable[ResultT]],
     ) -> ResultT:
         if not self.has_user:
             return await read(await self._post(version, request))
@@ -213,7 +213,7 @@ class Api:
                 self.token = await self._login.get_token(version)
             return self.token
 
-    async def _post(self, version: ApiVersion, request: _Request) -> bytes:
+    async def _post(self, version: ApiVersion, request: _Request) -> HttpResponse:
         return await self._requests.post(
             version,
             request.path,

@@ -10,15 +10,17 @@ without mailboxes, and what lies between to be nothing but objects with commas b
 reply that is laid out in any other way is parsed as a whole.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import pairwise
 import re
-from typing import Final, Self, cast
+from typing import Final, cast
 
 import orjson
 
+from ..comparison import Difference
 from ..errors import PbxError, PbxReplyError
 from ..json_values import JsonObject
 from ..models import MAX_EXTENSIONS
@@ -52,55 +54,59 @@ class ParsedReply:
     begins: Sequence[int] = ()
     numbers: Sequence[str] = ()
 
-    @classmethod
-    def without_mailboxes(cls, body: bytes) -> Self | None:
-        """Return a reply with the head and the tail of another. Raises PbxError."""
-        head = _HEAD.match(body)
-        tail = _TAIL.search(body, max(head.end(), len(body) - _TAIL_BYTES)) if head else None
-        if not head or not tail:
-            return None
-        empty = body[: head.end()] + body[tail.start() :]
-        decode(empty)
-        return cls(empty, begins=(head.end(),))
-
-    def is_around(self, body: bytes) -> bool:
-        """Return whether another reply has the same head and tail."""
+    def is_around(self, difference: Difference) -> bool:
+        """Return whether another reply differs from this only between the head and the tail."""
         return (
-            bool(self.begins)
-            and body.startswith(self.body[: self.begins[0]])
-            and body.endswith(self.body[self.begins[-1] :])
+            difference.known is self.body
+            and bool(self.begins)
+            and difference.begin >= self.begins[0]
+            and difference.end >= len(self.body) - self.begins[-1]
         )
 
 
-def read_reply(body: bytes, last: ParsedReply, zone: tzinfo, key: bytes) -> ParsedReply:
+def read_reply(difference: Difference, last: ParsedReply, zone: tzinfo, key: bytes) -> ParsedReply:
     """Return a reply, given the last one, as `decode` and `read_mailboxes` read it.
 
     Raises PbxError.
     """
+    body = difference.whole()
     try:
-        before = last if last.is_around(body) else ParsedReply.without_mailboxes(body)
-        parsed = before and _read_changes(body, before, last.mailboxes, zone, key)
+        if last.is_around(difference):
+            parsed = _read_changes(body, last, _changed(body, last, difference), zone, key)
+        else:
+            parsed = _read_each(body, last.mailboxes, zone, key)
     except orjson.JSONDecodeError, PbxError:
         # Parsing the whole reply repairs it, or raises the error.
         parsed = None
     return parsed or ParsedReply(body, read_mailboxes(decode(body), zone, last.mailboxes, key))
 
 
-def _read_changes(
-    body: bytes,
-    before: ParsedReply,
-    known: Mapping[str, ParsedMailbox],
-    zone: tzinfo,
-    key: bytes,
+def _read_each(
+    body: bytes, known: Mapping[str, ParsedMailbox], zone: tzinfo, key: bytes
 ) -> ParsedReply | None:
-    """Return a reply of which only the changes are parsed, None if that cannot be done."""
-    shift = len(body) - len(before.body)
-    first, last = _changed(body, before, shift)
+    """Return a reply of which each mailbox is parsed by itself, None if that cannot be done."""
+    head = _HEAD.match(body)
+    tail = _TAIL.search(body, max(head.end(), len(body) - _TAIL_BYTES)) if head else None
+    if not head or not tail:
+        return None
+    empty = body[: head.end()] + body[tail.start() :]
+    decode(empty)
+    return _read_changes(body, ParsedReply(empty, known, (head.end(),)), (0, 0), zone, key)
+
+
+def _read_changes(
+    body: bytes, before: ParsedReply, changed: tuple[int, int], zone: tzinfo, key: bytes
+) -> ParsedReply | None:
+    """Return a reply of which only the changes are parsed, None if that cannot be done.
+
+    `changed` is what `_changed` returns.
+    """
+    first, last = changed
+    known, shift = before.mailboxes, len(body) - len(before.body)
     begin, end = before.begins[first], before.begins[last] + shift
     tail = before.begins[-1] + shift
     begins = [match.start() for match in _MAILBOX.finditer(body, begin, end)]
     is_comma_last = first > 0 and begin == tail
-    # What is the same at both ends may overlap: then there is nothing between.
     if is_comma_last or (begins[0] if begins else end) != begin:
         return None
     items = [_parse(body[at:to], to == tail) for at, to in pairwise([*begins, end])]
@@ -109,32 +115,29 @@ def _read_changes(
     valid = [number for number in numbers if number]
     if len(set(valid)) < len(valid) or len(valid) > MAX_EXTENSIONS:
         return None
-    changed = read_mailboxes({"voicemails": items}, zone, known, key)
+    new = read_mailboxes({"voicemails": items}, zone, known, key)
     unchanged = {*before.numbers[:first], *before.numbers[last:]}
     mailboxes = {
         number: found
         for number in valid
-        if (found := (known if number in unchanged else changed).get(number))
+        if (found := (known if number in unchanged else new).get(number))
     }
     shifted = [offset + shift for offset in before.begins[last:]]
     return ParsedReply(body, mailboxes, (*before.begins[:first], *begins, *shifted), numbers)
 
 
-def _changed(body: bytes, before: ParsedReply, shift: int) -> tuple[int, int]:
+def _changed(body: bytes, before: ParsedReply, difference: Difference) -> tuple[int, int]:
     """Return which mailboxes of the last reply are not the same: the first, and the one after.
 
     The last mailbox has no comma behind it. It counts as changed unless it is the last again.
     """
-    places = list(pairwise(before.begins))
-    view = memoryview(before.body)
-    first, last = 0, len(places)
-    for begin, end in places[:-1]:
-        if not body.startswith(view[begin:end], begin):
-            break
-        first += 1
-    for begin, end in reversed(places[first:]):
-        if not body.startswith(view[begin:end], begin + shift):
-            break
+    begins, shift = before.begins, len(body) - len(before.body)
+    first = max(0, min(bisect_right(begins, difference.begin) - 1, len(begins) - 2))
+    last = bisect_left(begins, len(before.body) - difference.end)
+    # If a mailbox is gone, its beginning is often the same as that of the next one.
+    while last > first and body.endswith(
+        before.body[begins[last - 1] : begins[last]], begins[first], begins[last] + shift
+    ):
         last -= 1
     return first, last
 

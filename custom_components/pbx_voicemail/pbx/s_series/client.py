@@ -10,8 +10,9 @@ from yarl import URL
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
+from ..comparison import Difference
 from ..errors import PbxAuthError, PbxLockedError, PbxNotReadyError, PbxRejectedError, PbxReplyError
-from ..http import MAX_LIST_BYTES
+from ..http import MAX_LIST_BYTES, HttpResponse
 from ..json_values import OFF_LOOP_BYTES, JsonObject
 from ..models import Extension, Mailbox, Message, PbxInfo
 from .api import Api
@@ -248,16 +249,17 @@ class SSeriesClient(PbxClient):
         # Each token has expired at once, so it is unknown whether there are messages.
         raise PbxRejectedError(None)
 
-    async def _read_mailboxes(self, body: bytes) -> Mapping[str, Mailbox] | None:
+    async def _read_mailboxes(self, response: HttpResponse) -> Mapping[str, Mailbox] | None:
         """Return the mailboxes in a reply, None if it may mean that there are no messages."""
-        self.reply_bytes = len(body)
-        if body and body is self._last.body:
+        difference = response.difference
+        self.reply_bytes = difference.size
+        if self._last.body and difference.known is self._last.body and difference.is_none:
             return self._mailboxes
         try:
-            if len(body) < OFF_LOOP_BYTES:
-                self._last = self._parse(body)
+            if difference.size < OFF_LOOP_BYTES:
+                self._last = self._parse(difference)
             else:
-                self._last = await asyncio.to_thread(self._parse, body)
+                self._last = await asyncio.to_thread(self._parse, difference)
         except PbxRejectedError as err:
             if err.errno in _NO_MESSAGES:
                 return None
@@ -268,8 +270,8 @@ class SSeriesClient(PbxClient):
         await self._detect_yeastar()
         return self._mailboxes
 
-    def _parse(self, body: bytes) -> ParsedReply:
-        return read_reply(body, self._last, self._zone, self._id_key)
+    def _parse(self, difference: Difference) -> ParsedReply:
+        return read_reply(difference, self._last, self._zone, self._id_key)
 
     async def _detect_yeastar(self) -> None:
         """Switch to Yeastar's version if messages say whether they are read.

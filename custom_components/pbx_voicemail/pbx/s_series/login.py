@@ -107,11 +107,10 @@ class Login:
             "port": _REPORT_PORT,
         }
         try:
-            reply = decode(
-                await self._requests.post(
-                    version, "login", {"type": "json"}, body, max_bytes=MAX_SHORT_BYTES
-                )
+            response = await self._requests.post(
+                version, "login", {"type": "json"}, body, max_bytes=MAX_SHORT_BYTES
             )
+            reply = decode(response.body)
         except PbxLockedError:
             raise
         except PbxRejectedError as err:

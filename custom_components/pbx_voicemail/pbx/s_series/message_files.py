@@ -89,7 +89,9 @@ class MessageFiles:
                 raise PbxGoneError("the mailbox is not on the PBX any more") from err
             raise
 
-    async def _read_name(self, message: Message, body: bytes) -> FileName:
+    async def _read_name(self, message: Message, response: HttpResponse) -> FileName:
+        body = response.body
+
         def parse() -> FileName:
             return find_file_name(decode(body), message.extension, message.id, self._id_key)
 

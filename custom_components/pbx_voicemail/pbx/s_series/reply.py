@@ -13,6 +13,7 @@ from ..errors import (
     PbxReplyError,
     PbxUnsupportedError,
 )
+from ..http import HttpResponse
 from ..json_values import Json, JsonObject, as_text
 from .repair import decode_text, repair
 
@@ -52,9 +53,9 @@ def decode(body: bytes) -> JsonObject:
     return cast("JsonObject", reply)
 
 
-async def decode_short(body: bytes) -> JsonObject:
+async def decode_short(response: HttpResponse) -> JsonObject:
     """Do the same as `decode`, as a coroutine function, for replies that need no thread."""
-    return decode(body)
+    return decode(response.body)
 
 
 def as_objects(value: Json) -> Sequence[JsonObject]:

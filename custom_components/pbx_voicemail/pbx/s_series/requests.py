@@ -49,8 +49,8 @@ class Requests:
         known: bytes = b"",
         max_bytes: int = MAX_REPLY_BYTES,
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
-    ) -> bytes:
-        """Return the body of the response to a POST. It is `known` itself if they are equal.
+    ) -> HttpResponse:
+        """Return the response to a POST. Its body is compared with a known one.
 
         Raises PbxError if there is no response, or if its HTTP status is an error.
         """
@@ -65,7 +65,7 @@ class Requests:
             timeout=timeout,
         )
         _check_status(response.status)
-        return response.body
+        return response
 
     async def download(
         self, version: ApiVersion, path: str, query: Mapping[str, str]
@@ -84,9 +84,11 @@ class Requests:
 
     async def query_without_token(self, version: ApiVersion) -> None:
         """Query messages without a token. Raises the PbxError in the reply."""
-        body = await self.post(version, "voicemail/query", {"token": ""}, max_bytes=MAX_LIST_BYTES)
+        response = await self.post(
+            version, "voicemail/query", {"token": ""}, max_bytes=MAX_LIST_BYTES
+        )
         # A PBX that needs no token replies with all its messages.
-        await asyncio.to_thread(decode, body)
+        await asyncio.to_thread(decode, response.body)
 
 
 def _full_path(version: ApiVersion, path: str) -> str:
