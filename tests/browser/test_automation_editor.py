@@ -9,6 +9,7 @@ import pytest
 
 from tests.demo.__main__ import connect
 from tests.demo.api_client import ApiClient
+from tests.end_to_end import wait_for_automation
 from tests.helpers import leave_message
 from tests.simulator import Simulator
 
@@ -99,6 +100,7 @@ async def test_trigger_and_condition_in_five_clicks_each(
             actions=[{"action": "counter.increment", "target": {"entity_id": "counter.runs"}}],
             mode="queued",
         )
+        loaded = await wait_for_automation(client)
         async with open_visit(browser, hass, client, viewport=SCREEN) as visit:
             await visit.open("/config/automation/edit/count")
             editor = Editor(visit)
@@ -112,6 +114,7 @@ async def test_trigger_and_condition_in_five_clicks_each(
             await editor.press("Save")
             await editor.wait_until_saved()
             assert editor.clicks == 5
+            loaded = await wait_for_automation(client, loaded)
             await _leave(client, uc501, "101", messages=3)
             await _leave(client, uc501, "102")
             await _wait_for_runs(client, 3)
@@ -126,6 +129,7 @@ async def test_trigger_and_condition_in_five_clicks_each(
             await editor.press("Save")
             await editor.wait_until_saved()
             assert editor.clicks == 5
+            await wait_for_automation(client, loaded)
             await _leave(client, uc501, "101")
             assert await _runs(client) == 3
             await _leave(client, uc501, "104")
@@ -164,6 +168,7 @@ async def test_new_automation(tmp_path: Path, browser: Browser, uc501: Simulator
             await editor.wait_until_saved()
             assert editor.clicks == 8
             await visit.screenshot("saved")
+            await wait_for_automation(client)
             await _leave(client, uc501, "101")
             await _leave(client, uc501, "102")
             await _wait_for_runs(client, 1)

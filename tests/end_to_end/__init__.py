@@ -23,3 +23,20 @@ async def expect_messages(client: ApiClient, state: str, seconds: float = 31) ->
     async with asyncio.timeout(seconds):
         while (await client.get(MESSAGES))["state"] != state:
             await asyncio.sleep(0.1)
+
+
+async def wait_for_automation(client: ApiClient, before: str | None = None) -> str:
+    """Wait until the only automation listens, and return since when it does.
+
+    Home Assistant responds to a save earlier than that. `before` is since when it had listened.
+    """
+    async with asyncio.timeout(20):
+        while True:
+            for state in await client.get("/api/states"):
+                is_listening = (
+                    state["entity_id"].startswith("automation.") and state["state"] == "on"
+                )
+                # A run changes attributes, a save also the time of the state itself.
+                if is_listening and (since := str(state["last_changed"])) != before:
+                    return since
+            await asyncio.sleep(0.1)

@@ -17,7 +17,7 @@ from tests.demo.hass_process import HassProcess
 from tests.helpers import leave_message
 from tests.simulator import Simulator
 
-from . import expect_messages, free_port
+from . import expect_messages, free_port, wait_for_automation
 
 FLOW = "/api/config/config_entries/flow"
 
@@ -61,6 +61,12 @@ async def _home(config: Path, how_it_ends: signal.Signals) -> AsyncIterator[ApiC
             await hass.stop()
 
 
+async def add_automation(client: ApiClient) -> None:
+    """Add the automation, and wait until it listens."""
+    await client.post("/api/config/automation/config/note", **AUTOMATION)
+    await wait_for_automation(client)
+
+
 async def heard(client: ApiClient, *callers: str) -> None:
     """Wait until these, and no others, have been announced since the start."""
     notes: list[dict[str, Any]] = []
@@ -77,7 +83,7 @@ async def test_each_message_is_announced_once(tmp_path: Path, pbx: Simulator) ->
         form = await client.post(FLOW, handler="pbx_voicemail")
         await client.post(f"{FLOW}/{form['flow_id']}", host=pbx.address)
         await client.post(f"{FLOW}/{form['flow_id']}", username="api", password=PASSWORD)
-        await client.post("/api/config/automation/config/note", **AUTOMATION)
+        await add_automation(client)
         await leave_message(pbx, "101", "1")
         await expect_messages(client, "4")
         await heard(client, "1 False")

@@ -20,7 +20,7 @@ from tests.simulator import Simulator, Spool
 from tests.simulator.__main__ import EXTENSIONS
 
 from . import MESSAGES, expect_messages, free_port
-from .test_announcements import AUTOMATION, FLOW, heard
+from .test_announcements import FLOW, add_automation, heard
 
 OLD: Final = FIXTURES / "pbx_voicemail-0.1.0.zip"
 ENTRIES: Final = "/api/config/config_entries/entry?domain=pbx_voicemail"
@@ -100,7 +100,7 @@ async def test_upgrade_and_downgrade(tmp_path: Path, pbx: Simulator) -> None:
     async with _home(config, is_old=True) as client:
         await connect(client, pbx.address)
         await _set_options(client)
-        await client.post("/api/config/automation/config/note", **AUTOMATION)
+        await add_automation(client)
         await leave_message(pbx, "101", "1")
         await heard(client, "1 False")
         await client.command(
