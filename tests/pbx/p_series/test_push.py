@@ -53,6 +53,27 @@ async def test_only_calls_that_left_a_message_are_noticed(
     await _stop(task)
 
 
+async def test_message_that_came_and_went(pbx: PSeriesSimulator, client: PbxClient) -> None:
+    """All mailboxes are then as they were before it came, but the client knows of it."""
+    before = (await client.mailboxes())["1001"]
+    task, changed = await connected(client)
+    await client.mailboxes()
+    leave(pbx, "1001")
+    await pbx.report_call("1001")
+    await changed.wait()
+    latest = (await client.mailboxes())["1001"].latest
+    assert latest
+    assert latest.id not in before.ids
+    await client.delete(latest)
+    assert (await client.mailboxes())["1001"] == before
+
+    pbx.queries.clear()
+    now = await client.mailboxes()
+    assert len(pbx.queries) == 1
+    assert await client.mailboxes() is now
+    await _stop(task)
+
+
 @pytest.mark.parametrize("called", ["8800", "Queue<8800>", ""])
 async def test_call_to_a_number_without_a_mailbox(
     pbx: PSeriesSimulator, client: PbxClient, called: str

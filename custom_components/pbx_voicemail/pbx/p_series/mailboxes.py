@@ -78,6 +78,8 @@ class Mailboxes:
         self._numbers: _Group = ()
         self._plan: list[_Group] = []
         self._pages: dict[_Group, tuple[bytes, ...]] = {}
+        self._outdated: set[_Group] = set()
+        """The groups with a mailbox that has been read again since, in another group."""
         self._refused_in: dict[_Group, frozenset[str]] = {}
         """The numbers that the pages of a group say have no mailbox."""
         self._known: dict[str, _Known] = {}
@@ -131,6 +133,7 @@ class Mailboxes:
             if is_full:
                 self._next_full_round = monotonic() + _FULL_ROUND_SECONDS
                 self._pages = {group: self._pages[group] for group in asked}
+                self._outdated &= self._pages.keys()
                 self._replan(asked, self._exceptions - before)
             return self._update_mapping()
 
@@ -216,7 +219,9 @@ class Mailboxes:
 
     async def _ask_for_group(self, group: _Group) -> bool:
         """Ask for a group of mailboxes. Returns False if it has to be split to have them all."""
-        answer = await self._query.ask(group, self._pages.get(group, ()))
+        # A message that came and went may leave the pages as they were, but not the mailbox.
+        known = () if group in self._outdated else self._pages.get(group, ())
+        answer = await self._query.ask(group, known)
         if answer and not _is_complete(answer):
             if len(group) == 1:
                 answer = await self._confirm(group, answer)
@@ -267,6 +272,8 @@ class Mailboxes:
 
         is_large = sum(map(len, answer.pages)) >= OFF_LOOP_BYTES
         self._known |= await asyncio.to_thread(read) if is_large else read()
+        self._outdated |= {other for other in self._pages if not set(other).isdisjoint(group)}
+        self._outdated.discard(group)
         self._pages[group], self._refused_in[group] = answer.pages, answer.refused
         for number in group:
             self.unreadable.pop(number, None)
