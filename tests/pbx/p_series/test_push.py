@@ -89,6 +89,31 @@ async def test_call_to_a_number_without_a_mailbox(
     await _stop(task)
 
 
+async def test_calls_to_extensions_without_a_mailbox(
+    pbx: PSeriesSimulator, client: PbxClient
+) -> None:
+    """Their messages are left in another mailbox, or one has been set up."""
+    pbx.without_mailbox.add("1004")
+    await client.mailboxes()
+    task, _ = await connected(client)
+    await client.mailboxes()
+    leave(pbx, "1001")
+    await pbx.report_call("1003")
+    await pbx.report_call("1004")
+    await asyncio.sleep(0.1)
+    assert (await client.mailboxes())["1001"].count == 2
+
+    pbx.without_mailbox.remove("1004")
+    leave(pbx, "1004")
+    await pbx.report_call("1004")
+    await asyncio.sleep(0.1)
+    assert (await client.mailboxes())["1004"].count == 1
+    pbx.queries.clear()
+    await client.mailboxes()
+    assert len(pbx.queries) == 1
+    await _stop(task)
+
+
 async def test_event_comes_before_the_message(pbx: PSeriesSimulator, client: PbxClient) -> None:
     """There is a second look soon."""
     await client.mailboxes()

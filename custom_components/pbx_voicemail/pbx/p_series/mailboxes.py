@@ -104,7 +104,10 @@ class Mailboxes:
         return len(self.without_mailbox | self._alone)
 
     def mark_changed(self, number: str) -> None:
-        """Ask for a mailbox first: for it alone, if it is known and all have just been asked for."""
+        """Ask for a mailbox at the next poll: for it alone, if all have just been asked for.
+
+        For all of them, if the number is not known to have one.
+        """
         if number in self._numbers:
             self._marked.add(number)
         else:
@@ -124,9 +127,12 @@ class Mailboxes:
             await self._follow(only)
             marked, self._marked = self._marked, set()
             before = self._exceptions
-            is_full = not marked or monotonic() >= self._next_full_round
+            # A call to one of these left its message elsewhere, or there is a mailbox by now.
+            retried = marked & self.without_mailbox
+            is_full = not marked or bool(retried) or monotonic() >= self._next_full_round
+            alone: list[_Group] = [(number,) for number in (retried if is_full else marked)]
             try:
-                asked = await self._ask_for(self._plan if is_full else [(n,) for n in marked])
+                asked = await self._ask_for(self._plan + alone if is_full else alone)
             except BaseException:
                 self._marked |= marked
                 raise
@@ -233,6 +239,7 @@ class Mailboxes:
         return True
 
     def _forget_refusals(self, group: _Group) -> None:
+        self.without_mailbox -= set(group) - self._refused_in[group]
         for number in set(group) - self._refused_in[group]:
             if self._refusals.pop(number, 0):
                 self.unreadable.pop(number, None)
@@ -293,11 +300,13 @@ class Mailboxes:
     def _drop(self, refused: Mapping[str, PbxRejectedError], *, is_all: bool) -> None:
         """Take numbers out of the next rounds that have no mailbox.
 
-        One that had messages must be refused for long. Raises the last refusal if all of several
-        numbers are refused, or a single one for an unknown reason.
+        One that had messages must be refused for long. Unless all of them are known to have no
+        mailbox, raises the last refusal if all of several numbers are refused, or a single one for
+        an unknown reason.
         """
         last = [*refused.values()][-1:]
-        if is_all and last and not (len(refused) == 1 and _is_about_number(last[0])):
+        is_new = bool(refused.keys() - self.without_mailbox)
+        if is_all and is_new and not (len(refused) == 1 and _is_about_number(last[0])):
             raise last[0]
         for number, refusal in refused.items():
             known = self._known.get(number)
