@@ -226,6 +226,7 @@ async def test_data(
 
 def test_refusals_are_understood() -> None:
     assert Refusals.parse("2@1795000000") == Refusals(2, 1795000000)
+    assert str(Refusals(2, 1795000000.75)) == "2@1795000000"
 
 
 async def test_refusals_still_count(hass: HomeAssistant, pbx: Simulator) -> None:

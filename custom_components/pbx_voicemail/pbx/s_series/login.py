@@ -70,7 +70,8 @@ class Refusals:
     @override
     def __str__(self) -> str:
         """Return the text for `parse`, empty if there are no refusals."""
-        return f"{self.count}@{self.latest:.0f}" if self.count else ""
+        # Rounded down: a time in the future would look as if the clock had been set back.
+        return f"{self.count}@{int(self.latest)}" if self.count else ""
 
 
 class Login:
