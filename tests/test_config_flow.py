@@ -33,9 +33,7 @@ def _suggested(form: ConfigFlowResult) -> dict[str, Any]:
     }
 
 
-async def test_host_and_token_are_a_completeanswer_flow(
-    hass: HomeAssistant, pbx: Simulator
-) -> None:
+async def test_host_and_token_are_a_complete_flow(hass: HomeAssistant, pbx: Simulator) -> None:
     created = await answer_flow(hass, await begin_flow(hass), host=pbx.address, token=f" {TOKEN}\n")
 
     assert created["type"] is FlowResultType.CREATE_ENTRY
@@ -342,6 +340,27 @@ async def test_new_password(
     done = await answer_flow(hass, flow["flow_id"], username="api", password="changed")
     assert done["reason"] == "reauth_successful"
     assert "refused" not in entry_with_user.data
+    assert get_state(hass, "sensor.reception_101_messages").state == "3"
+
+
+async def test_new_password_is_not_delayed_by_refusals_of_the_old_one(
+    hass: HomeAssistant, pbx: Simulator, entry_with_user: MockConfigEntry
+) -> None:
+    """A PBX that does not say that the token is missing is left alone after a refused login."""
+
+    async def refuse_without_token(request: web.Request) -> web.Response | None:
+        if request.query.get("token") == "":
+            return web.json_response({"status": "Failed", "errno": "99"})
+        return None
+
+    await hass.config_entries.async_setup(entry_with_user.entry_id)
+    pbx.password = "changed"
+    pbx.revoke_tokens()
+    await poll(hass)
+    assert "refusals" in entry_with_user.data["remembered"]
+    pbx.intercept = refuse_without_token
+    (flow,) = hass.config_entries.flow.async_progress()
+    await answer_flow(hass, flow["flow_id"], username="api", password="changed")
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
 
 

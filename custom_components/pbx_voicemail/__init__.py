@@ -8,7 +8,6 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .config.client import async_remember
 from .config.migration import async_migrate
 from .const import DOMAIN
 from .coordinator import PbxConfigEntry, PbxCoordinator
@@ -46,8 +45,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PbxConfigEntry) -> bool:
         await coordinator.async_config_entry_first_refresh()
     except HomeAssistantError:
         # The next try signs in anew, and must not leave a token behind each time.
-        await coordinator.client.close()
-        async_remember(hass, entry, coordinator.client)
+        await coordinator.requests.async_close()
         raise
     entry.runtime_data = coordinator
     await coordinator.async_load()

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
 from .config.client import async_remember
-from .const import DOMAIN
+from .const import CONF_CREDENTIALS, DOMAIN
 from .issues import Issue
 from .outages import Outages
 from .pbx import Message, PbxClient
@@ -31,6 +31,7 @@ class PbxRequests:
         self._entry = entry
         self._client = client
         self._outages = outages
+        self._credentials = entry.data[CONF_CREDENTIALS]
         self._running: set[asyncio.Task[Any]] = set()
         """The tasks that wait for an answer."""
 
@@ -53,7 +54,7 @@ class PbxRequests:
         if self._running:
             await asyncio.wait(self._running, timeout=_CLOSE_TIMEOUT)
         await self._client.close()
-        async_remember(self._hass, self._entry, self._client)
+        self._remember()
 
     @contextmanager
     def errors_as_ha(self, setup_issue: Issue) -> Iterator[None]:
@@ -70,6 +71,12 @@ class PbxRequests:
                 yield
         finally:
             self._running.discard(task)
+            self._remember()
+
+    @callback
+    def _remember(self) -> None:
+        """Store what the client has learned, unless its credentials have been replaced."""
+        if self._entry.data[CONF_CREDENTIALS] == self._credentials:
             async_remember(self._hass, self._entry, self._client)
 
     async def _async_ask[AnswerT](
