@@ -137,7 +137,7 @@ async def test_reboot_that_refuses_everything_for_a_while(
     assert get_state(hass, "sensor.reception_101_messages").state == "3"
     assert pbx.logins - logins <= 3
     assert hass.config_entries.flow.async_progress() == []
-    assert "refusals" not in entry_with_user.data
+    assert "refusals" not in entry_with_user.data["remembered"]
 
 
 @REFUSALS
