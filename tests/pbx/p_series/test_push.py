@@ -89,6 +89,28 @@ async def test_call_to_a_number_without_a_mailbox(
     await _stop(task)
 
 
+async def test_call_during_a_look_at_all_mailboxes(
+    pbx: PSeriesSimulator, client: PbxClient
+) -> None:
+    """Its message may have come too late, so there is another look, whatever is reported then."""
+    await client.mailboxes()
+    task, _ = await connected(client)
+
+    async def report_call(request: web.Request) -> None:
+        if request.path.endswith("vm/query"):
+            await pbx.report_call("8800")
+            await asyncio.sleep(0.1)
+
+    pbx.intercept = report_call
+    await client.mailboxes()
+    pbx.intercept = None
+    leave(pbx, "1002")
+    await pbx.report_call("1001")
+    await asyncio.sleep(0.1)
+    assert (await client.mailboxes())["1002"].count == 1
+    await _stop(task)
+
+
 async def test_calls_to_extensions_without_a_mailbox(
     pbx: PSeriesSimulator, client: PbxClient
 ) -> None:

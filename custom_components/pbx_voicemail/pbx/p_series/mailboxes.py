@@ -131,13 +131,16 @@ class Mailboxes:
             retried = marked & self.without_mailbox
             is_full = not marked or bool(retried) or monotonic() >= self._next_full_round
             alone: list[_Group] = [(number,) for number in (retried if is_full else marked)]
+            if is_full:
+                # Set before: what is reported meanwhile may have come too late for this round.
+                self._next_full_round = monotonic() + _FULL_ROUND_SECONDS
             try:
                 asked = await self._ask_for(self._plan + alone if is_full else alone)
             except BaseException:
                 self._marked |= marked
+                self.mark_all_changed()
                 raise
             if is_full:
-                self._next_full_round = monotonic() + _FULL_ROUND_SECONDS
                 self._pages = {group: self._pages[group] for group in asked}
                 self._outdated &= self._pages.keys()
                 self._replan(asked, self._exceptions - before)
