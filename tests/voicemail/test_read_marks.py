@@ -68,6 +68,44 @@ class Source:
         raise NotImplementedError
 
 
+class SlowPbx(MemoryPbx):
+    """Takes its time to note that a message was heard."""
+
+    def __init__(self, capabilities: Capability) -> None:
+        super().__init__(capabilities)
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    @override
+    async def mark_read(self, message: Message) -> None:
+        self.asked.set()
+        await self.may_answer.wait()
+        await super().mark_read(message)
+
+
+async def test_mark_that_is_taken_back_while_the_pbx_is_told(hass: HomeAssistant) -> None:
+    """The PBX can be told again, once somebody has marked the message as new on it."""
+    pbx = SlowPbx(Capability.READ_STATE | Capability.MARK_READ)
+    pbx.messages["1"] = Message("1", "100", read=False)
+    source = Source(hass, pbx, ReadMarks(hass, "entry"))
+    await source.poll()
+    (message,) = source.data.mailbox("100").messages
+    marking = asyncio.create_task(source.read_state.async_mark_read([message]))
+    await pbx.asked.wait()
+    source.read_state.async_mark_unread([message])
+    pbx.may_answer.set()
+    await marking
+    await source.poll()
+    pbx.hear("1", read=False)
+    await source.poll()
+
+    (message,) = source.data.mailbox("100").messages
+    assert message.read is False
+    await source.read_state.async_mark_read([message])
+    assert pbx.messages["1"].read
+    await source.poll()
+    assert source.data.mailbox("100").unread == 0
+
+
 class Histories(RuleBasedStateMachine):
     """A PBX that people use by phone, beside a Home Assistant in which others mark messages."""
 

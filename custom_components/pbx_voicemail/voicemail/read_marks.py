@@ -89,8 +89,9 @@ class ReadMarks:
     @callback
     def drop(self, message_ids: AbstractSet[str]) -> None:
         """Forget the marks of messages that are gone."""
+        # Also of one that was taken back while the PBX was told of it.
+        self.told -= message_ids
         if any(ids & message_ids for ids in self._marks.values()):
-            self.told -= message_ids
             self._set({number: ids - message_ids for number, ids in self._marks.items()})
             self._store.async_delay_save(self._content, _TIDY_SECONDS)
 
