@@ -11,7 +11,6 @@ import pytest
 from custom_components.pbx_voicemail.voicemail.wav import (
     AudioFormat,
     CodecError,
-    decode,
     decode_blocks,
     detect_format,
     encode_wav,
@@ -31,6 +30,11 @@ def _tone(rate: int = 8000, seconds: float = 0.5) -> bytes:
         )
         for moment in range(round(rate * seconds))
     )
+
+
+def decode(body: bytes, sample_rate: int, channels: int = 1) -> bytes:
+    """Return all blocks at once."""
+    return b"".join(decode_blocks(body, sample_rate, channels))
 
 
 def _wav(kind: int, data: bytes, *, bits: int, channels: int = 1, rate: int = 8000) -> bytes:

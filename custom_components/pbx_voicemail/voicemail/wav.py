@@ -110,19 +110,11 @@ def repair_data_size(body: bytes) -> bytes:
     return b"".join((body[: start - 4], size.to_bytes(4, "little"), body[start:]))
 
 
-def decode(body: bytes, sample_rate: int, channels: int = 1) -> bytes:
+def decode_blocks(body: bytes, sample_rate: int, channels: int = 1) -> Iterator[bytes]:
     """Return the audio of a WAV file as 16-bit samples, resampled and with so many channels.
 
-    Raises ValueError as `decode_blocks` does.
-    """
-    return b"".join(decode_blocks(body, sample_rate, channels))
-
-
-def decode_blocks(body: bytes, sample_rate: int, channels: int = 1) -> Iterator[bytes]:
-    """Return the result of `decode` in blocks of at most a few 100 kB.
-
-    Raises CodecError if the codec is not supported, and ValueError if the file is not a WAV
-    file, has an unsupported sample rate, or is too long.
+    They come in blocks of at most a few 100 kB. Raises CodecError if the codec is not supported,
+    and ValueError if the file is not a WAV file, has an unsupported sample rate, or is too long.
     """
     header = _WavHeader.parse(body)
     if (decoder := _decoder(header)) is None:

@@ -10,7 +10,7 @@ import aiohttp
 
 from ..client import Connection
 from ..errors import PbxConnectionError, PbxError, PbxNotReadyError, PbxRejectedError
-from ..http import DOWNLOAD_TIMEOUT, MAX_REPLY_BYTES, SIGN_OUT_TIMEOUT, TIMEOUT, HttpResponse
+from ..http import MAX_REPLY_BYTES, SIGN_OUT_TIMEOUT, TIMEOUT, HttpResponse
 from .errors import (
     AsteriskSetupError,
     AsteriskTooOldError,
@@ -118,9 +118,7 @@ class Session:
         """
         cookie, is_new = await self._sign_in()
         while True:
-            response = await self._web.get(
-                path, cookie=cookie, max_bytes=max_bytes, timeout=DOWNLOAD_TIMEOUT
-            )
+            response = await self._web.get(path, cookie=cookie, max_bytes=max_bytes)
             if response.status != 403 or is_new or not path:
                 return response
             await self._end(cookie)

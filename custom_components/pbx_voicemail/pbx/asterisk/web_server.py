@@ -10,7 +10,7 @@ import aiohttp
 
 from ..client import Connection
 from ..errors import PbxConnectionError, PbxReplyError
-from ..http import MAX_REPLY_BYTES, TIMEOUT, HttpClient, HttpResponse
+from ..http import DOWNLOAD_TIMEOUT, MAX_REPLY_BYTES, TIMEOUT, HttpClient, HttpResponse
 from .ami import Reply
 from .errors import ManagerNotOnWebError
 
@@ -83,21 +83,14 @@ class WebServer:
             raise PbxConnectionError("the PBX is shutting down")
         return ManagerResponse(reply, len(response.body), _read_cookie(response))
 
-    async def get(
-        self,
-        path: str,
-        *,
-        cookie: str = "",
-        max_bytes: int,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,  # noqa: ASYNC109
-    ) -> HttpResponse:
+    async def get(self, path: str, *, cookie: str, max_bytes: int) -> HttpResponse:
         """Return the response to a request for a file below `static`, whatever its status."""
         return await self._http.request(
             "GET",
             f"static/{path}",
             headers=_cookie_header(cookie),
             max_bytes=max_bytes,
-            timeout=timeout,
+            timeout=DOWNLOAD_TIMEOUT,
         )
 
     def _read_server(self, response: HttpResponse) -> bool:
