@@ -32,7 +32,7 @@ class TimeZoneFlow(RepairsFlow):
         self._offset = offset
 
     async def async_step_init(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Begin; what comes along is not an answer yet."""
+        """Show the form. What the frontend sends first is not an answer."""
         return await self.async_step_time_zone()
 
     async def async_step_time_zone(

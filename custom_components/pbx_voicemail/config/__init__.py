@@ -1,1 +1,1 @@
-"""How an entry of a PBX comes about and changes: what is asked of people, and of the PBX."""
+"""Creates and changes config entries: what people are asked, and what the PBX is asked."""

@@ -173,7 +173,7 @@ def create_session(hass: HomeAssistant, *, verify_ssl: bool) -> aiohttp.ClientSe
     Those that Home Assistant makes share a connector that reuses connections, and so loses
     requests to a PBX that closes them without notice (RFC 9112, 9.6, lets it).
     """
-    # Has the resolver made, which knows names such as pbx.local.
+    # Creates the resolver, which knows names such as pbx.local, if nothing else has.
     async_get_clientsession(hass)
     context = client_context if verify_ssl else client_context_no_verify
     return aiohttp.ClientSession(

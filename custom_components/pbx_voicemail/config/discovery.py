@@ -102,7 +102,7 @@ async def async_entry_at(hass: HomeAssistant, ip_address: str) -> ConfigEntry | 
 async def _addresses(hass: HomeAssistant, host: str) -> set[str]:
     if is_ip_address(host):
         return {host}
-    # Has the resolver made, which knows names such as pbx.local.
+    # Creates the resolver, which knows names such as pbx.local, if nothing else has.
     async_get_clientsession(hass)
     try:
         return {found["host"] for found in await hass.data[DATA_RESOLVER].resolve(host)}

@@ -123,8 +123,8 @@ class PbxClient(ABC):
     async def mailboxes(self, only: Collection[str] = ()) -> Mapping[str, Mailbox]:
         """Return the mailboxes that have messages, by extension.
 
-        With `only`, those of these extensions. One that is in `unreadable` then is missing. A mailbox that has not changed since the last
-        call is the very object returned then, and so is the mapping if nothing has changed.
+        With `only`, those of these extensions. Mailboxes that are `unreadable` are left out. A
+        mailbox that has not changed since the last call is the very object returned then.
         """
 
     @abstractmethod

@@ -1,8 +1,8 @@
 """Compares a body with an earlier one while it arrives.
 
 A large PBX answers each poll with megabytes, of which a new message changes some hundred bytes.
-What both have at their beginning and at their end is dropped at once: to keep it costs more than
-to compare it.
+What both have at their beginning and at their end is dropped at once: keeping it costs more than
+comparing it.
 """
 
 from bisect import bisect_left
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What of a body is not the same as in a known one.
+    """How a body differs from a known one.
 
-    It begins with as many bytes of the known one as `begin`, and ends with as many as `end`;
-    `between` is what it has between them. Both never overlap in the known one.
+    It consists of the first `begin` bytes of the known one, of `between`, and of the last `end`
+    bytes of the known one. These two parts of the known one never overlap.
     """
 
     known: bytes
@@ -25,7 +25,7 @@ class Difference:
 
     @property
     def is_none(self) -> bool:
-        """Return whether the body is the same as the known one."""
+        """Whether the body is the same as the known one."""
         return not self.between and self.begin + self.end == len(self.known)
 
     @property
@@ -44,14 +44,15 @@ class Difference:
 class Comparison:
     """Compares one body with a known one.
 
-    If its size is announced, its end is recognized while it arrives, else only then. That of a
-    compressed body is another one.
+    If its size is announced, an end that is the same is recognized while it arrives, else once
+    all has arrived. The announced size of a compressed body is that of the compressed data, so
+    it may be wrong.
     """
 
     def __init__(self, known: bytes, size: int | None) -> None:
         """Take what is known, and the announced size."""
         self.size = 0
-        """How many bytes have come."""
+        """How many bytes have arrived."""
         self.kept = 0
         """How many of them are kept so far."""
         self._known = known
@@ -74,7 +75,7 @@ class Comparison:
             self._keep(chunk)
 
     def difference(self) -> Difference:
-        """Return the difference, once all has come."""
+        """Return the difference, once all has arrived."""
         if self._shift is not None and self.size - self._shift != len(self._known):
             # The body has another size, so what seemed to be its end is not.
             self._keep_end(self.size)

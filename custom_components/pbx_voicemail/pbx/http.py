@@ -35,7 +35,7 @@ MAX_RECORDING_BYTES: Final = 32 * 1024 * 1024
 """A recording over this is not read: half an hour and more of telephone audio."""
 
 _OFF_LOOP_BYTES: Final = 1024 * 1024
-"""Bodies over this are put together in a thread: to copy them takes more than a millisecond."""
+"""Bodies over this are put together in a thread: copying them takes more than a millisecond."""
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 """How long a PBX may take for one reply."""
@@ -61,8 +61,8 @@ _HEADERS: Final = {
 class HttpResponse:
     """A response. Only one with status 200 has its body read.
 
-    `difference` is that of the body to the known one. `is_whole` is whether HTTP itself said
-    how long the body is, so that nothing can be missing.
+    `difference` is how the body differs from the known one. `is_whole` is whether HTTP itself
+    said how long the body is, so that nothing can be missing.
     """
 
     status: int

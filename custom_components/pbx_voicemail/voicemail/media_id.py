@@ -76,9 +76,9 @@ def message_as_dict(
     """Return a message as events, action responses and the card contain it.
 
     `caller` is the number as the PBX reports it, `caller_formatted` as people write it, and
-    `caller_e164` as it is dialled, None if it is not a public number.
-    `caller_known` is whether the phone book or the PBX's list of extensions has it. `received` is ISO 8601 with
-    a time zone, `duration` in seconds, and `transcript` None if there is none yet.
+    `caller_e164` as it is dialled, None if it is not a public number. `caller_known` is whether
+    the phone book or the PBX's list of extensions has it. `received` is ISO 8601 with a time
+    zone, `duration` in seconds, and `transcript` None if there is none yet.
     """
     return {
         "message_id": message.id,

@@ -152,8 +152,8 @@ class ReadMarks:
 
     def _content(self) -> dict[str, Any]:
         self._is_being_written = False
-        untold = {number: ids - self.told for number, ids in self._marks.items()}
-        return {"marks": {number: " ".join(sorted(ids)) for number, ids in untold.items() if ids}}
+        stored = {number: ids - self.told for number, ids in self._marks.items()}
+        return {"marks": {number: " ".join(sorted(ids)) for number, ids in stored.items() if ids}}
 
 
 def _ids_by_extension(messages: Collection[Message]) -> dict[str, frozenset[str]]:

@@ -25,7 +25,7 @@ class Asterisk(Family):
 
     @override
     async def probe(self, connection: Connection) -> Mapping[str, str]:
-        """Ask the manager for a sign of life: it denies that to who is not signed in."""
+        """Ping the manager, which denies that to whoever is not signed in."""
         response = await WebServer(connection).act("Ping")
         if not response.reply.is_denied:
             raise PbxReplyError("the answer is not that of Asterisk's manager")

@@ -21,7 +21,7 @@ from .session import Session
 from .summary import Summary, ask_for_summary, newest_first
 
 _AT_ONCE: Final = 4
-"""How many summaries are asked for at the same time. More take as long: Asterisk is busy with locks."""
+"""How many summaries are asked for at the same time. More would not be faster, because of locks."""
 
 _LONGEST_POLL: Final = 10
 """After so many seconds, the rest is left to the next polls: Home Assistant waits for the first one
@@ -45,8 +45,8 @@ _LOCKED_ATTEMPTS: Final = 3
 """After so many attempts to read a mailbox that stays locked, the owner has to act."""
 
 _FIRST_RETRY: Final = 30
-"""How many seconds later a mailbox is asked for again that could not be read. Twice as many each time:
-waiting for a lock takes Asterisk seconds, and the poll with it."""
+"""After how many seconds a mailbox that could not be read is asked for again. Twice as many each
+time: Asterisk waits seconds for a lock, and the poll waits with it."""
 
 _LONGEST_RETRY: Final = 10 * 60
 
@@ -141,7 +141,8 @@ class Mailboxes:
         """Return the mailboxes that have messages; with `only`, those of these extensions.
 
         Each mailbox, and the mapping, is the very object of last time if nothing has changed.
-        One that cannot be read is in `unreadable`. Raises PbxError; what was stored before that is not asked for again.
+        One that cannot be read is in `unreadable` instead. Raises PbxError; mailboxes that were
+        read before that are not asked for again.
         """
         async with self._polling:
             await self._list.update()

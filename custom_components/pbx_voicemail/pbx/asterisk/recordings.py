@@ -1,4 +1,4 @@
-"""The recordings of messages: files that the web server gives out to who is signed in.
+"""The recordings of messages: files that the web server gives out to whoever is signed in.
 
 The files of a folder are numbered in the order of the summary, and renumbered at once when a
 message goes.
@@ -56,9 +56,9 @@ class Recordings:
     async def download(self, message: Message) -> bytes:
         """Return the audio of a message as Asterisk keeps it.
 
-        It is the message's if its description was beside it before and after, and if the message
-        is in the same place once the lock of its folder has been had again: renumbering, which
-        moves audio and description one after the other, has ended by then.
+        It is the message's if its description was beside it before and after, and if the next
+        summary has the message in the same place. Asterisk locks the folder for a summary, so
+        renumbering, which moves audio and description one after the other, has ended by then.
 
         Raises PbxGoneError if the message is gone, PbxUnclearError if it cannot be told apart,
         and AsteriskSetupError if the web server does not give out recordings.

@@ -125,7 +125,7 @@ class Session:
             cookie, is_new = await self._sign_in()
 
     async def act_if_open(self, action: str, fields: Fields | None = None) -> None:
-        """Have something done in the session, if there is one, and if it takes no time."""
+        """Send an action if there is a session, and do not wait long for it. Raises no PbxError."""
         if self._cookie:
             with suppress(PbxError):
                 await self._web.act(

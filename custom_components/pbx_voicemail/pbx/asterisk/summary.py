@@ -27,8 +27,8 @@ _COUNTED: Final = UNREAD | {OLD}
 _NO_SUCH_MAILBOX: Final = "There is no voicemail user matching the given user."
 
 _LOCK_SECONDS: Final = 3.5
-"""Waiting for the lock of a folder takes Asterisk four to five seconds. If it is not had, the list
-ends with the folder before, and still says that it is complete."""
+"""Asterisk waits four to five seconds for the lock of a folder. If it does not get it, the list ends
+with the folder before, and still says that it is complete."""
 
 _MAX_BYTES: Final = 8 * 1024 * 1024
 _MAX_ENTRIES: Final = 2 * MAX_MESSAGES

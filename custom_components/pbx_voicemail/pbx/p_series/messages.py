@@ -1,4 +1,4 @@
-"""Reads messages, and finds and changes single ones by the ids that the PBX gives them."""
+"""Reads messages. Their ids are made of those that the PBX gives them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime

@@ -70,7 +70,7 @@ class Tokens:
     def seconds_left(self) -> float:
         """For how long requests can use the access token before it should be replaced.
 
-        None at all if the clock has been set back: then nothing is known.
+        Zero if the clock has been set back: then nothing is known.
         """
         age = time() - self.since
         return self.access_seconds * _USED_UP - age if age > -1 else 0

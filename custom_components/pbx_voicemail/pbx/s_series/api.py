@@ -30,7 +30,7 @@ _REFUSALS: Final = "refusals"
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request in any version, and the last response to it."""
+    """A request in any version. `known` is the body of the last response to it."""
 
     path: str
     body: Mapping[str, str] | None = None

@@ -127,7 +127,7 @@ def _read_changes(
 
 
 def _changed(body: bytes, before: ParsedReply, difference: Difference) -> tuple[int, int]:
-    """Return which mailboxes of the last reply are not the same: the first, and the one after.
+    """Return which mailboxes of the last reply have changed: the first, and the one after the last.
 
     The last mailbox has no comma behind it. It counts as changed unless it is the last again.
     """
@@ -145,7 +145,7 @@ def _changed(body: bytes, before: ParsedReply, difference: Difference) -> tuple[
 def _parse(mailbox: bytes, is_last: bool) -> JsonObject:
     """Return the object in a part of a reply that ends in a comma unless it is the last one.
 
-    It is parsed in as many brackets as the whole, since there is a limit to them.
+    It is parsed as deep in brackets as in the whole reply, since their depth is limited.
     """
     match orjson.loads(b"[[%b%b0]]" % (mailbox, b"," if is_last else b"")):
         case [[dict() as item, 0]]:
