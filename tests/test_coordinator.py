@@ -129,6 +129,21 @@ async def test_new_extension_without_reload(
     assert get_state(hass, "sensor.extension_0105_messages").state == "0"
 
 
+@pytest.mark.parametrize("chosen", [[], ["101", "102"]])
+async def test_roster_stays_while_messages_change(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry, chosen: list[str]
+) -> None:
+    """Entities and devices follow the roster, and would be looked through after each change."""
+    hass.config_entries.async_update_entry(entry, options={"extensions": chosen})
+    await hass.config_entries.async_setup(entry.entry_id)
+    before = entry.runtime_data.data
+    await asyncio.to_thread(pbx.spool.delete, "101", "msg0000")
+    await poll(hass)
+    after = entry.runtime_data.data
+    assert after.mailboxes != before.mailboxes
+    assert after.roster is before.roster
+
+
 async def test_roster_is_asked_for_every_hour(
     freezer: FrozenDateTimeFactory,
     hass: HomeAssistant,

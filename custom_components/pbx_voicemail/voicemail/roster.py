@@ -64,7 +64,10 @@ class Roster:
         It is `known` itself if nothing has changed.
         """
         if self._chosen:
-            return {number: self.listed.get(number) or Extension(number) for number in self._chosen}
+            roster = {
+                number: self.listed.get(number) or Extension(number) for number in self._chosen
+            }
+            return known if known == roster else roster
         if self._has_new_list:
             self._has_new_list = False
             kept = self.listed.keys() | set(mailboxes)
