@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 import logging
+from threading import Thread, current_thread
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from custom_components.pbx_voicemail.const import DOMAIN
 
 from .conftest import PASSWORD, PASSWORD_MD5, TOKEN
 from .faults import FAULTS
-from .helpers import poll
+from .helpers import poll, serve_many_messages
 from .simulator import Simulator
 
 CALLERS = ("6000", "7001", "8001", "13800138000", "+4930123456", "anonymous")
@@ -56,6 +57,23 @@ async def test_diagnostics(
     data = await _diagnostics(hass, hass_client, connected)
     assert all(0 <= poll.pop("seconds") < 30 for poll in data["last_polls"])
     assert data == snapshot
+
+
+@pytest.mark.usefixtures("announced_at_once")
+async def test_thousands_of_messages(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    unpacked_in: list[Thread],
+) -> None:
+    serve_many_messages(pbx, 2000)
+    await poll(hass)
+    unpacked_in.clear()
+    data = await _diagnostics(hass, hass_client, connected)
+    assert data["counts"]["messages"] == [2000]
+    assert unpacked_in
+    assert current_thread() not in unpacked_in
 
 
 @pytest.mark.parametrize("with_user", [True, False])

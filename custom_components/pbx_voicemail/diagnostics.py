@@ -3,6 +3,7 @@
 They contain settings and counts only: no secret, no address, and nothing about callers.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -26,6 +27,7 @@ from .const import (
     DEFAULT_SCAN_INTERVAL,
 )
 from .coordinator import PbxConfigEntry
+from .pbx import Mailbox
 from .voicemail.data import Poll
 
 
@@ -52,6 +54,8 @@ async def async_get_config_entry_diagnostics(
         }
     coordinator = entry.runtime_data
     mailboxes = coordinator.data.mailboxes.values()
+    # In a thread, since tens of thousands of messages would block the event loop.
+    without_date = await hass.async_add_executor_job(_count_without_date, mailboxes)
     return {
         "pbx": {
             "family": entry.data[CONF_FAMILY],
@@ -65,9 +69,7 @@ async def async_get_config_entry_diagnostics(
             "extensions": len(coordinator.data.roster),
             "mailboxes_with_messages": len(coordinator.data.mailboxes),
             "messages": sorted(mailbox.count for mailbox in mailboxes),
-            "messages_without_date": sum(
-                message.received is None for mailbox in mailboxes for message in mailbox.messages
-            ),
+            "messages_without_date": without_date,
         },
         "recordings": {
             "kept": len(coordinator.recordings.extensions),
@@ -80,6 +82,10 @@ async def async_get_config_entry_diagnostics(
         },
         "last_polls": [_poll_as_dict(poll) for poll in coordinator.log.polls],
     }
+
+
+def _count_without_date(mailboxes: Iterable[Mailbox]) -> int:
+    return sum(message.received is None for mailbox in mailboxes for message in mailbox.messages)
 
 
 def _poll_as_dict(poll: Poll) -> dict[str, Any]:
