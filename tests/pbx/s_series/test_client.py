@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import partial
 import gzip
 import json
+from threading import current_thread
+from time import sleep
 import traceback
 from typing import Any
 
@@ -30,12 +32,11 @@ from custom_components.pbx_voicemail.pbx import (
     http as transport_module,
     limited_socket,
 )
-from custom_components.pbx_voicemail.pbx.json_values import JsonObject
 from custom_components.pbx_voicemail.pbx.s_series import (
     client as client_module,
     mailboxes as mailboxes_module,
-    reply as reply_module,
 )
+from custom_components.pbx_voicemail.pbx.s_series.changes import read_reply
 from custom_components.pbx_voicemail.pbx.s_series.client import SSeriesClient
 from tests.conftest import TOKEN
 from tests.faults import FAULTS, Fault
@@ -97,7 +98,7 @@ async def test_unchanged_reply_is_not_parsed(
     client: PbxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await client.mailboxes()
-    monkeypatch.setattr(client_module, "decode", None)
+    monkeypatch.setattr(client_module, "read_reply", None)
     assert await client.mailboxes() is before
 
 
@@ -114,14 +115,39 @@ async def test_large_reply_is_parsed_in_a_thread(
     client: PbxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "OFF_LOOP_BYTES", 1)
+    threads = []
 
-    def decode_in_thread(body: bytes) -> JsonObject:
-        with pytest.raises(RuntimeError, match="no running event loop"):
-            asyncio.get_running_loop()
-        return reply_module.decode(body)
+    def record(*args: Any) -> Any:
+        threads.append(current_thread())
+        return read_reply(*args)
 
-    monkeypatch.setattr(client_module, "decode", decode_in_thread)
+    monkeypatch.setattr(client_module, "read_reply", record)
     assert len(await client.mailboxes()) == 3
+    assert threads
+    assert current_thread() not in threads
+
+
+async def test_time_zone_that_changes_while_a_reply_is_parsed(
+    client: PbxClient, pbx: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next poll reads all dates again, though the reply is the same."""
+    loop, zone = asyncio.get_running_loop(), timezone(timedelta(hours=5))
+
+    def read_slowly(*args: Any) -> Any:
+        parsed = read_reply(*args)
+        loop.call_soon_threadsafe(client.set_time_zone, zone)
+        sleep(0.05)
+        return parsed
+
+    monkeypatch.setattr(client_module, "OFF_LOOP_BYTES", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(client_module, "read_reply", read_slowly)
+        before = (await client.mailboxes())["101"].latest
+    after = (await client.mailboxes())["101"].latest
+    assert before
+    assert before.received
+    assert after
+    assert after.received == before.received.astimezone(pbx.zone).replace(tzinfo=zone)
 
 
 async def test_device_info(client: PbxClient) -> None:

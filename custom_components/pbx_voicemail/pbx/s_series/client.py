@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Final, override
 
 from yarl import URL
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
-from ..comparison import Difference
 from ..errors import PbxAuthError, PbxLockedError, PbxNotReadyError, PbxRejectedError, PbxReplyError
 from ..http import MAX_LIST_BYTES, HttpResponse
 from ..json_values import OFF_LOOP_BYTES, JsonObject
@@ -255,32 +255,32 @@ class SSeriesClient(PbxClient):
         self.reply_bytes = difference.size
         if self._last.body and difference.known is self._last.body and difference.is_none:
             return self._mailboxes
+        zone = self._zone
+        parse = partial(read_reply, difference, self._last, zone, self._id_key)
         try:
             if difference.size < OFF_LOOP_BYTES:
-                self._last = self._parse(difference)
+                self._last = parse()
             else:
-                self._last = await asyncio.to_thread(self._parse, difference)
+                self._last = await asyncio.to_thread(parse)
         except PbxRejectedError as err:
             if err.errno in _NO_MESSAGES:
                 return None
             raise
-        self._mailboxes = {
-            number: parsed.mailbox for number, parsed in self._last.mailboxes.items()
-        }
-        await self._detect_yeastar()
-        return self._mailboxes
+        mailboxes = {number: parsed.mailbox for number, parsed in self._last.mailboxes.items()}
+        self._mailboxes = mailboxes
+        if self._zone != zone:
+            # It was changed in the meantime, so the same reply has to be read again.
+            self._clear_mailboxes()
+        await self._detect_yeastar(mailboxes)
+        return mailboxes
 
-    def _parse(self, difference: Difference) -> ParsedReply:
-        return read_reply(difference, self._last, self._zone, self._id_key)
-
-    async def _detect_yeastar(self) -> None:
+    async def _detect_yeastar(self, mailboxes: Mapping[str, Mailbox]) -> None:
         """Switch to Yeastar's version if messages say whether they are read.
 
         Some Yeastar PBXs answer requests in any version, so they were taken for an OpenVox.
         """
         if self._api.version is OPENVOX and any(
-            mailbox.latest and mailbox.latest.read is not None
-            for mailbox in self._mailboxes.values()
+            mailbox.latest and mailbox.latest.read is not None for mailbox in mailboxes.values()
         ):
             await self._api.try_version(YEASTAR)
 
