@@ -389,6 +389,40 @@ async def test_damaged_journal(
     assert len(warnings) == 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"version": 1, "minor_version": 1, "data": ["abc"]},
+        {"version": 1, "minor_version": 1, "data": {"abc": 3}},
+        {"version": 9, "minor_version": 1, "data": {}},
+    ],
+)
+async def test_damaged_journal_of_the_latest_messages(
+    hass: HomeAssistant,
+    announced: Announcements,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    content: dict[str, Any],
+) -> None:
+    """No message is lost: those of which it is unknown are announced again."""
+    key = f"pbx_voicemail.{connected.entry_id}"
+    before = hass_storage[key]
+    await leave_message(pbx, "101", "1")
+    await poll(hass)
+    await hass.config_entries.async_unload(connected.entry_id)
+    await leave_message(pbx, "101", "2")
+    # Home Assistant was killed before it saved the whole journal.
+    hass_storage[key] = before
+    hass_storage[f"{key}.latest"] = {"key": f"{key}.latest", **content}
+    caplog.clear()
+    await hass.config_entries.async_setup(connected.entry_id)
+    await hass.async_block_till_done()
+    assert announced.callers == ["1", "1", "2"]
+    assert caplog.text.count("latest messages cannot be read") == 1
+
+
 async def test_disabled_event(
     hass: HomeAssistant,
     announced: Announcements,

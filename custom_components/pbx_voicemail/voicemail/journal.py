@@ -125,7 +125,6 @@ class JournalStore:
             if (data := await self._all.async_load()) is None:
                 return None
             journal = Journal(**_JOURNAL(data))
-            self._latest_ids = _LATEST(await self._latest.async_load() or {})
         except (HomeAssistantError, vol.Invalid) as err:
             _LOGGER.warning(
                 "The journal of announced messages cannot be read (%s); the messages that are "
@@ -133,7 +132,17 @@ class JournalStore:
                 type(err).__name__,
             )
             return None
+        await self._load_latest()
         return journal.with_latest(self._latest_ids)
+
+    async def _load_latest(self) -> None:
+        try:
+            self._latest_ids = _LATEST(await self._latest.async_load() or {})
+        except (HomeAssistantError, vol.Invalid) as err:
+            _LOGGER.warning(
+                "The journal of the latest messages cannot be read (%s); they are announced again",
+                type(err).__name__,
+            )
 
     def add(self, extension: str, ids: Iterable[str]) -> None:
         """Note that messages have been announced, for `async_save_latest`."""
