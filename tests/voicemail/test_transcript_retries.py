@@ -9,7 +9,9 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
+from custom_components.pbx_voicemail.pbx import Message
 from custom_components.pbx_voicemail.voicemail import transcript_retries
+from custom_components.pbx_voicemail.voicemail.transcript_retries import TranscriptRetries
 from tests.conftest import FIXTURES
 from tests.engines import STT_ENGINE, SttEngine, add_engine
 from tests.helpers import leave_message, poll
@@ -242,3 +244,14 @@ async def test_message_deleted_during_a_retry(
     await hass.config_entries.async_unload(transcribing.entry_id)
     key = hass_storage[f"pbx_voicemail.{transcribing.entry_id}.transcripts"]["data"]
     assert key == {}
+
+
+async def test_without_an_engine(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """A message waits for one, but no timer does: it would go on after the entry is unloaded."""
+
+    async def transcribe(message: Message) -> None:
+        pytest.fail("there is no engine")
+
+    retries = TranscriptRetries(hass, entry, None, transcribe)
+    retries.async_add(Message("1", "101"))
+    assert retries.message_ids == ("1",)

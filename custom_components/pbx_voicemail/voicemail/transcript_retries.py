@@ -108,7 +108,7 @@ class TranscriptRetries:
 
     @callback
     def _schedule_run(self) -> None:
-        if self._pending and not self._is_running and not self._cancel_timer:
+        if self._engine and self._pending and not self._is_running and not self._cancel_timer:
             self._cancel_timer = async_call_later(self._hass, self._delay, self._run)
 
     @callback
