@@ -5,17 +5,19 @@ from datetime import UTC, datetime
 import json
 from pathlib import Path
 import shutil
+from zipfile import ZipFile
 
 from playwright.async_api import Browser, Page, expect
 import pytest
 
 from custom_components.pbx_voicemail.frontend import STABLE_URL
-from tests.conftest import INTEGRATION
+from tests.conftest import FIXTURES, INTEGRATION, PASSWORD
 from tests.demo.__main__ import connect, create_dashboard
 from tests.demo.api_client import ApiClient
 from tests.demo.hass_process import HassProcess
 from tests.helpers import leave_message
-from tests.simulator import Simulator
+from tests.simulator import Simulator, Spool
+from tests.simulator.__main__ import EXTENSIONS
 
 from .visit import Visit, open_visit, poll_often, run_hass
 
@@ -97,7 +99,7 @@ def _add_slow(components: Path) -> None:
 
 def _is_of_the_outage(line: str) -> bool:
     """Tell what the frontend complains of itself: what it cannot load, subscribe or unsubscribe."""
-    own = "WebSocket connection", "ERR_CONNECTION", "to system log"
+    own = "WebSocket connection", "ERR_CONNECTION", "to system log", "/frontend_latest/"
     return line in {"Object", "3"} or any(part in line for part in own)
 
 
@@ -311,3 +313,64 @@ async def test_update_of_dashboards_in_yaml(
 def _update(frontend: Path) -> None:
     card = frontend / "pbx-voicemail-card.js"
     card.write_text(card.read_text().replace('text("card_title")', '"Version 2"'))
+
+
+async def test_open_page_across_versions(
+    tmp_path: Path, browser: Browser, mailboxes: Spool
+) -> None:
+    """A page keeps its card when the integration is updated, or goes back, until it is reloaded."""
+    components = tmp_path / "custom_components"
+    await asyncio.to_thread(_install, components, is_old=True)
+    async with (
+        Simulator(mailboxes, extensions=EXTENSIONS) as pbx,
+        run_hass(tmp_path / "home", components=components) as (hass, client),
+        open_visit(browser, hass, client, viewport={"width": 1280, "height": 800}) as visit,
+    ):
+        await connect(client, pbx.address)
+        await poll_often(client)
+        await create_dashboard(client)
+        hass.is_new = False
+        await visit.open(PAGE)
+        await expect(visit.card.get_by_role("listitem")).to_have_count(7)
+        # Only the card of today has this button.
+        unread = visit.card.get_by_role("button", name="Unread", exact=True)
+        for is_old in False, True:
+            await hass.stop()
+            await asyncio.to_thread(_install, components, is_old=is_old)
+            await hass.start(client)
+            if is_old:
+                await _enter_password(client)
+            await _wait_for_socket(visit.page)
+            await leave_message(pbx, "104", "4711", received=datetime.now(UTC))
+            await expect(visit.row("4711")).to_be_visible(timeout=30_000)
+            await expect(visit.card.get_by_text("unavailable")).to_have_count(0)
+            await expect(unread).to_have_count(1 if is_old else 0)
+            await visit.row("4711").get_by_role("button", name="Play").click()
+            await expect(visit.row("4711").get_by_role("slider")).to_be_visible()
+            await visit.row("4711").get_by_role("button", name="Delete").click()
+            await expect(visit.row("4711")).to_have_count(0)
+            await visit.screenshot(f"card-of-another-version-{is_old}")
+            await visit.page.reload()
+            await expect(visit.card.get_by_role("listitem")).to_have_count(7)
+            await expect(unread).to_have_count(0 if is_old else 1)
+        visit.errors[:] = [line for line in visit.errors if not _is_of_the_outage(line)]
+
+
+def _install(components: Path, *, is_old: bool) -> None:
+    """Install version 0.1.0, or the one of today."""
+    installed = components / INTEGRATION.name
+    shutil.rmtree(installed, ignore_errors=True)
+    if is_old:
+        with ZipFile(FIXTURES / "pbx_voicemail-0.1.0.zip") as archive:
+            archive.extractall(installed)
+    else:
+        shutil.copytree(INTEGRATION, installed, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+async def _enter_password(client: ApiClient) -> None:
+    """Log in anew, as version 0.1.0 asks to: it does not find the credentials of later ones."""
+    (flow,) = await client.command("config_entries/flow/progress")
+    path = f"/api/config/config_entries/flow/{flow['flow_id']}"
+    await client.post(path)
+    done = await client.post(path, username="api", password=PASSWORD)
+    assert done["reason"] == "reauth_successful"

@@ -29,6 +29,16 @@ const STALE_AFTER = 1000;
 export const isListed = ({ available, answered }) => available || answered !== null;
 
 /**
+ * Adds what earlier versions of the integration do not send. After a downgrade, an open page keeps the newer card.
+ *
+ * @param {Update} update
+ */
+function complete({ messages = [], extensions = [] }) {
+  for (const message of messages) message.caller_formatted ??= message.caller;
+  for (const extension of extensions) extension.available ??= true;
+}
+
+/**
  * The messages of one connection, shared by all cards of a page.
  *
  * Fires `change` when a card must be rendered again, and `tick` when the position of the playback changes.
@@ -156,6 +166,7 @@ export class Inbox extends EventTarget {
   /** @param {Update} update */
   #update(update) {
     this.#setRestored();
+    complete(update);
     if (update.reset) this.#received.clear();
     for (const message of update.messages ?? []) {
       this.#received.add(message.media_content_id);
