@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 import re
@@ -282,6 +283,35 @@ async def test_old_messages_go(
     assert [message.caller for message in pbx.spool.messages("104")] == ["young"]
     # Its clock would tick on after the test.
     await hass.services.async_call("automation", "turn_off", {"entity_id": "all"}, blocking=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "section"), [(ENGLISH, "Removing the integration"), (CHINESE, "移除")]
+)
+async def test_what_is_deleted_by_hand(
+    hass: HomeAssistant,
+    pbx: Simulator,
+    connected: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    name: str,
+    section: str,
+) -> None:
+    """It is all that an integration that is uninstalled first leaves behind."""
+    assert await async_setup_component(hass, "media_source", {})
+    await call_action(hass, "import_phone_book", vcard="BEGIN:VCARD\nFN:Ann\nTEL:6000\nEND:VCARD")
+    messages = (await call_action(hass, "get_messages"))["messages"]
+    await call_action(hass, "mark_read", message_id=messages[0]["message_id"])
+    await async_resolve_media(hass, messages[0]["media_content_id"], None)
+    await hass.config_entries.async_unload(connected.entry_id)
+    await hass.async_block_till_done()
+    cache_folder = Path(hass.config.cache_path(connected.domain))
+    assert await asyncio.to_thread(lambda: [*cache_folder.rglob("*.wav")])
+    stored = [f".storage/{key}" for key in hass_storage if connected.entry_id in key]
+    assert len(stored) >= 3
+    left = [*stored, cache_folder.relative_to(hass.config.config_dir).as_posix()]
+    _, _, text = _text(name).partition(f"\n## {section}\n")
+    deleted = re.findall(r"`(\.[^`]+)`", text.partition("\n## ")[0])
+    assert [path for path in left if not any(fnmatch(path, one) for one in deleted)] == []
 
 
 def test_no_block_is_left_over() -> None:
