@@ -421,6 +421,19 @@ async def test_new_address(
         await hass.config_entries.async_unload(connected.entry_id)
 
 
+async def test_settings_that_are_not_changed(
+    hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry
+) -> None:
+    """The frontend sends the default of a section that is not opened, and after an error, too."""
+    settings = {"ssl": False, "verify_ssl": False, "api": "v0.0.1"}
+    hass.config_entries.async_update_entry(connected, data={**connected.data, **settings})
+    flow_id = await _begin_reconfigure(hass, connected)
+    await answer_flow(hass, flow_id, host="two words")
+    done = await answer_flow(hass, flow_id, host=pbx.address)
+    assert done["reason"] == "reconfigure_successful"
+    assert settings.items() <= connected.data.items()
+
+
 async def test_address_of_another_pbx(
     hass: HomeAssistant, pbx: Simulator, connected: MockConfigEntry, recorded: Spool
 ) -> None:

@@ -383,3 +383,23 @@ async def test_plain_http_on_a_port_that_spoke_tls(
         await poll(hass)
         assert get_state(hass, "sensor.reception_101_messages").state == STATE_UNAVAILABLE
         assert pbx.requests == []
+
+
+async def test_reconfigured_on_a_port_that_spoke_tls(
+    hass: HomeAssistant, pbx: Simulator, entry: MockConfigEntry
+) -> None:
+    """Only who turns off "Require TLS" goes on without it."""
+    async with _pinned(hass, pbx, entry):
+        await _show(pbx, None)
+        pbx.tokens.clear()
+        form = await entry.start_reconfigure_flow(hass)
+        form = await _answer(hass, form, host=pbx.address)
+        assert form["errors"] == {"base": "ssl_error"}
+        form = await _answer(hass, form, host=f"http://{pbx.address}")
+        assert form["errors"] == {"base": "ssl_error"}
+        assert pbx.requests == []
+        assert _no_secrets(pbx)
+        done = await _answer(hass, form, host=pbx.address, advanced={"ssl": False})
+        assert done["reason"] == "reconfigure_successful"
+        assert entry.data["ssl"] is False
+        assert "fingerprint" not in entry.data

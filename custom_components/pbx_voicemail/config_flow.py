@@ -44,6 +44,7 @@ from .config.schemas import (
     reconfigure_schema,
     suggested_address,
     user_schema,
+    with_sections,
 )
 from .config.search import EntryData, async_find_pbx
 from .const import (
@@ -387,6 +388,7 @@ class PbxConfigFlow(ConfigFlow, domain=DOMAIN):
         suggested = dict(suggested or {})
         for secret in (CONF_TOKEN, CONF_PASSWORD):
             suggested.pop(secret, None)
+        schema = with_sections(schema, suggested)
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, suggested),

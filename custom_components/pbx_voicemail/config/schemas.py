@@ -134,6 +134,21 @@ def suggested_address(data: Mapping[str, Any]) -> dict[str, Any]:
     return {CONF_HOST: host, CONF_ADVANCED: advanced}
 
 
+def with_sections(schema: vol.Schema, values: Mapping[str, Any]) -> vol.Schema:
+    """Return a form with the values of its sections, which are kept if the user does not open them.
+
+    The frontend ignores values that are suggested within a section if the section has a default.
+    """
+    return vol.Schema(
+        {
+            vol.Optional(key.schema, default=values[key.schema])
+            if isinstance(field, section) and key.schema in values
+            else key: field
+            for key, field in schema.schema.items()
+        }
+    )
+
+
 def _advanced_section(families: Iterable[Family]) -> section:
     return section(
         vol.Schema(
