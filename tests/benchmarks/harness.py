@@ -37,6 +37,7 @@ from custom_components.pbx_voicemail.const import DEFAULT_SCAN_INTERVAL, DOMAIN
 from custom_components.pbx_voicemail.coordinator import PbxCoordinator
 from custom_components.pbx_voicemail.pbx import http as transport
 from custom_components.pbx_voicemail.pbx.byte_limit import ByteLimit
+from custom_components.pbx_voicemail.pbx.comparison import KnownBody
 from custom_components.pbx_voicemail.pbx.http import HttpClient, HttpResponse
 
 from .pbx import QUERY
@@ -209,7 +210,7 @@ class Harness:
         waiting = iter([_Body(body) for body in bodies])
 
         async def request(
-            self: HttpClient, *_: object, max_bytes: int, known: bytes, **__: object
+            self: HttpClient, *_: object, max_bytes: int, known: KnownBody, **__: object
         ) -> HttpResponse:
             answer = next(waiting)
             read = await transport._read(answer, max_bytes, known, ByteLimit())  # type: ignore[arg-type]

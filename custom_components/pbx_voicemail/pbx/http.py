@@ -12,7 +12,7 @@ from multidict import CIMultiDictProxy
 
 from .address import Address
 from .byte_limit import ByteLimit
-from .comparison import Comparison, Difference
+from .comparison import Comparison, Difference, KnownBody
 from .errors import (
     PbxAuthError,
     PbxCertificateError,
@@ -49,7 +49,7 @@ SIGN_OUT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _MAX_TEXT_BYTES: Final = 64 * 1024
 """A text of a WebSocket over this is not read. A report is a few hundred bytes."""
 
-_NO_BODY: Final = Difference(b"", 0, b"", 0)
+_NO_BODY: Final = Difference(KnownBody(), 0, b"", 0)
 
 _HEADERS: Final = {
     # PBXs close idle connections without notice; the next request would be lost.
@@ -142,7 +142,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_REPLY_BYTES,
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
-        known: bytes = b"",
+        known: KnownBody | None = None,
     ) -> HttpResponse:
         """Return the response to one request. Its body is compared with a known one.
 
@@ -165,7 +165,7 @@ class HttpClient:
                     raise PbxRedirectError("the answer points elsewhere")
                 difference = _NO_BODY
                 if response.status == 200:
-                    difference = await _read(response, max_bytes, known, limit)
+                    difference = await _read(response, max_bytes, known or KnownBody(), limit)
                     # A body without a length ends with its connection, even if that was broken.
                     limit.check()
                 return HttpResponse(
@@ -293,7 +293,7 @@ def _is_framed(response: aiohttp.ClientResponse) -> bool:
 
 
 async def _read(
-    response: aiohttp.ClientResponse, max_bytes: int, known: bytes, limit: ByteLimit
+    response: aiohttp.ClientResponse, max_bytes: int, known: KnownBody, limit: ByteLimit
 ) -> Difference:
     """Return how the body differs from a known one."""
     comparison = Comparison(known, response.content_length)

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Final
 
 from ..client import Connection
+from ..comparison import KnownBody
 from ..errors import (
     PbxAuthError,
     PbxError,
@@ -35,7 +36,7 @@ class _Request:
     path: str
     body: Mapping[str, str] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
-    known: bytes = b""
+    known: KnownBody | None = None
     max_bytes: int = MAX_REPLY_BYTES
 
 
@@ -84,7 +85,7 @@ class Api:
         path: str,
         read: Callable[[HttpResponse], Awaitable[ResultT]],
         body: Mapping[str, str] | None = None,
-        known: bytes = b"",
+        known: KnownBody | None = None,
         max_bytes: int = MAX_REPLY_BYTES,
         **query: str,
     ) -> ResultT:

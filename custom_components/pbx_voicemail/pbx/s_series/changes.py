@@ -20,7 +20,7 @@ from typing import Final, cast
 
 import orjson
 
-from ..comparison import Difference
+from ..comparison import Difference, KnownBody
 from ..errors import PbxError, PbxReplyError
 from ..json_values import JsonObject
 from ..models import MAX_EXTENSIONS
@@ -43,25 +43,23 @@ _MAILBOX: Final = re.compile(rb'\{\s*+"extid"')
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """A reply, its mailboxes by extension, and where they are in it.
+    """A reply, and its mailboxes by extension.
 
-    `begins` are the offsets of the mailboxes and of the tail, empty if the reply is laid out in
-    another way. `numbers` are the extensions of the mailboxes, each empty if it is not valid.
+    The parts of its body are the head, each mailbox with what comes after it, and the tail.
+    `numbers` are the extensions of these mailboxes, each empty if it is not valid. If the reply
+    is laid out in another way, `numbers` is None, and the body is one part.
     """
 
-    body: bytes = b""
+    body: KnownBody = field(default_factory=KnownBody)
     mailboxes: Mapping[str, ParsedMailbox] = field(default_factory=dict)
-    begins: Sequence[int] = ()
-    numbers: Sequence[str] = ()
+    numbers: Sequence[str] | None = None
 
     def is_around(self, difference: Difference) -> bool:
-        """Return whether another reply differs from this only between the head and the tail."""
-        return (
-            difference.known is self.body
-            and bool(self.begins)
-            and difference.begin >= self.begins[0]
-            and difference.end >= len(self.body) - self.begins[-1]
-        )
+        """Return whether what differs from this is between the head and the tail."""
+        if self.numbers is None or difference.known is not self.body:
+            return False
+        head, tail = self.body.parts[0], self.body.parts[-1]
+        return difference.begin >= len(head) and difference.end >= len(tail)
 
 
 def read_reply(difference: Difference, last: ParsedReply, zone: tzinfo, key: bytes) -> ParsedReply:
@@ -69,77 +67,89 @@ def read_reply(difference: Difference, last: ParsedReply, zone: tzinfo, key: byt
 
     Raises PbxError.
     """
-    body = difference.whole()
     try:
         if last.is_around(difference):
-            parsed = _read_changes(body, last, _changed(body, last, difference), zone, key)
+            parsed = _read_changes(difference, last, zone, key)
         else:
-            parsed = _read_each(body, last.mailboxes, zone, key)
+            parsed = _read_each(difference.whole(), last.mailboxes, zone, key)
     except orjson.JSONDecodeError, PbxError:
-        # Parsing the whole reply repairs it, or raises the error.
         parsed = None
-    return parsed or ParsedReply(body, read_mailboxes(decode(body), zone, last.mailboxes, key))
+    if parsed is None:
+        # Parsing the whole reply repairs it, or raises the error.
+        body = difference.whole()
+        mailboxes = read_mailboxes(decode(body), zone, last.mailboxes, key)
+        parsed = ParsedReply(KnownBody([body]), mailboxes)
+    return parsed
 
 
 def _read_each(
     body: bytes, known: Mapping[str, ParsedMailbox], zone: tzinfo, key: bytes
 ) -> ParsedReply | None:
     """Return a reply of which each mailbox is parsed by itself, None if that cannot be done."""
-    head = _HEAD.match(body)
-    tail = _TAIL.search(body, max(head.end(), len(body) - _TAIL_BYTES)) if head else None
-    if not head or not tail:
+    begin = _HEAD.match(body)
+    end = _TAIL.search(body, max(begin.end(), len(body) - _TAIL_BYTES)) if begin else None
+    if not begin or not end:
         return None
-    empty = body[: head.end()] + body[tail.start() :]
-    decode(empty)
-    return _read_changes(body, ParsedReply(empty, known, (head.end(),)), (0, 0), zone, key)
+    head, tail = body[: begin.end()], body[end.start() :]
+    decode(head + tail)
+    before = ParsedReply(KnownBody([head, tail]), known, ())
+    between = body[len(head) : -len(tail)]
+    difference = Difference(before.body, len(head), between, len(tail))
+    return _read_changes(difference, before, zone, key)
 
 
 def _read_changes(
-    body: bytes, before: ParsedReply, changed: tuple[int, int], zone: tzinfo, key: bytes
+    difference: Difference, before: ParsedReply, zone: tzinfo, key: bytes
 ) -> ParsedReply | None:
-    """Return a reply of which only the changes are parsed, None if that cannot be done.
-
-    `changed` is what `_changed` returns.
-    """
-    first, last = changed
-    known, shift = before.mailboxes, len(body) - len(before.body)
-    begin, end = before.begins[first], before.begins[last] + shift
-    tail = before.begins[-1] + shift
-    begins = [match.start() for match in _MAILBOX.finditer(body, begin, end)]
-    is_comma_last = first > 0 and begin == tail
-    if is_comma_last or (begins[0] if begins else end) != begin:
+    """Return a reply of which only the changes are parsed, None if that cannot be done."""
+    known, numbers = before.mailboxes, before.numbers or ()
+    first, last, text = _changed(difference)
+    begins = [match.start() for match in _MAILBOX.finditer(text)]
+    is_last = last == len(numbers)
+    is_comma_last = is_last and first > 0 and not text
+    if is_comma_last or (begins[0] if begins else len(text)) > 0:
         return None
-    items = [_parse(body[at:to], to == tail) for at, to in pairwise([*begins, end])]
-    numbers = [read_number(item.get("extid")) for item in items]
-    numbers = [*before.numbers[:first], *numbers, *before.numbers[last:]]
+    parts = [text[begin:end] for begin, end in pairwise([*begins, len(text)])]
+    items = [_parse(part, is_last and part is parts[-1]) for part in parts]
+    changed_numbers = [read_number(item.get("extid")) for item in items]
+    unchanged = {*numbers[:first], *numbers[last:]}
+    numbers = [*numbers[:first], *changed_numbers, *numbers[last:]]
     valid = [number for number in numbers if number]
     if len(set(valid)) < len(valid) or len(valid) > MAX_EXTENSIONS:
         return None
-    new = read_mailboxes({"voicemails": items}, zone, known, key)
-    unchanged = {*before.numbers[:first], *before.numbers[last:]}
+    changed = read_mailboxes({"voicemails": items}, zone, known, key)
     mailboxes = {
         number: found
         for number in valid
-        if (found := (known if number in unchanged else new).get(number))
+        if (found := (known if number in unchanged else changed).get(number))
     }
-    shifted = [offset + shift for offset in before.begins[last:]]
-    return ParsedReply(body, mailboxes, (*before.begins[:first], *begins, *shifted), numbers)
+    body = KnownBody([*before.body.parts[: first + 1], *parts, *before.body.parts[last + 1 :]])
+    return ParsedReply(body, mailboxes, numbers)
 
 
-def _changed(body: bytes, before: ParsedReply, difference: Difference) -> tuple[int, int]:
-    """Return which mailboxes of the last reply have changed: the first, and the one after the last.
+def _changed(difference: Difference) -> tuple[int, int, bytes]:
+    """Return which mailboxes of the last reply have changed, and what is in their place.
 
-    The last mailbox has no comma behind it. It counts as changed unless it is the last again.
+    These are the first of them, and the one after the last of them. The last mailbox of a reply
+    has no comma behind it. It counts as changed unless it is the last again.
     """
-    begins, shift = before.begins, len(body) - len(before.body)
+    before = difference.known
+    _, *begins, end = before.offsets
+    same_end = end - difference.end
     first = max(0, min(bisect_right(begins, difference.begin) - 1, len(begins) - 2))
-    last = bisect_left(begins, len(before.body) - difference.end)
+    last = bisect_left(begins, same_end)
+    text = b"".join(
+        (
+            before.between(begins[first], difference.begin),
+            difference.between,
+            before.between(same_end, begins[last]),
+        )
+    )
     # If a mailbox is gone, its beginning is often the same as that of the next one.
-    while last > first and body.endswith(
-        before.body[begins[last - 1] : begins[last]], begins[first], begins[last] + shift
-    ):
+    while last > first and text.endswith(before.parts[last]):
+        text = text.removesuffix(before.parts[last])
         last -= 1
-    return first, last
+    return first, last, text
 
 
 def _parse(mailbox: bytes, is_last: bool) -> JsonObject:

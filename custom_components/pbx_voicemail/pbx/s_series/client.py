@@ -11,6 +11,7 @@ from yarl import URL
 
 from ..address import Address
 from ..client import Capability, Connection, PbxClient
+from ..comparison import KnownBody
 from ..errors import PbxAuthError, PbxLockedError, PbxNotReadyError, PbxRejectedError, PbxReplyError
 from ..http import MAX_LIST_BYTES, HttpResponse
 from ..json_values import OFF_LOOP_BYTES, JsonObject
@@ -156,7 +157,7 @@ class SSeriesClient(PbxClient):
 
         The PBX is only queried if dates seem to have been shifted.
         """
-        if not self._last.body:
+        if not self._last.body.size:
             return {}
         dates = await asyncio.to_thread(self._compare_dates, self._last.body, known)
         if not dates.candidates:
@@ -183,9 +184,9 @@ class SSeriesClient(PbxClient):
         url = replace(self._address, path="").url
         return url if self._version.shares_web_port else url.with_port(None)
 
-    def _compare_dates(self, body: bytes, known: Mapping[str, Collection[str]]) -> ShiftedDates:
+    def _compare_dates(self, body: KnownBody, known: Mapping[str, Collection[str]]) -> ShiftedDates:
         dates = ShiftedDates()
-        entries = read_entries(decode(body))
+        entries = read_entries(decode(b"".join(body.parts)))
         for extension in entries.keys() & known.keys():
             messages = list(number_messages(extension, entries[extension], self._id_key))
             dates.add(extension, messages, known[extension], self._id_key)
@@ -253,7 +254,7 @@ class SSeriesClient(PbxClient):
         """Return the mailboxes in a reply, None if it may mean that there are no messages."""
         difference = response.difference
         self.reply_bytes = difference.size
-        if self._last.body and difference.known is self._last.body and difference.is_none:
+        if self._last.body.size and difference.known is self._last.body and difference.is_none:
             return self._mailboxes
         zone = self._zone
         parse = partial(read_reply, difference, self._last, zone, self._id_key)

@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from ..client import Connection
+from ..comparison import KnownBody
 from ..errors import PbxAuthError, PbxReplyError
 from ..http import (
     DOWNLOAD_TIMEOUT,
@@ -46,7 +47,7 @@ class Requests:
         query: Mapping[str, str],
         body: Mapping[str, str] | None = None,
         *,
-        known: bytes = b"",
+        known: KnownBody | None = None,
         max_bytes: int = MAX_REPLY_BYTES,
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109
     ) -> HttpResponse:
